@@ -1,0 +1,55 @@
+//! Windows and event time.
+
+use crate::ColumnIndex;
+use serde::{Deserialize, Serialize};
+
+/// How rows are cut into windows. Windows are half-open, `[start, end)`, and aligned to the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Window {
+    /// Windows of one size, one after the other.
+    Tumbling {
+        /// The size, in milliseconds; at least 1.
+        size_ms: u64,
+    },
+}
+
+/// Windows by a time that the message carries, instead of the time of its arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EventTime {
+    /// The column with the time of the event; of type time. A row where it is null goes to dead letter.
+    pub column: ColumnIndex,
+    /// The watermark is the largest time seen, less this, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lateness_ms: u64,
+    /// What happens to a row whose window has closed.
+    #[serde(default)]
+    pub late: LatePolicy,
+    /// After this long without a row, in milliseconds of arrival time, the watermark follows the arrival time, so that
+    /// silence does not keep windows open. Left out: windows wait for the next row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
+}
+
+/// What happens to a row that comes after its window has closed. It is counted in each case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LatePolicy {
+    /// It is dropped.
+    #[default]
+    Drop,
+    /// It goes to the dead-letter output.
+    DeadLetter,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference to skip_serializing_if"
+)]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}

@@ -1,0 +1,5 @@
+//! From result columns to JSON, and to the dead-letter output.
+
+mod emission;
+
+pub use emission::{EncodedEmission, EncodedRow};

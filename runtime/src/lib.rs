@@ -1,0 +1,27 @@
+//! rulemill: a WebAssembly-pluggable rule runtime for the edge.
+//!
+//! The modules follow the flow of data; a stage never imports another stage, `pipeline` connects them.
+
+pub mod clock;
+pub mod message;
+pub mod topic;
+
+pub mod ingest;
+
+pub mod decode;
+
+pub mod rule;
+
+pub mod emit;
+
+pub mod sink;
+
+pub mod pipeline;
+
+pub mod config;
+pub mod http;
+pub mod limits;
+pub mod telemetry;
+pub mod tls;
+
+pub mod cmd;

@@ -1,0 +1,10 @@
+//! The bounds that are not configuration. Each says what happens at the bound.
+
+/// The most messages in a batch. What has arrived beyond it goes into the next one.
+pub const BATCH_ROWS_MAX: usize = 1024;
+
+/// The most payload bytes in a batch, unless a single message is larger. The rest goes into the next batch.
+pub const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// The most batches waiting for a mill thread. Then sources withhold acknowledgements and pause reading.
+pub const MILL_QUEUE_BATCHES_MAX: usize = 64;

@@ -1,0 +1,3 @@
+//! The `rulemill` command.
+
+fn main() {}
