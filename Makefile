@@ -1,0 +1,85 @@
+# rulemill's commands. `make` alone lists them.
+#
+#   make run     build everything and watch it work
+#   make test    everything that must hold, with what the tests need installed first
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+RULES   := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard rules/*/Cargo.toml)))
+GUEST   := wasm32-unknown-unknown
+SUDO    := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+NEXTEST := $(shell command -v cargo-nextest)
+
+.PHONY: help run build rules test check-format check-lints check-docs check-dependencies unit e2e bench ci \
+        need-rust need-guest-target need-mosquitto clean
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+run: build rules ## build everything and run the demo; ARGS="--for 25s --json" are handed on
+	target/release/rulemill demo $(ARGS)
+
+build: need-rust ## the release binary, target/release/rulemill
+	cargo build --release --package rulemill
+
+rules: need-guest-target ## the shipped rules and libraries, dist/rules/*.wasm
+	cargo build --quiet --profile guest --target $(GUEST) $(addprefix --package ,$(RULES))
+	mkdir -p dist/rules
+	for rule in $(RULES); do cp target/$(GUEST)/guest/$$rule.wasm dist/rules/.$$rule.new && mv dist/rules/.$$rule.new dist/rules/$$rule.wasm; done
+
+test: check-format check-lints unit e2e check-docs check-dependencies ## every test and check
+
+check-format: need-rust ## formatting
+	cargo fmt --all --check
+
+check-lints: need-guest-target ## clippy, warnings denied
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+unit: need-rust ## unit and property tests
+ifneq ($(NEXTEST),)
+	cargo nextest run --workspace --exclude rulemill-tests
+else
+	cargo test --workspace --exclude rulemill-tests --lib --bins --tests
+endif
+	cargo test --quiet --workspace --exclude rulemill-tests --doc
+
+e2e: need-mosquitto rules ## the real binary against real brokers
+	cargo build --package rulemill
+ifneq ($(NEXTEST),)
+	cargo nextest run --package rulemill-tests
+else
+	cargo test --package rulemill-tests
+endif
+
+check-docs: need-rust ## the API documentation builds without warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+check-dependencies: need-rust ## licences, bans and sources (the same lists are also checked by a test)
+	if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; \
+	else echo "cargo-deny is not installed; tests/tests/tidy checked deny.toml's lists"; fi
+
+bench: build rules ## the measurements of docs/benchmarks.md
+	cargo bench --package rulemill --bench budgets
+
+ci: test ## what CI runs
+
+need-rust:
+	@command -v cargo >/dev/null || { echo "rulemill needs Rust: install rustup, then run this again" >&2; exit 1; }
+
+need-guest-target: need-rust
+	@rustc --print target-libdir --target $(GUEST) | xargs test -d || rustup target add $(GUEST)
+
+need-mosquitto:
+	@command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || { \
+	  echo "installing mosquitto, the broker that the tests talk to"; \
+	  if command -v apt-get >/dev/null; then \
+	    $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto; \
+	  elif command -v dnf >/dev/null; then $(SUDO) dnf install -y -q mosquitto; \
+	  elif command -v brew >/dev/null; then brew install mosquitto; \
+	  else echo "install mosquitto by hand, then run this again" >&2; exit 1; fi; }
+
+clean: ## forget what was built
+	cargo clean
+	rm -rf dist
