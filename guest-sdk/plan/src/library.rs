@@ -107,3 +107,10 @@ pub struct AggregateFunction {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<Example>,
 }
+
+impl Library {
+    /// The JSON text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a library has string keys only, so it always serializes")
+    }
+}

@@ -1,0 +1,43 @@
+//! A library: functions and aggregates under one name.
+
+use crate::columns::Failure;
+use crate::function::{CallSite, FunctionEntry};
+use rulemill_plan::{BoundArgument, FORMAT, Library};
+use std::collections::BTreeMap;
+
+/// What `library!` makes of its parts.
+#[derive(Clone, Copy, Debug)]
+pub struct LibraryDefinition {
+    /// The library's name.
+    pub name: &'static str,
+    /// The library's own version.
+    pub version: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+    /// The scalar functions.
+    pub functions: &'static [FunctionEntry],
+}
+
+impl LibraryDefinition {
+    /// What the library says about itself.
+    pub fn describe(&self) -> Library {
+        Library {
+            format: FORMAT,
+            name: self.name.to_owned(),
+            version: self.version.to_owned(),
+            doc: self.doc.to_owned(),
+            scalars: self.functions.iter().map(|entry| (entry.describe)()).collect(),
+            aggregates: Vec::new(),
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    /// Binds a call of one of the functions.
+    pub fn bind(&self, function: &str, arguments: &[BoundArgument]) -> Result<CallSite, Failure> {
+        let entry = self.functions.iter().find(|entry| (entry.describe)().name == function);
+        match entry {
+            Some(entry) => CallSite::bind(*entry, arguments),
+            None => Err(Failure::new(format!("{} has no function {function}", self.name))),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Keys of groups: columns of messages that are columns of results too.
+
+use super::builder::{Groups, Stage};
+use super::column::{After, Before, Col, ColumnId};
+use super::draft::{Draft, milliseconds};
+use crate::kind::Kind;
+use rulemill_plan::Window;
+use std::time::Duration;
+
+/// Messages with the keys they will be grouped by; a window makes groups of them.
+pub struct Grouped<K> {
+    pub(crate) draft: Draft,
+    pub(crate) keys: K,
+}
+
+/// The columns whose values form the key of a group: one, or several in a tuple.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the key of a group",
+    note = "use a column of messages, or several in a tuple"
+)]
+pub trait Keys {
+    /// The same columns after the window.
+    type After;
+
+    #[doc(hidden)]
+    fn ids(&self) -> Vec<OpaqueColumn>;
+    #[doc(hidden)]
+    fn after() -> Self::After;
+}
+
+/// A column as the builder keeps it.
+#[doc(hidden)]
+pub struct OpaqueColumn(ColumnId);
+
+impl<K: Keys> Grouped<K> {
+    /// Windows of this size, one after the other, aligned to the Unix epoch. Gives the stage of groups, and the keys
+    /// as its columns. The size counts in whole milliseconds, at least one.
+    pub fn tumbling(self, size: Duration) -> (Groups, K::After) {
+        let mut draft = self.draft;
+        draft.keys = self.keys.ids().into_iter().map(|column| column.0).collect();
+        draft.window = Some(Window::Tumbling {
+            size_ms: milliseconds(size),
+        });
+        (Stage::with(draft), K::after())
+    }
+}
+
+impl<T: Kind + ?Sized> Keys for Col<T, Before> {
+    type After = Col<T, After>;
+
+    fn ids(&self) -> Vec<OpaqueColumn> {
+        vec![OpaqueColumn(self.id)]
+    }
+
+    fn after() -> Self::After {
+        Col::new(ColumnId::Key(0))
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident $position:tt),*) => {
+        impl<$($name: Kind + ?Sized),*> Keys for ($(Col<$name, Before>,)*) {
+            type After = ($(Col<$name, After>,)*);
+
+            fn ids(&self) -> Vec<OpaqueColumn> {
+                vec![$(OpaqueColumn(self.$position.id)),*]
+            }
+
+            fn after() -> Self::After {
+                ($(Col::new(ColumnId::Key($position)),)*)
+            }
+        }
+    };
+}
+
+tuple!(A 0);
+tuple!(A 0, B 1);
+tuple!(A 0, B 1, C 2);
+tuple!(A 0, B 1, C 2, D 3);
