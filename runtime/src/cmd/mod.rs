@@ -1,1 +1,102 @@
-//! cmd
+//! The commands: what the command line may say, and which code answers. They do not know how the pipeline works, and
+//! they are the only code besides `main` that ends in an exit code.
+
+mod failure;
+mod validate;
+
+pub use failure::Failure;
+pub use validate::ValidateArgs;
+
+use crate::config::{self, Config, Environment};
+use crate::telemetry::log::{self, LogFormat, LogLevel};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A WebAssembly-pluggable rule runtime for the edge.
+#[derive(Debug, Parser)]
+#[command(name = "rulemill", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a configuration and list everything that is wrong with it
+    Validate(ValidateArgs),
+}
+
+/// How this process logs.
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// How log lines look on standard error
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// The least severe lines that are logged
+    #[arg(long, global = true, value_enum, default_value_t = LogLevel::Info)]
+    log_level: LogLevel,
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE", default_value = "rulemill.toml")]
+    pub config: PathBuf,
+}
+
+impl Cli {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// What went wrong, with its exit code.
+    pub fn run(self) -> Result<(), Failure> {
+        log::set_up(self.log.log_format, self.log.log_level);
+        match self.command {
+            Command::Validate(args) => validate::run(&args),
+        }
+    }
+}
+
+impl ConfigArgs {
+    /// Reads and checks the configuration in this process's environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(&self) -> Result<Config, Failure> {
+        Ok(config::load(&self.config, &Environment::of_process())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn log_flags_may_stand_after_the_command() {
+        let cli = Cli::try_parse_from(["rulemill", "validate", "--log-format", "json", "--log-level", "warn"]).unwrap();
+        assert_eq!(
+            (cli.log.log_format, cli.log.log_level),
+            (LogFormat::Json, LogLevel::Warn)
+        );
+    }
+
+    #[test]
+    fn unknown_commands_and_levels_are_usage_errors() {
+        for line in [
+            ["rulemill", "valdate", "--config=x"],
+            ["rulemill", "validate", "--log-level=loud"],
+        ] {
+            assert_eq!(Cli::try_parse_from(line).unwrap_err().exit_code(), 2, "{line:?}");
+        }
+    }
+}

@@ -1,5 +1,57 @@
-//! The configuration: raw as in the file, then checked into what the code uses.
+//! The configuration: the file as written, then checked into what the code uses, with all problems at once.
+//!
+//! The file becomes a tree of values that know their line ([`node`]), the environment changes single values in it
+//! ([`environment`]), the defaults fill in the rest ([`defaults`]), its sections are read by their declared keys
+//! ([`raw`]), and [`check`] makes the [`Config`]. This is the only place that reads the environment. It never connects
+//! to anything and never writes.
 
+mod changes;
+mod check;
+mod defaults;
+mod effective;
+mod environment;
+mod node;
+mod problems;
+mod raw;
+mod read;
+mod section;
+mod server;
+mod tls;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
+pub use changes::{Changes, NameChanges};
+pub use environment::Environment;
+pub use problems::Problems;
 pub use types::*;
+
+use std::path::Path;
+
+/// Reads and checks the file at `path`. Relative paths in it are relative to its folder.
+///
+/// # Errors
+/// Everything that is wrong with it, or that it cannot be read.
+pub fn load(path: &Path, environment: &Environment) -> Result<Config, Problems> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, path, environment),
+        Err(error) => Err(Problems::unreadable(path, &error)),
+    }
+}
+
+/// Checks `text` as if it were the file at `path`, which need not exist.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Config, Problems> {
+    check::check(text, path, environment)
+}
+
+impl Config {
+    /// The configuration in force as TOML: file, environment and defaults in one. Passwords, tokens and the values of
+    /// headers are hidden.
+    pub fn effective_toml(&self) -> &str {
+        &self.effective
+    }
+}

@@ -27,10 +27,17 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How long a stop may take to drain the sinks.
     pub stop_timeout: Duration,
+    /// The digests of the TLS files, so that a renewed certificate counts as a change.
+    pub(super) digests: BTreeMap<PathBuf, Digest>,
+    /// What was in force, as TOML without secrets.
+    pub(super) effective: String,
 }
 
+/// The SHA-256 of a file.
+pub(super) type Digest = [u8; 32];
+
 /// `[rules]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RulesConfig {
     /// The directory of `.wasm` files.
     pub dir: PathBuf,
@@ -43,7 +50,7 @@ pub struct RulesConfig {
 }
 
 /// `[source.NAME]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceConfig {
     /// The broker.
     pub server: ServerAddress,
@@ -106,7 +113,7 @@ pub struct TlsFiles {
 }
 
 /// `[listener]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerConfig {
     /// The address devices publish to.
     pub mqtt: SocketAddr,
@@ -119,7 +126,7 @@ pub struct ListenerConfig {
 }
 
 /// `[sink.NAME]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkConfig {
     /// What kind of sink, with its own options.
     pub kind: SinkKind,
@@ -132,7 +139,7 @@ pub struct SinkConfig {
 }
 
 /// The kinds of sinks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SinkKind {
     /// One line an emission on standard output.
     Log,
@@ -167,7 +174,7 @@ pub enum OnFull {
 }
 
 /// A sink of type `mqtt`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MqttSinkConfig {
     /// The broker.
     pub server: ServerAddress,
@@ -196,7 +203,7 @@ pub struct MqttSinkConfig {
 }
 
 /// A sink of type `file`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSinkConfig {
     /// The file that is appended to.
     pub path: PathBuf,
@@ -207,7 +214,7 @@ pub struct FileSinkConfig {
 }
 
 /// A sink of type `http`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpSinkConfig {
     /// Where to POST.
     pub url: String,
@@ -222,7 +229,7 @@ pub struct HttpSinkConfig {
 }
 
 /// `[dead_letter]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetterConfig {
     /// The file that is appended to.
     pub file: FileSinkConfig,
@@ -231,10 +238,12 @@ pub struct DeadLetterConfig {
 }
 
 /// `[http]`
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpConfig {
-    /// The address of the endpoint; loopback unless said otherwise.
+    /// The address of the endpoint; loopback unless there is a token.
     pub listen: SocketAddr,
+    /// What clients must send as `Authorization: Bearer TOKEN`; never printed.
+    pub token: Option<String>,
 }
 
 /// `[limits]`, also settable for one rule in the file beside it.
@@ -250,6 +259,23 @@ pub struct LimitsConfig {
     pub groups_max: usize,
     /// The most open windows of one rule. Rows of further windows go to dead letter.
     pub windows_max: usize,
+}
+
+/// By the names of the files; whether their contents changed is for [`Config::changes_since`].
+impl PartialEq for TlsConfig {
+    fn eq(&self, other: &Self) -> bool {
+        self.files == other.files
+    }
+}
+
+impl Eq for TlsConfig {}
+
+impl std::fmt::Debug for HttpConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpConfig")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Credentials {

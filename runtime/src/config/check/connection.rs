@@ -1,0 +1,189 @@
+//! What MQTT sources and sinks have in common: server, client id, credentials, TLS.
+
+use super::{Checker, Section};
+use crate::config::problems::Spot;
+use crate::config::read::Given;
+use crate::config::tls::load_tls;
+use crate::config::types::{Credentials, ServerAddress, TlsConfig, TlsFiles};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// The keys of a connection as given.
+pub(super) struct RawConnection {
+    pub(super) server: Option<Given<String>>,
+    pub(super) client_id: Option<Given<String>>,
+    pub(super) username: Option<Given<String>>,
+    pub(super) password: Option<Given<String>>,
+    pub(super) files: RawFiles,
+}
+
+/// The TLS keys as given.
+pub(super) struct RawFiles {
+    pub(super) ca: Option<Given<String>>,
+    pub(super) cert: Option<Given<String>>,
+    pub(super) key: Option<Given<String>>,
+}
+
+/// The keys of a connection, checked.
+pub(super) struct Connection {
+    pub(super) server: ServerAddress,
+    pub(super) client_id: String,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) tls: Option<TlsConfig>,
+}
+
+impl Checker {
+    pub(super) fn connection(&mut self, section: &Section<'_>, name: &str, raw: RawConnection) -> Option<Connection> {
+        let server = self.required(section, "server", raw.server, "\"tcp://127.0.0.1:1883\"");
+        let server = server.and_then(|given| self.server(&given));
+        let client_id = self.client_id(raw.client_id, name, server.as_ref());
+        let identified = raw.username.is_some() || raw.files.cert.is_some();
+        let credentials = self.credentials(raw.username, raw.password);
+        if let Some(server) = &server
+            && server.is_aws()
+        {
+            self.check_aws_server(section, server, identified);
+        }
+        let tls = match &server {
+            Some(server) if server.tls => self.tls(section, &raw.files, Some(server.port)).map(Some),
+            Some(_) => self.refuse_files(&raw.files, "needs ssl:// in server, which now says tcp://"),
+            None => None,
+        };
+        Some(Connection {
+            server: server?,
+            client_id: client_id?,
+            credentials: credentials?,
+            tls: tls?,
+        })
+    }
+
+    /// Reads the files and makes the TLS configuration.
+    pub(super) fn tls(&mut self, section: &Section<'_>, raw: &RawFiles, mqtt_port: Option<u16>) -> Option<TlsConfig> {
+        match (&raw.cert, &raw.key) {
+            (Some(cert), None) if !section.table.contains_key("key") => {
+                self.problems
+                    .add(&cert.spot, "needs key, the file with its private key");
+                return None;
+            }
+            (None, Some(key)) if !section.table.contains_key("cert") => {
+                self.problems
+                    .add(&key.spot, "needs cert, the file with its certificate");
+                return None;
+            }
+            _ => {}
+        }
+        let files = TlsFiles {
+            ca: raw.ca.as_ref().map(|given| self.folder.join(&given.value)),
+            cert: raw.cert.as_ref().map(|given| self.folder.join(&given.value)),
+            key: raw.key.as_ref().map(|given| self.folder.join(&given.value)),
+        };
+        for path in [&files.ca, &files.cert, &files.key].into_iter().flatten() {
+            self.remember(path);
+        }
+        match load_tls(&files, mqtt_port) {
+            Ok(tls) => Some(tls),
+            Err(problems) => {
+                for problem in problems {
+                    let spot = raw.spot_of(problem.key);
+                    let spot = spot.unwrap_or_else(|| section.spot.missing(problem.key));
+                    self.problems.add(&spot, problem.message);
+                }
+                None
+            }
+        }
+    }
+
+    /// TLS files make no sense here; `Some(None)` when there are none.
+    #[expect(clippy::option_option, reason = "no TLS is right, and a problem is not")]
+    pub(super) fn refuse_files(&mut self, raw: &RawFiles, why: &str) -> Option<Option<TlsConfig>> {
+        let given: Vec<_> = [&raw.ca, &raw.cert, &raw.key].into_iter().flatten().collect();
+        for file in &given {
+            self.problems.add(&file.spot, why);
+        }
+        given.is_empty().then_some(None)
+    }
+
+    /// 0 or 1.
+    pub(super) fn qos(&mut self, given: Option<Given<u64>>) -> Option<u8> {
+        let given = given?;
+        match given.value {
+            0 => Some(0),
+            1 => Some(1),
+            other => {
+                let message = format!("must be 0 or 1, got {other}");
+                self.problems.add(&given.spot, message);
+                None
+            }
+        }
+    }
+
+    fn server(&mut self, given: &Given<String>) -> Option<ServerAddress> {
+        match ServerAddress::parse(&given.value) {
+            Ok(server) => Some(server),
+            Err(message) => {
+                self.problems.add(&given.spot, message);
+                None
+            }
+        }
+    }
+
+    fn client_id(
+        &mut self,
+        given: Option<Given<String>>,
+        name: &str,
+        server: Option<&ServerAddress>,
+    ) -> Option<String> {
+        let given = self.filled(given)?;
+        let id = given.value.replace("{host}", &self.hostname).replace("{name}", name);
+        if server.is_some_and(ServerAddress::is_aws) {
+            self.check_aws_client_id(&given.spot, &id)?;
+        }
+        if id.len() > CLIENT_ID_BYTES_MAX {
+            let message = format!("must have at most {CLIENT_ID_BYTES_MAX} bytes, got {}", id.len());
+            self.problems.add(&given.spot, message);
+            return None;
+        }
+        Some(id)
+    }
+
+    #[expect(clippy::option_option, reason = "no credentials are right, and a problem is not")]
+    fn credentials(
+        &mut self,
+        username: Option<Given<String>>,
+        password: Option<Given<String>>,
+    ) -> Option<Option<Credentials>> {
+        match (username, password) {
+            (None, None) => Some(None),
+            (None, Some(password)) => {
+                self.problems.add(&password.spot, "needs username");
+                None
+            }
+            (Some(username), password) => Some(Some(Credentials {
+                username: username.value,
+                password: password.map(|given| given.value).unwrap_or_default(),
+            })),
+        }
+    }
+
+    /// Keeps the digest of a file. One that cannot be read is reported by whoever uses it.
+    fn remember(&mut self, path: &Path) {
+        if let Ok(bytes) = std::fs::read(path) {
+            self.digests.insert(path.to_owned(), Sha256::digest(&bytes).into());
+        }
+    }
+}
+
+impl RawFiles {
+    fn spot_of(&self, key: &str) -> Option<Spot> {
+        let given = match key {
+            "ca" => &self.ca,
+            "cert" => &self.cert,
+            "key" => &self.key,
+            _ => &None,
+        };
+        given.as_ref().map(|given| given.spot.clone())
+    }
+}
+
+/// What an MQTT string can hold.
+const CLIENT_ID_BYTES_MAX: usize = 65_535;

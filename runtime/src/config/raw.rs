@@ -1,0 +1,206 @@
+//! The sections and keys of the file, as written there. The doc comments are the reference page.
+
+use super::read::{CountOrNone, SinkType, Size, SizeOrNone};
+use super::section::section;
+use super::types::{OnFull, SinkFormat};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+section! {
+    /// Keys outside any section. They stand at the top of the file.
+    RawTop {
+        /// How long a stop waits for the sinks to send what is queued.
+        stop_timeout: Duration,
+    }
+}
+
+section! {
+    /// Where the rules are, and what those that say nothing themselves read and write.
+    RawRules {
+        /// The directory of `.wasm` files, rules and libraries alike.
+        dir: String,
+        /// The sinks of rules that name none.
+        default_sinks: Vec<String>,
+        /// The source of rules that name none. Left out: every source.
+        default_source: String,
+        /// How often the directory is read when no file event comes, as on a network mount.
+        poll_interval: Duration,
+    }
+}
+
+section! {
+    /// Where rulemill keeps its own files.
+    RawData {
+        /// The directory; it is made when it is not there.
+        dir: String,
+    }
+}
+
+section! {
+    /// A broker to read from. `NAME` is how rules, metrics and logs call it.
+    RawSource {
+        /// The broker: `tcp://HOST:PORT` or `mqtt://` (port 1883 when left out), over TLS `ssl://` or `mqtts://` (port 8883).
+        server: String,
+        /// The quality of service of subscriptions: 0 or 1.
+        qos: u64,
+        /// The MQTT client id. It must stay the same over restarts, as the broker keeps unread messages under it.
+        /// `{host}` stands for the machine's name and `{name}` for the section's.
+        client_id: String,
+        /// The user name.
+        username: String,
+        /// The password; needs `username`.
+        password: String,
+        /// The PEM file with the authorities to trust. Left out: the system's store.
+        ca: String,
+        /// The PEM file with the client's certificate, followed by its chain; needs `key`.
+        cert: String,
+        /// The PEM file with the certificate's private key: PKCS#1, SEC1 or PKCS#8. Only its owner may be able to read it.
+        key: String,
+        /// Whether the broker forgets this client when it disconnects. With false, messages of QoS 1 wait there.
+        clean_session: bool,
+        /// The longest silence before the connection is tested: 30 s to 20 min.
+        keep_alive: Duration,
+        /// The largest packet taken. A larger one closes the connection.
+        packet_bytes_max: Size,
+        /// Subscribe as `$share/GROUP/FILTER`, so that several rulemills share the messages.
+        share_group: String,
+    }
+}
+
+section! {
+    /// Devices may publish straight to rulemill. It is an endpoint that takes messages in, not a broker: nobody can
+    /// subscribe to it. Without this section it is off.
+    RawListener {
+        /// The address devices publish to.
+        mqtt: SocketAddr,
+        /// The most devices at once. A further one is refused with "server unavailable".
+        clients_max: u64,
+        /// The largest packet taken. A larger one closes its connection.
+        packet_bytes_max: Size,
+        /// The most messages of one device that wait for their acknowledgement. Then its connection is not read.
+        inflight_max: u64,
+    }
+}
+
+section! {
+    /// Where results go. Every type of sink has these keys. A sink called `log`, of type `log`, is there without a section.
+    RawSink {
+        /// What kind of sink it is.
+        kind as "type": SinkType,
+        /// One array an emission, or one object a row.
+        format: SinkFormat,
+        /// The most bytes that wait for the sink.
+        queue_bytes_max: Size,
+        /// What happens to an emission that does not fit any more. What is dropped is counted.
+        on_full: OnFull,
+    }
+}
+
+section! {
+    /// Publishes to an MQTT broker, such as AWS IoT Core.
+    RawMqttSink {
+        /// The broker, as for a source.
+        server: String,
+        /// The topic. `{name}` stands for the value of the emitted member `name`.
+        topic: String,
+        /// The quality of service of publishes: 0 or 1.
+        qos: u64,
+        /// Whether the broker keeps the last message for later subscribers.
+        retain: bool,
+        /// The MQTT client id, as for a source.
+        client_id: String,
+        /// The user name.
+        username: String,
+        /// The password; needs `username`.
+        password: String,
+        /// The PEM file with the authorities to trust. Left out: the system's store.
+        ca: String,
+        /// The PEM file with the client's certificate, followed by its chain; needs `key`.
+        cert: String,
+        /// The PEM file with the certificate's private key: PKCS#1, SEC1 or PKCS#8. Only its owner may be able to read it.
+        key: String,
+        /// The longest silence before the connection is tested: 30 s to 20 min.
+        keep_alive: Duration,
+        /// The most publishes that wait for their acknowledgement: 1 to 90 for AWS IoT Core.
+        inflight_max: u64,
+        /// The largest payload. A larger emission is split between rows.
+        payload_bytes_max: Size,
+        /// The most publishes a second.
+        publishes_per_second_max: CountOrNone,
+        /// The most bytes a second.
+        bytes_per_second_max: SizeOrNone,
+    }
+}
+
+section! {
+    /// Appends one line of JSON an emission to a file.
+    RawFileSink {
+        /// The file.
+        path: String,
+        /// The size at which it is renamed to `PATH.1` and a new one is begun.
+        rotate_bytes: Size,
+        /// How many renamed files are kept.
+        keep: u64,
+    }
+}
+
+section! {
+    /// Sends each emission in a POST request.
+    RawHttpSink {
+        /// Where to: `http://` or `https://`.
+        url: String,
+        /// Further headers of the request.
+        headers: BTreeMap<String, String>,
+        /// How long one request may take.
+        timeout: Duration,
+        /// How often a failed request is tried again before its emission is given up.
+        retries_max: CountOrNone,
+        /// The PEM file with the authorities to trust. Left out: the system's store.
+        ca: String,
+        /// The PEM file with the client's certificate, followed by its chain; needs `key`.
+        cert: String,
+        /// The PEM file with the certificate's private key: PKCS#1, SEC1 or PKCS#8. Only its owner may be able to read it.
+        key: String,
+    }
+}
+
+section! {
+    /// Where messages and rows go that could not be processed, each with its reason, as JSON lines.
+    RawDeadLetter {
+        /// The file. `{data}` stands for the `dir` of `[data]`.
+        file: String,
+        /// The size at which it is renamed to `FILE.1` and a new one is begun.
+        rotate_bytes: Size,
+        /// How many renamed files are kept.
+        keep: u64,
+        /// The most bytes of a message's payload that are kept.
+        payload_bytes_max: Size,
+    }
+}
+
+section! {
+    /// Health, metrics and the state of the rules over HTTP. Without this section it is off.
+    RawHttp {
+        /// The address. One that other machines can reach needs a `token`.
+        listen: SocketAddr,
+        /// What clients must send as `Authorization: Bearer TOKEN`: at least 16 characters of ASCII.
+        token: String,
+    }
+}
+
+section! {
+    /// Bounds of guests and windows. All but `file_bytes_max` may be set for one rule in the file beside it.
+    RawLimits {
+        /// The longest a guest may run in one call. Then the call fails and its batch is divided to find the cause.
+        call_timeout: Duration,
+        /// The most memory of one guest.
+        memory_bytes_max: Size,
+        /// The largest `.wasm` file that is loaded.
+        file_bytes_max: Size,
+        /// The most groups in the open windows of one rule. Rows of further groups go to dead letter.
+        groups_max: u64,
+        /// The most open windows of one rule. Rows of further windows go to dead letter.
+        windows_max: u64,
+    }
+}

@@ -1,0 +1,237 @@
+//! Whole files: `tests/bad/NAME.toml` with all its problems in `NAME.txt`, `tests/good/NAME.toml` with the
+//! configuration in force. `BLESS=1` renews the `.txt` files. `# env: NAME=value` lines set the environment.
+
+use super::{Changes, Config, Environment, OnFull, Problems, SinkFormat, SinkKind, load, parse};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests");
+
+#[expect(clippy::disallowed_methods, reason = "a test may ask how it was started")]
+pub(super) fn blessing() -> bool {
+    std::env::var("BLESS").is_ok_and(|value| value == "1")
+}
+
+fn environment(text: &str) -> Environment {
+    let lines = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# env: ")?.split_once('='));
+    Environment {
+        variables: lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        hostname: "gateway-7".to_owned(),
+    }
+}
+
+fn checked(text: &str) -> Result<Config, Problems> {
+    parse(text, Path::new("rulemill.toml"), &environment(text))
+}
+
+fn good(text: &str) -> Config {
+    checked(text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn bad(text: &str) -> String {
+    checked(text)
+        .expect_err("the configuration should be refused")
+        .to_string()
+}
+
+/// Runs every case of a folder and compares with the text beside it.
+fn check_folder(folder: &str, outcome: impl Fn(&str) -> String) {
+    let mut cases: Vec<PathBuf> = std::fs::read_dir(Path::new(FOLDER).join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    cases.sort();
+    assert!(cases.len() >= 5, "the cases of {folder} are gone");
+    let mut differing = Vec::new();
+    for case in cases {
+        let actual = outcome(&std::fs::read_to_string(&case).unwrap()) + "\n";
+        let beside = case.with_extension("txt");
+        if blessing() {
+            std::fs::write(&beside, &actual).unwrap();
+        }
+        let expected = std::fs::read_to_string(&beside).unwrap_or_default();
+        if actual != expected {
+            differing.push(format!("{}:\n{actual}instead of\n{expected}", case.display()));
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
+fn every_problem_of_a_bad_file_is_reported_with_its_place() {
+    check_folder("bad", bad);
+}
+
+#[test]
+fn a_good_file_is_completed_with_the_defaults() {
+    check_folder("good", |text| good(text).effective_toml().trim_end().to_owned());
+}
+
+#[test]
+fn every_default_is_read_into_the_configuration() {
+    let config = good("[source.default]\nserver = \"tcp://127.0.0.1\"");
+    assert_eq!(config.stop_timeout, Duration::from_secs(10));
+    assert_eq!(config.rules.dir, Path::new("rules.d"));
+    assert_eq!(config.rules.default_sinks, ["log"]);
+    assert_eq!(config.dead_letter.file.path, Path::new("data/dead-letter.jsonl"));
+    assert_eq!(config.limits.memory_bytes_max, 64 << 20);
+    let source = &config.sources["default"];
+    assert_eq!(source.client_id, "rulemill-gateway-7-default");
+    assert_eq!(source.server.port, 1883);
+    assert!(!source.clean_session);
+    assert_eq!(source.keep_alive, Duration::from_secs(60));
+    let log = &config.sinks["log"];
+    assert_eq!(log.kind, SinkKind::Log);
+    assert_eq!(log.format, SinkFormat::Array);
+    assert_eq!(log.on_full, OnFull::DropOldest);
+    assert!(config.listener.is_none() && config.http.is_none());
+}
+
+#[test]
+fn paths_are_relative_to_the_file_and_not_to_the_working_directory() {
+    let text = "[listener]\n[data]\ndir = \"/var/lib/rulemill\"\n[sink.out]\ntype = \"file\"\npath = \"out/x.jsonl\"";
+    let path = Path::new("/etc/rulemill/rulemill.toml");
+    let config = parse(text, path, &Environment::default()).unwrap();
+    assert_eq!(config.rules.dir, Path::new("/etc/rulemill/rules.d"));
+    assert_eq!(config.data_dir, Path::new("/var/lib/rulemill"));
+    assert_eq!(
+        config.dead_letter.file.path,
+        Path::new("/var/lib/rulemill/dead-letter.jsonl")
+    );
+    let SinkKind::File(sink) = &config.sinks["out"].kind else {
+        panic!("not a file sink")
+    };
+    assert_eq!(sink.path, Path::new("/etc/rulemill/out/x.jsonl"));
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let text = "# env: RULEMILL__SOURCE__DEFAULT__QOS=0\n\
+                # env: RULEMILL__RULES__DEFAULT_SINKS=log, other\n\
+                # env: RULEMILL__SINK__OTHER__TYPE=log\n\
+                [source.default]\nserver = \"tcp://127.0.0.1\"\nqos = 1";
+    let config = good(text);
+    assert_eq!(config.sources["default"].qos, 0);
+    assert_eq!(config.rules.default_sinks, ["log", "other"]);
+    assert!(config.sinks.contains_key("other"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_one_problem() {
+    let problems = load(Path::new("/nowhere/rulemill.toml"), &Environment::default()).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert!(
+        problems
+            .to_string()
+            .starts_with("/nowhere/rulemill.toml: cannot be read: "),
+        "{problems}"
+    );
+}
+
+#[test]
+fn secrets_are_in_no_output() {
+    let text = "# env: SECRET=swordfish-swordfish\n\
+                [source.default]\nserver = \"tcp://h\"\nusername = \"u\"\npassword = \"${SECRET}\"\n\
+                [sink.web]\ntype = \"http\"\nurl = \"http://h/\"\nheaders = { authorization = \"${SECRET}\" }\n\
+                [http]\ntoken = \"${SECRET}\"";
+    let config = good(text);
+    assert_eq!(
+        config.http.as_ref().unwrap().token.as_deref(),
+        Some("swordfish-swordfish")
+    );
+    assert!(
+        !config.effective_toml().contains("swordfish"),
+        "{}",
+        config.effective_toml()
+    );
+    assert!(!format!("{:?}", config.sources).contains("swordfish"));
+    assert!(!format!("{:?}", config.http).contains("swordfish"));
+    let problems = bad("[http]\ntoken = 12345678901234567890\n[source.default]\npassword = 5555");
+    assert!(!problems.contains("12345") && !problems.contains("5555"), "{problems}");
+}
+
+#[test]
+fn the_effective_configuration_is_a_configuration_with_the_same_effect() {
+    let config = good("[source.a]\nserver = \"mqtt://h\"\n[sink.f]\ntype = \"file\"\npath = \"x\"\n[http]");
+    let again = good(config.effective_toml());
+    assert_eq!(again.changes_since(&config), Changes::default());
+}
+
+#[test]
+fn changes_name_what_is_new_gone_and_different() {
+    let old = good("[source.a]\nserver = \"tcp://h\"\n[source.b]\nserver = \"tcp://h\"\n[sink.s]\ntype = \"log\"\n");
+    let new = good(
+        "[source.a]\nserver = \"tcp://h\"\nqos = 0\n[source.c]\nserver = \"tcp://h\"\n[sink.s]\ntype = \"log\"\n\
+         [limits]\nwindows_max = 5\n[http]\n",
+    );
+    let changes = new.changes_since(&old);
+    assert!(changes.sources.added.contains("c") && changes.sources.added.len() == 1);
+    assert!(changes.sources.removed.contains("b") && changes.sources.removed.len() == 1);
+    assert!(changes.sources.changed.contains("a") && changes.sources.changed.len() == 1);
+    assert!(changes.sinks.is_empty());
+    assert!(changes.rules);
+    assert_eq!(changes.at_next_start, ["http"]);
+    assert!(new.changes_since(&new).is_empty());
+}
+
+#[test]
+fn a_renewed_certificate_is_a_change_of_its_sink_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let renew = || {
+        let made = rcgen::generate_simple_self_signed(["device".to_owned()]).unwrap();
+        std::fs::write(folder.path().join("c.pem"), made.cert.pem()).unwrap();
+        write_private(&folder.path().join("k.pem"), &made.signing_key.serialize_pem());
+    };
+    let text = "[source.a]\nserver = \"tcp://h\"\n[sink.cloud]\ntype = \"mqtt\"\nserver = \"ssl://h\"\ntopic = \"t\"\n\
+                ca = \"c.pem\"\ncert = \"c.pem\"\nkey = \"k.pem\"";
+    let read = || parse(text, &folder.path().join("rulemill.toml"), &Environment::default()).unwrap();
+    renew();
+    let (old, same) = (read(), read());
+    renew();
+    let new = read();
+    assert!(same.changes_since(&old).is_empty());
+    let changes = new.changes_since(&old);
+    assert!(changes.sinks.changed.contains("cloud") && changes.sinks.changed.len() == 1);
+    assert!(changes.sources.is_empty());
+}
+
+#[test]
+fn tls_files_that_do_not_work_are_refused_with_the_key_that_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mine = rcgen::generate_simple_self_signed(["device".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["device".to_owned()]).unwrap();
+    std::fs::write(at("c.pem"), mine.cert.pem()).unwrap();
+    std::fs::write(at("text.pem"), "not a certificate").unwrap();
+    write_private(&at("k.pem"), &mine.signing_key.serialize_pem());
+    write_private(&at("other.pem"), &other.signing_key.serialize_pem());
+    write_private(&at("nokey.pem"), "nothing");
+    std::fs::write(at("open.pem"), mine.signing_key.serialize_pem()).unwrap();
+    set_mode(&at("open.pem"), 0o640);
+    for (ca, cert, key, expected) in [
+        ("gone.pem", "c.pem", "k.pem", "source.a.ca cannot be read"),
+        ("text.pem", "c.pem", "k.pem", "source.a.ca must be"),
+        ("c.pem", "text.pem", "k.pem", "source.a.cert must be"),
+        ("c.pem", "c.pem", "nokey.pem", "source.a.key must be"),
+        ("c.pem", "c.pem", "other.pem", "source.a.key "),
+        ("c.pem", "c.pem", "open.pem", "has mode 0640"),
+    ] {
+        let text = format!("[source.a]\nserver = \"ssl://h\"\nca = \"{ca}\"\ncert = \"{cert}\"\nkey = \"{key}\"");
+        let problems = parse(&text, &at("rulemill.toml"), &Environment::default()).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems}");
+        assert!(problems.to_string().contains(expected), "{problems}");
+    }
+}
+
+fn write_private(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    set_mode(path, 0o600);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
