@@ -1,1 +1,9 @@
-//! ingest
+//! Everything that brings messages in: MQTT brokers and the built-in listener.
+//!
+//! A source takes messages, hands them to its [`Inlet`], and acknowledges them when the inlet has accepted them, never
+//! before. The first stage of the flow; it knows nothing of streams and rules.
+
+mod inlet;
+mod topic_names;
+
+pub use inlet::{Closed, Inlet, Refused};

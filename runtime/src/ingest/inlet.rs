@@ -1,0 +1,182 @@
+//! Where every source hands over what it took in: one bounded queue to each mill thread.
+//!
+//! A delivery goes to every mill, and is accepted when all of them have taken it; only then may a source acknowledge
+//! its messages. At the bound of a queue [`Inlet::deliver`] waits and [`Inlet::try_deliver`] gives the messages back:
+//! nothing is dropped here.
+
+use crate::clock;
+use crate::message::{Delivery, Message};
+use rulemill_core::Micros;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::sync::mpsc;
+
+/// The way of one source into the mills. Clones share the queues and the clock.
+#[derive(Clone, Debug)]
+pub struct Inlet {
+    source: Arc<str>,
+    senders: Arc<[mpsc::Sender<Delivery>]>,
+    /// The latest arrival stamp given out, in microseconds.
+    latest: Arc<AtomicI64>,
+}
+
+/// The mills are gone, so that nothing can be accepted any more. Happens only when rulemill stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the mill threads have stopped")]
+pub struct Closed;
+
+/// Why a delivery was not accepted at once.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// A mill's queue is full; here are the messages again.
+    #[error("the queue of a mill thread is full")]
+    Full(Arc<[Message]>),
+    /// See [`Closed`].
+    #[error("the mill threads have stopped")]
+    Closed,
+}
+
+impl Inlet {
+    /// An inlet of the source named `source`, with one sender for each mill thread.
+    pub fn new(source: impl Into<Arc<str>>, senders: impl Into<Arc<[mpsc::Sender<Delivery>]>>) -> Self {
+        Inlet {
+            source: source.into(),
+            senders: senders.into(),
+            latest: Arc::new(AtomicI64::new(i64::MIN)),
+        }
+    }
+
+    /// The source's name.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The stamp for a message that arrives now: the wall clock, except that it never goes backwards.
+    pub fn arrival(&self) -> Micros {
+        let now = clock::wall().0;
+        Micros(now.max(self.latest.fetch_max(now, Ordering::Relaxed)))
+    }
+
+    /// Hands `messages` to every mill; waits while one of them has no room. Dropping the future before it is ready
+    /// hands over nothing.
+    ///
+    /// # Errors
+    /// [`Closed`] when a mill is gone; then some mills may have the messages.
+    pub async fn deliver(&self, messages: Arc<[Message]>) -> Result<(), Closed> {
+        // Room everywhere first, so that a cancelled delivery has not reached half of the mills.
+        let mut permits = Vec::with_capacity(self.senders.len());
+        for sender in self.senders.iter() {
+            permits.push(sender.reserve().await.map_err(|_| Closed)?);
+        }
+        for permit in permits {
+            permit.send(self.delivery(&messages));
+        }
+        Ok(())
+    }
+
+    /// Hands `messages` to every mill, or to none when one of them has no room.
+    ///
+    /// # Errors
+    /// [`Refused`] with the messages, or because a mill is gone.
+    pub fn try_deliver(&self, messages: Arc<[Message]>) -> Result<(), Refused> {
+        let mut permits = Vec::with_capacity(self.senders.len());
+        for sender in self.senders.iter() {
+            match sender.try_reserve() {
+                Ok(permit) => permits.push(permit),
+                Err(mpsc::error::TrySendError::Full(())) => return Err(Refused::Full(messages)),
+                Err(mpsc::error::TrySendError::Closed(())) => return Err(Refused::Closed),
+            }
+        }
+        for permit in permits {
+            permit.send(self.delivery(&messages));
+        }
+        Ok(())
+    }
+
+    fn delivery(&self, messages: &Arc<[Message]>) -> Delivery {
+        debug_assert!(!messages.is_empty(), "a delivery is not empty");
+        Delivery {
+            source: Arc::clone(&self.source),
+            messages: Arc::clone(messages),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use futures_util::FutureExt;
+
+    fn one(payload: &'static str) -> Arc<[Message]> {
+        Arc::from([Message {
+            topic: "t".into(),
+            payload: Bytes::from_static(payload.as_bytes()),
+            qos: 1,
+            retain: false,
+            arrival: Micros(0),
+        }])
+    }
+
+    #[test]
+    fn a_delivery_reaches_every_mill() {
+        let (first, mut first_mill) = mpsc::channel(1);
+        let (second, mut second_mill) = mpsc::channel(1);
+        let inlet = Inlet::new("default", [first, second]);
+
+        inlet.try_deliver(one("a")).unwrap();
+
+        for mill in [&mut first_mill, &mut second_mill] {
+            let delivery = mill.try_recv().unwrap();
+            assert_eq!(&*delivery.source, "default");
+            assert_eq!(delivery.messages[0].payload, "a");
+        }
+    }
+
+    #[test]
+    fn a_delivery_that_one_mill_cannot_take_reaches_none() {
+        let (first, mut first_mill) = mpsc::channel(2);
+        let (second, second_mill) = mpsc::channel(1);
+        let inlet = Inlet::new("default", [first, second]);
+        inlet.try_deliver(one("a")).unwrap();
+        first_mill.try_recv().unwrap();
+
+        let Err(Refused::Full(messages)) = inlet.try_deliver(one("b")) else {
+            panic!("the second mill is full");
+        };
+        assert_eq!(messages[0].payload, "b");
+        assert!(first_mill.try_recv().is_err());
+        drop(second_mill);
+        assert!(matches!(inlet.try_deliver(one("c")), Err(Refused::Closed)));
+    }
+
+    #[test]
+    fn deliver_waits_for_room_and_hands_over_nothing_when_dropped() {
+        let (first, mut first_mill) = mpsc::channel(2);
+        let (second, mut second_mill) = mpsc::channel(1);
+        let inlet = Inlet::new("default", [first, second]);
+        inlet.try_deliver(one("a")).unwrap();
+        first_mill.try_recv().unwrap();
+
+        assert!(inlet.deliver(one("b")).now_or_never().is_none());
+        assert!(
+            first_mill.try_recv().is_err(),
+            "the dropped delivery left something behind"
+        );
+
+        second_mill.try_recv().unwrap();
+        assert_eq!(inlet.deliver(one("c")).now_or_never(), Some(Ok(())));
+        assert_eq!(first_mill.try_recv().unwrap().messages[0].payload, "c");
+        drop(second_mill);
+        assert_eq!(inlet.deliver(one("d")).now_or_never(), Some(Err(Closed)));
+    }
+
+    #[test]
+    fn arrival_stamps_never_go_backwards() {
+        let inlet = Inlet::new("default", Vec::new());
+        let future = clock::wall().0 + 3_600_000_000;
+        inlet.latest.store(future, Ordering::Relaxed);
+        assert_eq!(inlet.arrival(), Micros(future));
+        assert!(Inlet::new("other", Vec::new()).arrival() < Micros(future));
+    }
+}
