@@ -15,3 +15,9 @@ pub fn wall() -> Micros {
 pub fn monotonic() -> Instant {
     Instant::now()
 }
+
+/// The wall clock as the file system knows it, to compare with modification times.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub fn system() -> SystemTime {
+    SystemTime::now()
+}

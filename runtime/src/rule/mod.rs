@@ -1,1 +1,22 @@
-//! rule
+//! Guests: the stage that runs wasm. It loads files, makes instances, and calls them with whole columns.
+//!
+//! It never keeps a guest's state: an instance may be dropped between any two calls, and is dropped after every trap.
+
+mod bindings;
+mod convert;
+mod engine;
+mod guests;
+mod instance;
+mod kernels;
+mod library;
+mod load;
+mod stats;
+
+#[cfg(test)]
+mod tests;
+
+pub use engine::GuestEngine;
+pub use guests::MillGuests;
+pub use instance::GuestState;
+pub use load::{ContentDigest, LoadError, Loaded, LoadedLibrary, LoadedRule, load};
+pub use stats::CallStats;

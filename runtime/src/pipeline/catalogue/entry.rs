@@ -1,0 +1,77 @@
+//! One guest in the rules directory: what runs, what waits, and what was refused.
+
+use super::super::command::StreamKey;
+use super::scan::Identity;
+use crate::config::Sidecar;
+use crate::rule::Loaded;
+use rulemill_core::Micros;
+use std::sync::Arc;
+
+/// One guest: the files `NAME.wasm` and perhaps `NAME.toml`.
+pub(super) struct Entry {
+    /// The name of the file without `.wasm`; a rule's id.
+    pub(super) name: Arc<str>,
+    /// The version that runs.
+    pub(super) running: Option<Running>,
+    /// A version that waits for a library, and for which.
+    pub(super) waiting: Option<(Candidate, String)>,
+    /// The newest version, when it was refused.
+    pub(super) refused: Option<Refused>,
+    /// Whether the file is gone, and the library runs on because rules use it.
+    pub(super) removed: bool,
+}
+
+/// A loaded version with its settings, not yet running.
+#[derive(Clone)]
+pub(super) struct Candidate {
+    pub(super) loaded: Loaded,
+    pub(super) sidecar: Sidecar,
+    pub(super) identity: Identity,
+}
+
+/// A version that runs.
+pub(super) struct Running {
+    pub(super) candidate: Candidate,
+    /// Since when, by the wall clock.
+    pub(super) since: Micros,
+    /// For a rule: where it listens, and on which mill.
+    pub(super) stream: Option<(StreamKey, usize)>,
+    /// For a rule: the sinks it sends to.
+    pub(super) sinks: Vec<String>,
+}
+
+/// A version that was not taken.
+pub(super) struct Refused {
+    pub(super) identity: Option<Identity>,
+    pub(super) reason: String,
+    pub(super) at: Micros,
+}
+
+impl Entry {
+    pub(super) fn new(name: &str) -> Self {
+        Entry {
+            name: name.into(),
+            running: None,
+            waiting: None,
+            refused: None,
+            removed: false,
+        }
+    }
+
+    /// The name of the library that runs from this file.
+    pub(super) fn library(&self) -> Option<&str> {
+        let running = self.running.as_ref()?;
+        let library = running.candidate.loaded.library.as_ref()?;
+        Some(&library.description.name)
+    }
+
+    /// The state in one word, as the API and the metrics show it.
+    pub(super) fn state(&self) -> &'static str {
+        match (&self.running, &self.waiting, &self.refused) {
+            (Some(_), _, _) => "running",
+            (None, Some(_), _) => "waiting",
+            (None, None, Some(_)) => "refused",
+            (None, None, None) => "loading",
+        }
+    }
+}

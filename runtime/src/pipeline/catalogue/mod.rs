@@ -1,0 +1,393 @@
+//! The catalogue: which guests lie in the rules directory, and which version of each runs.
+//!
+//! It looks at the directory, loads what changed off the data path, and tells the mills between two batches. A version
+//! that is refused leaves the running one untouched.
+
+mod entry;
+mod publish;
+mod resolve;
+mod scan;
+mod watch;
+
+use super::command::{Command, Refusal, RuleSpec};
+use super::mills::{MillGone, Mills};
+use crate::clock;
+use crate::config::{LimitsConfig, RulesConfig, Sidecar};
+use crate::http::Snapshot;
+use crate::rule::{GuestEngine, Loaded};
+use crate::sink::Sinks;
+use crate::telemetry::Telemetry;
+use crate::topic::TopicFilter;
+use entry::{Candidate, Entry, Refused, Running};
+use resolve::Deployment;
+use scan::{Found, Scanner};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::{RwLock, watch as channel};
+use watch::Watch;
+
+/// What the catalogue works with.
+pub(super) struct CatalogueParts {
+    pub(super) engine: GuestEngine,
+    pub(super) mills: Arc<Mills>,
+    pub(super) sinks: Arc<RwLock<Sinks>>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) rules: RulesConfig,
+    pub(super) limits: LimitsConfig,
+    /// The filters that each source is to subscribe to.
+    pub(super) filters: BTreeMap<String, channel::Sender<Vec<TopicFilter>>>,
+    pub(super) snapshot: channel::Sender<Arc<Snapshot>>,
+}
+
+/// The guests of the rules directory.
+pub(super) struct Catalogue {
+    parts: CatalogueParts,
+    scanner: Scanner,
+    entries: BTreeMap<String, Entry>,
+    directory_missing: bool,
+}
+
+impl Catalogue {
+    /// A catalogue that has not looked yet.
+    pub(super) fn new(parts: CatalogueParts) -> Self {
+        let scanner = Scanner::new(parts.rules.dir.clone(), parts.limits.file_bytes_max);
+        Catalogue {
+            parts,
+            scanner,
+            entries: BTreeMap::new(),
+            directory_missing: false,
+        }
+    }
+
+    /// Keeps up with the directory until `stop` says so.
+    pub(super) async fn run(
+        mut self,
+        mut config: channel::Receiver<RulesConfig>,
+        mut stop: channel::Receiver<bool>,
+    ) -> Result<(), MillGone> {
+        let mut watch = Watch::new(self.parts.rules.dir.clone(), self.parts.rules.poll_interval);
+        loop {
+            tokio::select! {
+                touched = watch.changed() => self.look(&touched).await?,
+                changed = config.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    let rules = config.borrow_and_update().clone();
+                    self.reconfigure(rules).await?;
+                }
+                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            }
+        }
+    }
+
+    /// Looks at the directory once and carries out what changed: libraries first, so that new rules find them.
+    pub(super) async fn look(&mut self, touched: &BTreeSet<String>) -> Result<(), MillGone> {
+        let scan = match self.scanner.scan(touched) {
+            Ok(scan) => scan,
+            Err(error) => {
+                if !self.directory_missing {
+                    let dir = self.parts.rules.dir.display();
+                    tracing::warn!(%dir, %error, "the rules directory cannot be read; what runs goes on");
+                }
+                self.directory_missing = true;
+                return Ok(());
+            }
+        };
+        self.directory_missing = false;
+        if scan.changed.is_empty() && scan.gone.is_empty() && scan.unreadable.is_empty() {
+            return Ok(());
+        }
+        for (name, reason) in scan.unreadable {
+            self.refuse(&name, None, format!("the file cannot be read: {reason}"));
+        }
+        let mut candidates = Vec::new();
+        for found in scan.changed {
+            let name = found.name.clone();
+            let identity = found.identity;
+            match self.load(found).await {
+                Ok(candidate) => candidates.push((name, candidate)),
+                Err(reason) => self.refuse(&name, Some(identity), reason),
+            }
+        }
+        candidates.sort_by_key(|(_, candidate)| candidate.loaded.library.is_none());
+        for (name, candidate) in candidates {
+            self.apply(&name, candidate).await?;
+        }
+        for name in scan.gone {
+            self.remove(&name).await?;
+        }
+        self.retry_waiting().await?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Compiles and describes a guest, on a thread that may block.
+    async fn load(&self, found: Found) -> Result<Candidate, String> {
+        let sidecar = match &found.sidecar {
+            None => Sidecar::new(&self.parts.limits),
+            Some(text) => Sidecar::parse(text, &self.parts.limits)
+                .map_err(|problems| format!("{}.toml: {}", found.name, problems.to_string().replace('\n', "; ")))?,
+        };
+        let engine = self.parts.engine.clone();
+        let limits = sidecar.limits;
+        let identity = found.identity;
+        let loaded = tokio::task::spawn_blocking(move || crate::rule::load(&engine, &found.wasm, &limits))
+            .await
+            .map_err(|error| format!("loading it failed: {error}"))?
+            .map_err(|error| error.to_string())?;
+        Ok(Candidate {
+            loaded,
+            sidecar,
+            identity,
+        })
+    }
+
+    /// Puts a loaded version in place of the running one, or says why not.
+    async fn apply(&mut self, name: &str, candidate: Candidate) -> Result<(), MillGone> {
+        if let Err(reason) = self.apply_library(name, &candidate.loaded).await? {
+            self.refuse(name, Some(candidate.identity), reason);
+            return Ok(());
+        }
+        match self.apply_rule(name, &candidate).await? {
+            Ok((stream, sinks)) => self.accept(name, candidate, stream, sinks),
+            Err(Refusal::Waiting(reason)) => {
+                tracing::warn!(guest = name, %reason, "waits for a library");
+                let entry = self.entry(name);
+                entry.refused = None;
+                entry.waiting = Some((candidate, reason));
+            }
+            Err(Refusal::Refused(reason)) => self.refuse(name, Some(candidate.identity), reason),
+        }
+        Ok(())
+    }
+
+    async fn apply_library(&mut self, name: &str, loaded: &Loaded) -> Result<Result<(), String>, MillGone> {
+        let mills = Arc::clone(&self.parts.mills);
+        let before = self.entries.get(name).and_then(|entry| entry.library().map(ToOwned::to_owned));
+        let Some(library) = &loaded.library else {
+            if let Some(before) = before {
+                return Ok(self.give_up_library(&before, name).await?);
+            }
+            return Ok(Ok(()));
+        };
+        let library_name = &library.description.name;
+        let other = self.entries.values().find(|entry| entry.library() == Some(library_name) && *entry.name != *name);
+        if let Some(other) = other {
+            return Ok(Err(format!(
+                "the library {library_name} is already there, from {}.wasm; two libraries need two names",
+                other.name
+            )));
+        }
+        if let Some(before) = before.filter(|before| before != library_name)
+            && let Err(reason) = self.give_up_library(&before, name).await?
+        {
+            return Ok(Err(reason));
+        }
+        // All mills are asked first, so that either all or none change.
+        for mill in 0..mills.len() {
+            let check = mills.ask(mill, |reply| Command::CheckLibrary(Arc::clone(library), reply)).await?;
+            if let Err(reason) = check {
+                return Ok(Err(format!("rules that use it would break: {reason}")));
+            }
+        }
+        for mill in 0..mills.len() {
+            mills.ask(mill, |reply| Command::PutLibrary(Arc::clone(library), reply)).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Takes a library away, unless rules use it.
+    async fn give_up_library(&self, library: &str, file: &str) -> Result<Result<(), String>, MillGone> {
+        let users = self.users_of(library, file);
+        if !users.is_empty() {
+            let users = users.join(", ");
+            return Ok(Err(format!("the library {library} is used by {users}; remove these first")));
+        }
+        for mill in 0..self.parts.mills.len() {
+            let name = library.to_owned();
+            self.parts.mills.ask(mill, |reply| Command::RemoveLibrary(name, reply)).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    async fn apply_rule(
+        &mut self,
+        name: &str,
+        candidate: &Candidate,
+    ) -> Result<Result<(Option<(super::command::StreamKey, usize)>, Vec<String>), Refusal>, MillGone> {
+        let Some(loaded) = &candidate.loaded.rule else {
+            self.remove_rule(name).await?;
+            return Ok(Ok((None, Vec::new())));
+        };
+        let (spec, sinks) = match self.specify(name, candidate, Arc::clone(loaded)).await {
+            Ok(specified) => specified,
+            Err(reason) => return Ok(Err(Refusal::Refused(reason))),
+        };
+        let stream = spec.stream.clone();
+        let mill = self.parts.mills.of_stream(&stream);
+        let mills = &self.parts.mills;
+        let put = mills.ask(mill, |reply| Command::PutRule(Box::new(spec), reply)).await?;
+        let swap = match put {
+            Ok(swap) => swap,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let before = self.entries.get(name).and_then(|entry| entry.running.as_ref()?.stream.clone());
+        if let Some((_, old_mill)) = before.filter(|(_, old_mill)| *old_mill != mill) {
+            let id: Arc<str> = name.into();
+            mills.ask(old_mill, |reply| Command::RemoveRule(id, reply)).await?;
+        }
+        tracing::info!(rule = name, ?swap, "rule loaded");
+        Ok(Ok((Some((stream, mill)), sinks)))
+    }
+
+    async fn specify(
+        &self,
+        name: &str,
+        candidate: &Candidate,
+        loaded: Arc<crate::rule::LoadedRule>,
+    ) -> Result<(RuleSpec, Vec<String>), String> {
+        let sources: BTreeSet<String> = self.parts.filters.keys().cloned().collect();
+        let sinks = self.parts.sinks.read().await;
+        let sink_names = sinks.names();
+        let deployment = Deployment {
+            rules: &self.parts.rules,
+            sources: &sources,
+            sinks: &sink_names,
+        };
+        let (plan, sidecar) = (&loaded.plan, &candidate.sidecar);
+        let sink_list = resolve::sinks(plan, sidecar, &deployment)?;
+        let spec = RuleSpec {
+            id: name.into(),
+            stream: resolve::stream(plan, sidecar, &deployment)?,
+            settings: resolve::settings(plan, sidecar)?,
+            window_override_ms: sidecar.window_ms(),
+            limits: sidecar.limits,
+            sinks: sink_list.iter().filter_map(|name| sinks.handle(name)).collect(),
+            metrics: self.parts.telemetry.rule(name),
+            loaded,
+        };
+        Ok((spec, sink_list))
+    }
+
+    fn accept(
+        &mut self,
+        name: &str,
+        candidate: Candidate,
+        stream: Option<(super::command::StreamKey, usize)>,
+        sinks: Vec<String>,
+    ) {
+        if let Some(library) = &candidate.loaded.library {
+            let functions = library.description.scalars.len() + library.description.aggregates.len();
+            tracing::info!(library = library.description.name, functions, "library loaded");
+        }
+        let entry = self.entry(name);
+        entry.waiting = None;
+        entry.refused = None;
+        entry.removed = false;
+        entry.running = Some(Running {
+            candidate,
+            since: clock::wall(),
+            stream,
+            sinks,
+        });
+    }
+
+    fn refuse(&mut self, name: &str, identity: Option<scan::Identity>, reason: String) {
+        let goes_on = self.entries.get(name).is_some_and(|entry| entry.running.is_some());
+        tracing::error!(guest = name, %reason, goes_on, "refused; a running version goes on untouched");
+        self.parts.telemetry.rule(name).refused();
+        let entry = self.entry(name);
+        entry.waiting = None;
+        entry.refused = Some(Refused {
+            identity,
+            reason,
+            at: clock::wall(),
+        });
+    }
+
+    /// The file is gone. A rule finishes its windows; a library that rules use runs on.
+    async fn remove(&mut self, name: &str) -> Result<(), MillGone> {
+        self.remove_rule(name).await?;
+        let library = self.entries.get(name).and_then(|entry| entry.library().map(ToOwned::to_owned));
+        if let Some(library) = library
+            && let Err(reason) = self.give_up_library(&library, name).await?
+        {
+            tracing::warn!(guest = name, %reason, "the file is gone; the loaded library runs on");
+            self.entry(name).removed = true;
+            return Ok(());
+        }
+        self.entries.remove(name);
+        self.parts.telemetry.forget_rule(name);
+        tracing::info!(guest = name, "removed");
+        Ok(())
+    }
+
+    async fn remove_rule(&mut self, name: &str) -> Result<(), MillGone> {
+        let stream = self.entries.get_mut(name).and_then(|entry| entry.running.as_mut()?.stream.take());
+        if let Some((_, mill)) = stream {
+            let id: Arc<str> = name.into();
+            self.parts.mills.ask(mill, |reply| Command::RemoveRule(id, reply)).await?;
+        }
+        Ok(())
+    }
+
+    /// Rules that wait for a library are tried again.
+    async fn retry_waiting(&mut self) -> Result<(), MillGone> {
+        let waiting: Vec<(String, Candidate)> = self
+            .entries
+            .iter()
+            .filter_map(|(name, entry)| Some((name.clone(), entry.waiting.as_ref()?.0.clone())))
+            .collect();
+        for (name, candidate) in waiting {
+            if let Ok((stream, sinks)) = self.apply_rule(&name, &candidate).await? {
+                self.accept(&name, candidate, stream, sinks);
+            }
+        }
+        Ok(())
+    }
+
+    /// The configuration was read again: every rule is resolved anew.
+    async fn reconfigure(&mut self, rules: RulesConfig) -> Result<(), MillGone> {
+        self.parts.rules = rules;
+        let running: Vec<(String, Candidate)> = self
+            .entries
+            .iter()
+            .filter_map(|(name, entry)| Some((name.clone(), entry.running.as_ref()?.candidate.clone())))
+            .collect();
+        for (name, candidate) in running {
+            match self.apply_rule(&name, &candidate).await? {
+                Ok((stream, sinks)) => self.accept(&name, candidate, stream, sinks),
+                Err(refusal) => self.refuse(&name, Some(candidate.identity), refusal.to_string()),
+            }
+        }
+        self.publish();
+        Ok(())
+    }
+
+    /// The names of guests whose rules call the library, the library's own file aside.
+    fn users_of(&self, library: &str, file: &str) -> Vec<String> {
+        let exporters = |function: &str| {
+            self.entries
+                .values()
+                .filter_map(|entry| entry.running.as_ref()?.candidate.loaded.library.as_ref())
+                .filter(|loaded| loaded.has_function(function))
+                .map(|loaded| loaded.description.name.as_str())
+                .collect::<Vec<_>>()
+        };
+        self.entries
+            .values()
+            .filter(|entry| *entry.name != *file)
+            .filter_map(|entry| Some((entry, entry.running.as_ref()?.candidate.loaded.rule.as_ref()?)))
+            .filter(|(_, rule)| rule.calls().any(|(wanted, function)| match wanted {
+                Some(wanted) => wanted == library,
+                None => exporters(function) == [library],
+            }))
+            .map(|(entry, _)| entry.name.to_string())
+            .collect()
+    }
+
+    fn entry(&mut self, name: &str) -> &mut Entry {
+        self.entries.entry(name.to_owned()).or_insert_with(|| Entry::new(name))
+    }
+}

@@ -1,0 +1,298 @@
+//! What lies in the rules directory: which files changed, decided by their content.
+//!
+//! A file is read again when its metadata changed, when an event named it, or when it is so young that a further write
+//! might not show in its metadata.
+
+use crate::clock;
+use crate::rule::ContentDigest;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The files of one guest: `NAME.wasm` and perhaps `NAME.toml`.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// The name without `.wasm`.
+    pub(super) name: String,
+    /// The content of the `.wasm` file.
+    pub(super) wasm: Vec<u8>,
+    /// The content of the file beside it, if there is one.
+    pub(super) sidecar: Option<String>,
+    /// The identity of both.
+    pub(super) identity: Identity,
+}
+
+/// The identity of a guest's files, by content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// Of the `.wasm` file.
+    pub(super) wasm: ContentDigest,
+    /// Of the `.toml` file.
+    pub(super) sidecar: Option<ContentDigest>,
+}
+
+/// What a look at the directory found.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// Guests that are new or have changed.
+    pub(super) changed: Vec<Found>,
+    /// Guests whose `.wasm` file is gone.
+    pub(super) gone: Vec<String>,
+    /// Files that could not be read: name and reason.
+    pub(super) unreadable: Vec<(String, String)>,
+}
+
+/// Remembers what was seen, so that only changes are reported.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    dir: PathBuf,
+    file_bytes_max: u64,
+    seen: BTreeMap<String, Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    wasm: Stamp,
+    sidecar: Option<Stamp>,
+    identity: Option<Identity>,
+    /// When it was read.
+    read_at: SystemTime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    len: u64,
+    modified: Option<SystemTime>,
+    inode: u64,
+}
+
+impl Scanner {
+    /// A scanner that has seen nothing yet.
+    pub(super) fn new(dir: PathBuf, file_bytes_max: u64) -> Self {
+        Scanner {
+            dir,
+            file_bytes_max,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// Looks at the directory. Guests named in `touched` are read whatever their metadata says. The error is that of a
+    /// directory that cannot be listed; what was seen stays as it is.
+    pub(super) fn scan(&mut self, touched: &BTreeSet<String>) -> std::io::Result<Scan> {
+        let mut scan = Scan::default();
+        let names = self.names()?;
+        for name in &names {
+            match self.look(name, touched.contains(name)) {
+                Ok(Some(found)) => scan.changed.push(found),
+                Ok(None) => {}
+                Err(error) => scan.unreadable.push((name.clone(), error.to_string())),
+            }
+        }
+        let gone: Vec<String> = self.seen.keys().filter(|name| !names.contains(*name)).cloned().collect();
+        for name in gone {
+            self.seen.remove(&name);
+            scan.gone.push(name);
+        }
+        Ok(scan)
+    }
+
+    /// The names of all `.wasm` files but hidden ones, which editors and copying tools use for unfinished files.
+    fn names(&self) -> std::io::Result<BTreeSet<String>> {
+        let mut names = BTreeSet::new();
+        for entry in std::fs::read_dir(&self.dir)? {
+            let file = entry?.file_name();
+            if let Some(name) = file.to_str().and_then(guest_name) {
+                names.insert(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    fn look(&mut self, name: &str, touched: bool) -> std::io::Result<Option<Found>> {
+        let wasm_path = self.dir.join(format!("{name}.wasm"));
+        let sidecar_path = self.dir.join(format!("{name}.toml"));
+        let wasm_stamp = stamp(&wasm_path)?;
+        let sidecar_stamp = match stamp(&sidecar_path) {
+            Ok(stamp) => Some(stamp),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let known = self.seen.get(name);
+        if let Some(seen) = known
+            && !touched
+            && seen.settled(&wasm_stamp, sidecar_stamp.as_ref())
+        {
+            return Ok(None);
+        }
+        let read_at = clock::system();
+        let wasm = read_bounded(&wasm_path, self.file_bytes_max)?;
+        let sidecar = match sidecar_stamp {
+            Some(_) => Some(read_text(&sidecar_path)?),
+            None => None,
+        };
+        let identity = Identity {
+            wasm: ContentDigest::of(&wasm),
+            sidecar: sidecar.as_ref().map(|text| ContentDigest::of(text.as_bytes())),
+        };
+        let changed = known.and_then(|seen| seen.identity) != Some(identity);
+        self.seen.insert(
+            name.to_owned(),
+            Seen {
+                wasm: wasm_stamp,
+                sidecar: sidecar_stamp,
+                identity: Some(identity),
+                read_at,
+            },
+        );
+        Ok(changed.then(|| Found {
+            name: name.to_owned(),
+            wasm,
+            sidecar,
+            identity,
+        }))
+    }
+}
+
+impl Seen {
+    /// Whether nothing can have changed since it was read.
+    fn settled(&self, wasm: &Stamp, sidecar: Option<&Stamp>) -> bool {
+        let old_enough = |stamp: &Stamp| {
+            stamp
+                .modified
+                .is_some_and(|modified| self.read_at.duration_since(modified).is_ok_and(|age| age > TIMESTAMP_STEP))
+        };
+        self.wasm == *wasm
+            && self.sidecar.as_ref() == sidecar
+            && old_enough(&self.wasm)
+            && self.sidecar.as_ref().is_none_or(old_enough)
+    }
+}
+
+/// The guest that a file belongs to, if any: `NAME.wasm` or `NAME.toml`.
+pub(super) fn guest_of(path: &Path) -> Option<String> {
+    let file = path.file_name()?.to_str()?;
+    guest_name(file)
+        .or_else(|| named(file, ".toml"))
+        .map(ToOwned::to_owned)
+}
+
+fn guest_name(file: &str) -> Option<&str> {
+    named(file, ".wasm")
+}
+
+fn named<'a>(file: &'a str, suffix: &str) -> Option<&'a str> {
+    let name = file.strip_suffix(suffix)?;
+    (!name.is_empty() && !name.starts_with('.')).then_some(name)
+}
+
+fn stamp(path: &Path) -> std::io::Result<Stamp> {
+    let metadata = std::fs::metadata(path)?;
+    Ok(Stamp {
+        len: metadata.len(),
+        modified: metadata.modified().ok(),
+        inode: std::os::unix::fs::MetadataExt::ino(&metadata),
+    })
+}
+
+/// Reads at most one byte more than the bound, so that the loader can refuse the file without it being held whole.
+fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_text(path: &Path) -> std::io::Result<String> {
+    let bytes = read_bounded(path, SIDECAR_BYTES_MAX)?;
+    String::from_utf8(bytes).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))
+}
+
+/// The coarsest step of modification times that file systems in use have.
+const TIMESTAMP_STEP: Duration = Duration::from_secs(2);
+/// The most bytes read of a `.toml` file.
+const SIDECAR_BYTES_MAX: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(scan: &Scan) -> Vec<&str> {
+        scan.changed.iter().map(|found| found.name.as_str()).collect()
+    }
+
+    fn scanner() -> (tempfile::TempDir, Scanner) {
+        let dir = tempfile::tempdir().unwrap();
+        let scanner = Scanner::new(dir.path().to_owned(), 1000);
+        (dir, scanner)
+    }
+
+    #[test]
+    fn the_same_content_is_reported_once() {
+        let (dir, mut scanner) = scanner();
+        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
+        assert_eq!(names(&scanner.scan(&BTreeSet::new()).unwrap()), ["a"]);
+        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
+        assert!(scanner.scan(&BTreeSet::new()).unwrap().changed.is_empty());
+    }
+
+    #[test]
+    fn a_rewrite_of_the_same_length_is_seen_at_once() {
+        let (dir, mut scanner) = scanner();
+        for content in [b"one", b"two", b"six"] {
+            std::fs::write(dir.path().join("a.wasm"), content).unwrap();
+            let scan = scanner.scan(&BTreeSet::new()).unwrap();
+            assert_eq!(scan.changed[0].wasm, content);
+        }
+    }
+
+    #[test]
+    fn a_changed_sidecar_is_a_change() {
+        let (dir, mut scanner) = scanner();
+        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
+        scanner.scan(&BTreeSet::new()).unwrap();
+        std::fs::write(dir.path().join("a.toml"), "sinks = []").unwrap();
+        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        assert_eq!(scan.changed[0].sidecar.as_deref(), Some("sinks = []"));
+        std::fs::remove_file(dir.path().join("a.toml")).unwrap();
+        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().changed[0].sidecar, None);
+    }
+
+    #[test]
+    fn hidden_and_other_files_are_not_guests() {
+        let (dir, mut scanner) = scanner();
+        for file in [".a.wasm", "a.wasm~", "a.wasm.tmp", ".wasm", "a.toml", "readme.md"] {
+            std::fs::write(dir.path().join(file), b"x").unwrap();
+        }
+        assert!(scanner.scan(&BTreeSet::new()).unwrap().changed.is_empty());
+    }
+
+    #[test]
+    fn a_removed_file_is_gone_once() {
+        let (dir, mut scanner) = scanner();
+        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
+        scanner.scan(&BTreeSet::new()).unwrap();
+        std::fs::remove_file(dir.path().join("a.wasm")).unwrap();
+        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().gone, ["a"]);
+        assert!(scanner.scan(&BTreeSet::new()).unwrap().gone.is_empty());
+    }
+
+    #[test]
+    fn a_missing_directory_changes_nothing() {
+        let (dir, mut scanner) = scanner();
+        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
+        scanner.scan(&BTreeSet::new()).unwrap();
+        let away = dir.path().with_extension("away");
+        std::fs::rename(dir.path(), &away).unwrap();
+        assert!(scanner.scan(&BTreeSet::new()).is_err());
+        std::fs::rename(&away, dir.path()).unwrap();
+        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        assert!(scan.changed.is_empty() && scan.gone.is_empty());
+    }
+
+    #[test]
+    fn a_file_beyond_the_bound_is_read_one_byte_beyond_it() {
+        let (dir, mut scanner) = scanner();
+        std::fs::write(dir.path().join("a.wasm"), vec![0; 5000]).unwrap();
+        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().changed[0].wasm.len(), 1001);
+    }
+}

@@ -1,0 +1,98 @@
+//! The mill threads as the rest of the pipeline sees them.
+
+use super::command::{Command, StreamKey};
+use super::mill::{Mill, MillInputs};
+use crate::limits::MILL_QUEUE_BATCHES_MAX;
+use crate::message::Delivery;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+
+/// Starts mill threads, and tells them what to do.
+pub(super) struct Mills {
+    commands: Vec<mpsc::Sender<Command>>,
+    deliveries: Arc<[mpsc::Sender<Delivery>]>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The mill did not answer: its thread is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("the mill thread has stopped")]
+pub(super) struct MillGone;
+
+impl Mills {
+    /// Starts a thread for each mill.
+    pub(super) fn start(mills: Vec<Mill>) -> std::io::Result<Self> {
+        let mut commands = Vec::new();
+        let mut deliveries = Vec::new();
+        let mut threads = Vec::new();
+        for (number, mill) in mills.into_iter().enumerate() {
+            let (command_sender, command_receiver) = mpsc::channel(COMMANDS_MAX);
+            let (delivery_sender, delivery_receiver) = mpsc::channel(MILL_QUEUE_BATCHES_MAX);
+            let inputs = MillInputs {
+                deliveries: delivery_receiver,
+                commands: command_receiver,
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+            let thread = std::thread::Builder::new()
+                .name(format!("mill-{number}"))
+                .spawn(move || runtime.block_on(mill.run(inputs)))?;
+            commands.push(command_sender);
+            deliveries.push(delivery_sender);
+            threads.push(thread);
+        }
+        Ok(Mills {
+            commands,
+            deliveries: deliveries.into(),
+            threads,
+        })
+    }
+
+    /// Where sources deliver to: one queue a mill.
+    pub(super) fn deliveries(&self) -> Arc<[mpsc::Sender<Delivery>]> {
+        Arc::clone(&self.deliveries)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// The mill on which a stream runs. The same stream always runs on the same one.
+    pub(super) fn of_stream(&self, stream: &StreamKey) -> usize {
+        let mut hasher = DefaultHasher::new();
+        stream.hash(&mut hasher);
+        let count = self.commands.len() as u64;
+        usize::try_from(hasher.finish() % count).expect("the remainder is below the number of mills")
+    }
+
+    /// Gives a mill a command and waits for its answer.
+    pub(super) async fn ask<A>(
+        &self,
+        mill: usize,
+        command: impl FnOnce(oneshot::Sender<A>) -> Command,
+    ) -> Result<A, MillGone> {
+        let (reply, answer) = oneshot::channel();
+        self.commands[mill].send(command(reply)).await.map_err(|_| MillGone)?;
+        answer.await.map_err(|_| MillGone)
+    }
+
+    /// Lets the mills finish: once every source has let go of its queue they process what is left and end.
+    pub(super) async fn finish(self) {
+        drop(self.deliveries);
+        drop(self.commands);
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in self.threads {
+                if thread.join().is_err() {
+                    tracing::error!("a mill thread panicked; what it held is lost");
+                }
+            }
+        });
+        // The blocking task cannot fail: it neither panics nor is cancelled.
+        drop(joined.await);
+    }
+}
+
+/// Commands that may wait for a mill; further ones wait at their sender.
+const COMMANDS_MAX: usize = 64;

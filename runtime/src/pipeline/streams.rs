@@ -1,0 +1,139 @@
+//! The streams of one mill thread: which messages belong to which, and how they become columns.
+
+use super::command::StreamKey;
+use crate::decode::{BadMessage, Decoded, Decoder};
+use crate::message::Message;
+use crate::rule::MillGuests;
+use rulemill_core::{Bounds, Micros, Mistyped, Output, Stream, StreamBatch, TopicId, TopicTable};
+
+/// One stream with its decoder and the buffers of its batch.
+pub(super) struct StreamEntry {
+    key: StreamKey,
+    pub(super) stream: Stream,
+    decoder: Decoder,
+    fields_version: u64,
+    /// Per topic: whether the stream's filters match it. Void when the topic table starts a new generation.
+    matches: Vec<Option<bool>>,
+    matches_generation: u64,
+    batch: BatchBuffers,
+}
+
+/// The rows of the batch at hand.
+#[derive(Default)]
+struct BatchBuffers {
+    /// Positions, in what was handed in, of the messages that belong to the stream.
+    selected: Vec<u32>,
+    decoded: Decoded,
+    arrivals: Vec<Micros>,
+    topics: Vec<TopicId>,
+    mistyped: Vec<Mistyped>,
+}
+
+impl StreamEntry {
+    pub(super) fn new(key: StreamKey, bounds: Bounds) -> Self {
+        StreamEntry {
+            key,
+            stream: Stream::new(bounds),
+            decoder: Decoder::new(&[]),
+            fields_version: 0,
+            matches: Vec::new(),
+            matches_generation: 0,
+            batch: BatchBuffers::default(),
+        }
+    }
+
+    pub(super) fn key(&self) -> &StreamKey {
+        &self.key
+    }
+
+    /// Picks the messages that belong to the stream, decodes them, and runs its rules over them.
+    pub(super) fn process(
+        &mut self,
+        source: &str,
+        messages: &[&Message],
+        topics: &[TopicId],
+        table: &TopicTable,
+        guests: &mut MillGuests,
+        output: &mut Output,
+    ) {
+        self.select(topics, table);
+        if self.batch.selected.is_empty() {
+            return;
+        }
+        self.decode(source, messages, topics);
+        if self.batch.decoded.rows == 0 {
+            return;
+        }
+        let batch = &self.batch;
+        let rows = StreamBatch {
+            rows: batch.decoded.rows,
+            arrivals: &batch.arrivals,
+            topics: &batch.topics,
+            topic_names: table,
+            columns: &batch.decoded.columns,
+            mistyped: &batch.mistyped,
+        };
+        self.stream.process(&rows, guests, output);
+    }
+
+    /// The messages of the last batch that could not become rows; positions are those of what was handed in.
+    pub(super) fn bad(&self) -> &[BadMessage] {
+        if self.batch.selected.is_empty() { &[] } else { &self.batch.decoded.bad }
+    }
+
+    /// How many messages of the last batch belonged to the stream.
+    pub(super) fn matched(&self) -> usize {
+        self.batch.selected.len()
+    }
+
+    /// The position, in what was handed in, of the message that became row `row` of the last batch.
+    pub(super) fn message_of(&self, row: u32) -> usize {
+        self.batch.decoded.good[row as usize] as usize
+    }
+
+    fn select(&mut self, topics: &[TopicId], table: &TopicTable) {
+        if self.matches_generation != table.generation() {
+            self.matches.clear();
+            self.matches_generation = table.generation();
+        }
+        self.batch.selected.clear();
+        for (position, &topic) in (0..).zip(topics) {
+            if self.belongs(topic, table) {
+                self.batch.selected.push(position);
+            }
+        }
+    }
+
+    #[inline]
+    fn belongs(&mut self, topic: TopicId, table: &TopicTable) -> bool {
+        let index = topic.0 as usize;
+        if let Some(Some(known)) = self.matches.get(index) {
+            return *known;
+        }
+        if self.matches.len() <= index {
+            self.matches.resize(index + 1, None);
+        }
+        let name = table.name(topic);
+        let belongs = self.key.filters.iter().any(|filter| filter.matches(name));
+        self.matches[index] = Some(belongs);
+        belongs
+    }
+
+    fn decode(&mut self, source: &str, messages: &[&Message], topics: &[TopicId]) {
+        if self.fields_version != self.stream.fields_version() {
+            self.decoder = Decoder::new(self.stream.fields());
+            self.fields_version = self.stream.fields_version();
+        }
+        let batch = &mut self.batch;
+        let selected = batch.selected.iter().map(|&at| (at, messages[at as usize]));
+        self.decoder.decode(source, selected, &mut batch.decoded);
+        let good = || batch.decoded.good.iter().map(|&at| at as usize);
+        batch.arrivals.clear();
+        batch.arrivals.extend(good().map(|at| messages[at].arrival));
+        batch.topics.clear();
+        batch.topics.extend(good().map(|at| topics[at]));
+        batch.mistyped.clear();
+        let mistyped = batch.decoded.mistyped.iter();
+        batch.mistyped.extend(mistyped.map(|&(row, field)| Mistyped { row, field }));
+    }
+}

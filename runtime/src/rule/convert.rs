@@ -1,0 +1,154 @@
+//! Columns across the border: borrowed into the guest, checked on the way back.
+
+use super::bindings::columns::{
+    BlobsParam, CellsParam, CellsResult, ColumnParam, ColumnResult, RowError as GuestRowError, TextsParam,
+};
+use rulemill_core::{Bits, Blobs, CallError, Cells, Column, RowError, Texts};
+use rulemill_plan::Type;
+
+/// The column as the guest gets it; nothing is copied here.
+pub(super) fn lower(column: &Column) -> ColumnParam<'_> {
+    ColumnParam {
+        valid: column.valid.as_ref().map_or(&[], Bits::words),
+        cells: match &column.cells {
+            Cells::Bools(bits) => CellsParam::Bools(bits.words()),
+            Cells::Ints(values) => CellsParam::Ints(values),
+            Cells::Floats(values) => CellsParam::Floats(values),
+            Cells::Times(values) => CellsParam::Times(values),
+            Cells::Texts(texts) => CellsParam::Texts(lower_texts(texts)),
+            Cells::Json(texts) => CellsParam::Json(lower_texts(texts)),
+            Cells::Bytes(blobs) => CellsParam::Bytes(BlobsParam {
+                data: blobs.data(),
+                ends: blobs.ends(),
+            }),
+        },
+    }
+}
+
+fn lower_texts(texts: &Texts) -> TextsParam<'_> {
+    TextsParam {
+        data: texts.data(),
+        ends: texts.ends(),
+    }
+}
+
+/// Takes over a column that a guest returned; it must have `rows` rows of type `wanted`.
+pub(super) fn lift(column: ColumnResult, wanted: Type, rows: usize) -> Result<Column, CallError> {
+    let bad = CallError::BadResult;
+    let cells = match column.cells {
+        CellsResult::Bools(words) => {
+            let words_len = words.len();
+            let bits = Bits::from_words(words, rows).ok_or_else(|| {
+                bad(format!(
+                    "a bool column of {rows} rows needs {} words, got {words_len}",
+                    rows.div_ceil(64)
+                ))
+            })?;
+            Cells::Bools(bits)
+        }
+        CellsResult::Ints(values) => Cells::Ints(values),
+        CellsResult::Floats(values) => Cells::Floats(values),
+        CellsResult::Times(values) => Cells::Times(values),
+        CellsResult::Texts(texts) => Cells::Texts(Texts::from_parts(texts.data, texts.ends).map_err(bad)?),
+        CellsResult::Json(texts) => Cells::Json(Texts::from_parts(texts.data, texts.ends).map_err(bad)?),
+        CellsResult::Bytes(blobs) => Cells::Bytes(Blobs::from_parts(blobs.data, blobs.ends).map_err(bad)?),
+    };
+    if cells.kind() != wanted {
+        return Err(bad(format!("a column must be of type {wanted}, got {}", cells.kind())));
+    }
+    if cells.len() != rows {
+        return Err(bad(format!("a column must have {rows} rows, got {}", cells.len())));
+    }
+    let valid = match column.valid.len() {
+        0 => None,
+        words => Some(Bits::from_words(column.valid, rows).ok_or_else(|| {
+            bad(format!(
+                "the validity of {rows} rows needs {} words or none, got {words}",
+                rows.div_ceil(64)
+            ))
+        })?),
+    };
+    Ok(Column { valid, cells })
+}
+
+/// Takes over row errors; each must name one of the `rows` rows.
+pub(super) fn lift_errors(errors: Vec<GuestRowError>, rows: usize) -> Result<Vec<RowError>, CallError> {
+    errors
+        .into_iter()
+        .map(|error| {
+            if (error.row as usize) < rows {
+                Ok(RowError {
+                    row: error.row,
+                    message: error.message,
+                })
+            } else {
+                Err(CallError::BadResult(format!(
+                    "a row error names row {} of {rows}",
+                    error.row
+                )))
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::bindings::columns::TextsResult;
+
+    fn texts(data: &str, ends: &[u32]) -> ColumnResult {
+        ColumnResult {
+            valid: vec![],
+            cells: CellsResult::Texts(TextsResult {
+                data: data.to_owned(),
+                ends: ends.to_vec(),
+            }),
+        }
+    }
+
+    fn refusal(column: ColumnResult, wanted: Type, rows: usize) -> String {
+        lift(column, wanted, rows).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn ends_that_do_not_ascend_are_refused() {
+        let text = refusal(texts("abc", &[2, 1, 3]), Type::Text, 3);
+        assert!(text.contains("ends must ascend"), "{text}");
+    }
+
+    #[test]
+    fn ends_inside_a_character_are_refused() {
+        let text = refusal(texts("é", &[1, 2]), Type::Text, 2);
+        assert!(text.contains("inside a character"), "{text}");
+    }
+
+    #[test]
+    fn ends_beyond_the_data_are_refused() {
+        let text = refusal(texts("abc", &[1, 400]), Type::Text, 2);
+        assert!(text.contains("length of the data"), "{text}");
+    }
+
+    #[test]
+    fn another_number_of_rows_or_another_type_is_refused() {
+        assert!(refusal(texts("abc", &[3]), Type::Text, 2).contains("2 rows, got 1"));
+        assert!(refusal(texts("abc", &[3]), Type::Int, 1).contains("type int, got text"));
+    }
+
+    #[test]
+    fn validity_of_another_length_is_refused() {
+        let column = ColumnResult {
+            valid: vec![1, 2],
+            cells: CellsResult::Ints(vec![1]),
+        };
+        assert!(refusal(column, Type::Int, 1).contains("1 words or none, got 2"));
+    }
+
+    #[test]
+    fn a_row_error_beyond_the_batch_is_refused() {
+        let error = GuestRowError {
+            row: 3,
+            message: String::new(),
+        };
+        assert!(lift_errors(vec![error], 3).is_err());
+    }
+}

@@ -1,0 +1,438 @@
+//! The guests of one mill thread: what the core calls when a plan says so.
+
+use super::engine::GuestEngine;
+use super::kernels::KernelsGuest;
+use super::library::{Binding, LibraryGuest};
+use super::load::{LoadedLibrary, LoadedRule};
+use super::stats::CallStats;
+use crate::clock;
+use rulemill_core::{
+    AccumulatorId, BindError, BoundAggregate, BoundScalar, CallError, Column, Guests, KernelsId, RowError, Rows, SiteId,
+};
+use rulemill_plan::{BoundArgument, Literal, Parameter, Type, Volatility};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// All guests of one mill thread. Call sites outlive the version of the library that stands behind them.
+pub struct MillGuests {
+    engine: GuestEngine,
+    libraries: BTreeMap<String, LibraryGuest>,
+    sites: Vec<Site>,
+    accumulators: Vec<Site>,
+    site_of: HashMap<(String, String, String), SiteId>,
+    kernels: HashMap<KernelsId, Kernels>,
+    kernels_next: u32,
+}
+
+struct Site {
+    library: String,
+    binding: Binding,
+    stats: CallStats,
+}
+
+struct Kernels {
+    guest: KernelsGuest,
+    rule: Arc<str>,
+    stats: CallStats,
+}
+
+impl MillGuests {
+    /// No guests yet.
+    pub fn new(engine: GuestEngine) -> Self {
+        MillGuests {
+            engine,
+            libraries: BTreeMap::new(),
+            sites: Vec::new(),
+            accumulators: Vec::new(),
+            site_of: HashMap::new(),
+            kernels: HashMap::new(),
+            kernels_next: 0,
+        }
+    }
+
+    /// Whether `loaded` can stand behind every call site of the library that it would replace. The error names the
+    /// function that would break.
+    pub fn check_library(&self, loaded: &Arc<LoadedLibrary>) -> Result<(), String> {
+        let name = &loaded.description.name;
+        let mut candidate = LibraryGuest::new(&self.engine, Arc::clone(loaded));
+        for site in self.sites.iter().filter(|site| site.library == *name) {
+            candidate.check(&site.binding)?;
+        }
+        for site in self.accumulators.iter().filter(|site| site.library == *name) {
+            candidate.check(&site.binding)?;
+            self.check_layout(loaded, site)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a library, or puts another version behind its call sites. Gives the sites whose remembered results are void.
+    pub fn put_library(&mut self, loaded: Arc<LoadedLibrary>) -> Vec<SiteId> {
+        let name = loaded.description.name.clone();
+        let guest = LibraryGuest::new(&self.engine, loaded);
+        self.libraries.insert(name.clone(), guest);
+        self.sites_of(&name)
+    }
+
+    /// Takes a library away. Its call sites stay, and fail until a library of that name is back.
+    pub fn remove_library(&mut self, name: &str) -> Vec<SiteId> {
+        self.libraries.remove(name);
+        self.sites_of(name)
+    }
+
+    /// Whether any call site is bound to the library.
+    pub fn uses_library(&self, name: &str) -> bool {
+        self.sites
+            .iter()
+            .chain(&self.accumulators)
+            .any(|site| site.library == name)
+    }
+
+    /// Prepares the kernels of a version of a rule; `settings` are complete and checked.
+    pub fn put_kernels(
+        &mut self,
+        rule: &Arc<str>,
+        loaded: Arc<LoadedRule>,
+        settings: &BTreeMap<String, Literal>,
+    ) -> Result<KernelsId, CallError> {
+        let settings = serde_json::to_string(settings).map_err(|error| CallError::Failure(error.to_string()))?;
+        let mut guest = KernelsGuest::new(&self.engine, loaded, settings);
+        guest.check()?;
+        let id = KernelsId(self.kernels_next);
+        self.kernels_next += 1;
+        self.kernels.insert(
+            id,
+            Kernels {
+                guest,
+                rule: Arc::clone(rule),
+                stats: CallStats::default(),
+            },
+        );
+        Ok(id)
+    }
+
+    /// Forgets the kernels of a version that no window needs any more.
+    pub fn remove_kernels(&mut self, id: KernelsId) {
+        self.kernels.remove(&id);
+    }
+
+    /// The accounts of library functions: library, function, account.
+    pub fn function_stats(&self) -> impl Iterator<Item = (&str, &str, &CallStats)> {
+        self.sites
+            .iter()
+            .chain(&self.accumulators)
+            .map(|site| (site.library.as_str(), site.binding.function.as_str(), &site.stats))
+    }
+
+    /// The accounts of rules' kernels: rule, version of it, account.
+    pub fn kernel_stats(&self) -> impl Iterator<Item = (&Arc<str>, KernelsId, &CallStats)> {
+        self.kernels
+            .iter()
+            .map(|(id, kernels)| (&kernels.rule, *id, &kernels.stats))
+    }
+
+    /// What guests noted since the last time: who, the notes, and how many were dropped.
+    pub fn take_notes(&mut self) -> Vec<(String, Vec<String>, u64)> {
+        let libraries = self
+            .libraries
+            .iter_mut()
+            .map(|(name, guest)| (name.clone(), guest.take_notes()));
+        let rules = self
+            .kernels
+            .values_mut()
+            .map(|kernels| (kernels.rule.to_string(), kernels.guest.take_notes()));
+        libraries
+            .chain(rules)
+            .filter(|(_, (notes, dropped))| !notes.is_empty() || *dropped > 0)
+            .map(|(who, (notes, dropped))| (who, notes, dropped))
+            .collect()
+    }
+
+    fn sites_of(&self, library: &str) -> Vec<SiteId> {
+        self.sites
+            .iter()
+            .enumerate()
+            .filter(|(_, site)| site.library == library)
+            .map(|(position, _)| SiteId(id_of(position)))
+            .collect()
+    }
+
+    /// States are kept over a replacement, so their layout must be the same.
+    fn check_layout(&self, loaded: &LoadedLibrary, site: &Site) -> Result<(), String> {
+        let fingerprint = |library: &LoadedLibrary| {
+            library
+                .description
+                .aggregates
+                .iter()
+                .find(|aggregate| aggregate.name == site.binding.function)
+                .map(|aggregate| (aggregate.fingerprint.clone(), aggregate.state_words))
+        };
+        let before = self
+            .libraries
+            .get(&site.library)
+            .and_then(|guest| fingerprint(guest.loaded()));
+        if before.is_none() || before == fingerprint(loaded) {
+            return Ok(());
+        }
+        Err(format!(
+            "the state of {} has another layout than the open windows hold; give the new one another name",
+            site.binding.function
+        ))
+    }
+
+    fn find<'a, F>(
+        &'a self,
+        library: Option<&str>,
+        function: &str,
+        what: &str,
+        entry: impl Fn(&'a LoadedLibrary) -> Option<F>,
+    ) -> Result<(String, F), BindError> {
+        if let Some(name) = library {
+            let guest = self.libraries.get(name).ok_or_else(|| {
+                BindError::Missing(format!("the library {name}, which has {function}, is not loaded"))
+            })?;
+            return match entry(guest.loaded()) {
+                Some(found) => Ok((name.to_owned(), found)),
+                None => Err(BindError::Missing(format!(
+                    "the library {name} has no {what} {function}"
+                ))),
+            };
+        }
+        let mut found: Vec<(String, F)> = self
+            .libraries
+            .iter()
+            .filter_map(|(name, guest)| Some((name.clone(), entry(guest.loaded())?)))
+            .collect();
+        match found.len() {
+            0 => Err(BindError::Missing(format!(
+                "no loaded library has the {what} {function}"
+            ))),
+            1 => Ok(found.remove(0)),
+            _ => {
+                let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+                Err(BindError::Refused(format!(
+                    "{function} is in more than one library ({}); the rule must name the library",
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+}
+
+impl Guests for MillGuests {
+    fn bind_scalar(
+        &mut self,
+        library: Option<&str>,
+        function: &str,
+        arguments: &[BoundArgument],
+    ) -> Result<BoundScalar, BindError> {
+        let (library, scalar) = self.find(library, function, "function", |loaded| {
+            loaded
+                .description
+                .scalars
+                .iter()
+                .find(|scalar| scalar.name == function)
+                .cloned()
+        })?;
+        check_arguments(function, &scalar.parameters, arguments)?;
+        let text = arguments_json(arguments)?;
+        let immutable = scalar.volatility == Volatility::Immutable;
+        let key = (library.clone(), function.to_owned(), text.clone());
+        if let Some(&site) = self.site_of.get(&key) {
+            let returns = self.sites[site.0 as usize].binding.returns;
+            return Ok(BoundScalar {
+                site,
+                returns,
+                immutable,
+            });
+        }
+        let guest = self.libraries.get_mut(&library).expect("it was found just above");
+        let returns = guest
+            .try_bind(function, &text)
+            .map_err(|error| BindError::Refused(format!("{function}: {error}")))?;
+        let site = SiteId(id_of(self.sites.len()));
+        self.sites.push(Site::new(library, function, text, returns, 0));
+        self.site_of.insert(key, site);
+        Ok(BoundScalar {
+            site,
+            returns,
+            immutable,
+        })
+    }
+
+    fn bind_aggregate(
+        &mut self,
+        library: Option<&str>,
+        function: &str,
+        arguments: &[BoundArgument],
+    ) -> Result<BoundAggregate, BindError> {
+        let (library, aggregate) = self.find(library, function, "aggregate", |loaded| {
+            loaded
+                .description
+                .aggregates
+                .iter()
+                .find(|aggregate| aggregate.name == function)
+                .cloned()
+        })?;
+        check_arguments(function, &aggregate.parameters, arguments)?;
+        let text = arguments_json(arguments)?;
+        let fingerprint = u64::from_str_radix(&aggregate.fingerprint, 16)
+            .map_err(|_| BindError::Refused(format!("{function}: its fingerprint is not a hexadecimal number")))?;
+        let guest = self.libraries.get_mut(&library).expect("it was found just above");
+        let returns = guest
+            .try_bind_aggregate(function, &text)
+            .map_err(|error| BindError::Refused(format!("{function}: {error}")))?;
+        let known = self.accumulators.iter().position(|site| {
+            site.library == library && site.binding.function == function && site.binding.arguments == text
+        });
+        let position = known.unwrap_or(self.accumulators.len());
+        if known.is_none() {
+            let words = aggregate.state_words as usize;
+            self.accumulators
+                .push(Site::new(library, function, text, returns, words));
+        }
+        Ok(BoundAggregate {
+            accumulator: AccumulatorId(id_of(position)),
+            returns,
+            state_words: aggregate.state_words,
+            fingerprint,
+        })
+    }
+
+    fn evaluate(&mut self, site: SiteId, arguments: Rows<'_>) -> Result<(Column, Vec<RowError>), CallError> {
+        let entry = &mut self.sites[site.0 as usize];
+        let guest = self
+            .libraries
+            .get_mut(&entry.library)
+            .ok_or_else(|| entry.unavailable())?;
+        let started = clock::monotonic();
+        let result = guest.evaluate(site, &entry.binding, arguments);
+        entry
+            .stats
+            .account(started, arguments.rows, &result, |(_, errors)| errors.len());
+        result
+    }
+
+    fn run(
+        &mut self,
+        kernels: KernelsId,
+        kernel: u32,
+        input: Rows<'_>,
+        outputs: &[Type],
+    ) -> Result<(Vec<Column>, Vec<RowError>), CallError> {
+        let entry = self
+            .kernels
+            .get_mut(&kernels)
+            .ok_or_else(|| CallError::Unavailable("the rule's kernels have been removed".to_owned()))?;
+        let started = clock::monotonic();
+        let result = entry.guest.run(kernel, input, outputs);
+        entry
+            .stats
+            .account(started, input.rows, &result, |(_, errors)| errors.len());
+        result
+    }
+
+    fn initial(&mut self, accumulator: AccumulatorId) -> Result<Vec<u64>, CallError> {
+        let entry = &mut self.accumulators[accumulator.0 as usize];
+        let guest = self
+            .libraries
+            .get_mut(&entry.library)
+            .ok_or_else(|| entry.unavailable())?;
+        guest.initial(accumulator, &entry.binding)
+    }
+
+    fn accumulate(
+        &mut self,
+        accumulator: AccumulatorId,
+        states: &[u64],
+        group_of_row: &[u32],
+        arguments: Rows<'_>,
+    ) -> Result<(Vec<u64>, Vec<RowError>), CallError> {
+        let entry = &mut self.accumulators[accumulator.0 as usize];
+        let guest = self
+            .libraries
+            .get_mut(&entry.library)
+            .ok_or_else(|| entry.unavailable())?;
+        let started = clock::monotonic();
+        let result = guest.accumulate(accumulator, &entry.binding, states, group_of_row, arguments);
+        entry
+            .stats
+            .account(started, arguments.rows, &result, |(_, errors)| errors.len());
+        result
+    }
+
+    fn finish(&mut self, accumulator: AccumulatorId, states: &[u64]) -> Result<Column, CallError> {
+        let entry = &mut self.accumulators[accumulator.0 as usize];
+        let guest = self
+            .libraries
+            .get_mut(&entry.library)
+            .ok_or_else(|| entry.unavailable())?;
+        guest.finish(accumulator, &entry.binding, states)
+    }
+}
+
+impl Site {
+    fn new(library: String, function: &str, arguments: String, returns: Type, state_words: usize) -> Self {
+        Site {
+            library,
+            binding: Binding {
+                function: function.to_owned(),
+                arguments,
+                returns,
+                state_words,
+            },
+            stats: CallStats::default(),
+        }
+    }
+
+    fn unavailable(&self) -> CallError {
+        CallError::Unavailable(format!(
+            "the library {}, which has {}, is not loaded",
+            self.library, self.binding.function
+        ))
+    }
+}
+
+fn check_arguments(function: &str, parameters: &[Parameter], arguments: &[BoundArgument]) -> Result<(), BindError> {
+    let variadic = parameters.last().is_some_and(|last| last.variadic);
+    let fixed = parameters.len() - usize::from(variadic);
+    if arguments.len() < fixed || (!variadic && arguments.len() > fixed) {
+        let names: Vec<String> = parameters.iter().map(describe_parameter).collect();
+        return Err(BindError::Refused(format!(
+            "{function} takes ({}), got {} arguments",
+            names.join(", "),
+            arguments.len()
+        )));
+    }
+    for (position, argument) in arguments.iter().enumerate() {
+        let parameter = &parameters[position.min(parameters.len() - 1)];
+        let (fits, got) = match argument {
+            BoundArgument::Type(kind) => (
+                *kind == parameter.kind || (*kind == Type::Int && parameter.kind == Type::Float),
+                kind.to_string(),
+            ),
+            BoundArgument::Literal(literal) => (literal.fits(parameter.kind), literal.to_string()),
+        };
+        if !fits {
+            return Err(BindError::Refused(format!(
+                "argument {} of {function}, {}, must be of type {}, got {got}",
+                position + 1,
+                parameter.name,
+                parameter.kind
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn describe_parameter(parameter: &Parameter) -> String {
+    let dots = if parameter.variadic { "..." } else { "" };
+    format!("{}: {}{dots}", parameter.name, parameter.kind)
+}
+
+fn arguments_json(arguments: &[BoundArgument]) -> Result<String, BindError> {
+    serde_json::to_string(arguments).map_err(|error| BindError::Refused(error.to_string()))
+}
+
+fn id_of(position: usize) -> u32 {
+    u32::try_from(position).expect("call sites are far fewer than 2^32")
+}

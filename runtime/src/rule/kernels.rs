@@ -1,0 +1,118 @@
+//! The kernels of one version of one rule as a mill thread runs them.
+
+use super::bindings::rule;
+use super::convert;
+use super::engine::GuestEngine;
+use super::instance::Running;
+use super::library::{batch_of, lower_all};
+use super::load::LoadedRule;
+use rulemill_core::{CallError, Column, RowError, Rows};
+use rulemill_plan::Type;
+use std::sync::Arc;
+use wasmtime::component::ResourceAny;
+
+/// A rule's kernels. The instance is made at the first call: a rule without kernels never needs one.
+pub(super) struct KernelsGuest {
+    engine: GuestEngine,
+    loaded: Arc<LoadedRule>,
+    /// The contract's JSON of the settings, defaults filled in.
+    settings: String,
+    live: Option<Live>,
+}
+
+struct Live {
+    running: Running,
+    guest: rule::Guest,
+    prepared: ResourceAny,
+}
+
+impl KernelsGuest {
+    pub(super) fn new(engine: &GuestEngine, loaded: Arc<LoadedRule>, settings: String) -> Self {
+        KernelsGuest {
+            engine: engine.clone(),
+            loaded,
+            settings,
+            live: None,
+        }
+    }
+
+    /// Starts the guest and applies the settings, so that a rule that refuses them is refused at load.
+    pub(super) fn check(&mut self) -> Result<(), CallError> {
+        self.live().map(|_| ())
+    }
+
+    pub(super) fn run(
+        &mut self,
+        kernel: u32,
+        input: Rows<'_>,
+        outputs: &[Type],
+    ) -> Result<(Vec<Column>, Vec<RowError>), CallError> {
+        let columns = lower_all(input);
+        let live = self.live()?;
+        let (guest, prepared) = (&live.guest, live.prepared);
+        let result = live.running.call(|store| {
+            guest
+                .prepared()
+                .call_run(store, prepared, kernel, batch_of(input.rows, &columns))
+        });
+        let checked = match result {
+            Ok(Ok((batch, errors))) => check(batch, outputs, input.rows)
+                .and_then(|columns| Ok((columns, convert::lift_errors(errors, input.rows)?))),
+            Ok(Err(failure)) => return Err(CallError::Failure(failure.message)),
+            Err(trap) => Err(trap),
+        };
+        if checked.is_err() {
+            self.live = None;
+        }
+        checked
+    }
+
+    /// What the guest noted since the last time.
+    pub(super) fn take_notes(&mut self) -> (Vec<String>, u64) {
+        self.live
+            .as_mut()
+            .map_or_else(Default::default, |live| live.running.take_notes())
+    }
+
+    fn live(&mut self) -> Result<&mut Live, CallError> {
+        if self.live.is_none() {
+            let loaded = &self.loaded;
+            let (mut running, instance) = Running::start(&self.engine, &loaded.pre, &loaded.limits)?;
+            let guest = loaded
+                .indices
+                .load(running.store(), &instance)
+                .map_err(|error| CallError::Failure(error.root_cause().to_string()))?;
+            let prepared = running
+                .call(|store| guest.call_prepare(store, &self.settings))?
+                .map_err(|failure| CallError::Failure(failure.message))?;
+            self.live = Some(Live {
+                running,
+                guest,
+                prepared,
+            });
+        }
+        Ok(self.live.as_mut().expect("it was made just above"))
+    }
+}
+
+fn check(batch: rule::BatchResult, outputs: &[Type], rows: usize) -> Result<Vec<Column>, CallError> {
+    if batch.rows as usize != rows {
+        return Err(CallError::BadResult(format!(
+            "{rows} rows must be returned, got {}",
+            batch.rows
+        )));
+    }
+    if batch.columns.len() != outputs.len() {
+        return Err(CallError::BadResult(format!(
+            "{} columns must be returned, got {}",
+            outputs.len(),
+            batch.columns.len()
+        )));
+    }
+    batch
+        .columns
+        .into_iter()
+        .zip(outputs)
+        .map(|(column, &kind)| convert::lift(column, kind, rows))
+        .collect()
+}

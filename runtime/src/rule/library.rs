@@ -1,0 +1,253 @@
+//! A library as one mill thread runs it: one instance, and the call sites bound in it.
+
+use super::bindings::columns::{BatchParam, ColumnParam};
+use super::bindings::functions;
+use super::convert;
+use super::engine::GuestEngine;
+use super::instance::Running;
+use super::load::LoadedLibrary;
+use rulemill_core::{AccumulatorId, CallError, Column, RowError, Rows, SiteId};
+use rulemill_plan::Type;
+use std::collections::HashMap;
+use std::sync::Arc;
+use wasmtime::component::ResourceAny;
+
+/// What a call site or an accumulator is bound to.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    pub(super) function: String,
+    /// The contract's JSON of the arguments.
+    pub(super) arguments: String,
+    pub(super) returns: Type,
+    /// Words of a state; 0 for a scalar function.
+    pub(super) state_words: usize,
+}
+
+/// A library, running or ready to run.
+pub(super) struct LibraryGuest {
+    engine: GuestEngine,
+    loaded: Arc<LoadedLibrary>,
+    live: Option<Live>,
+}
+
+struct Live {
+    running: Running,
+    guest: functions::Guest,
+    sites: HashMap<SiteId, ResourceAny>,
+    accumulators: HashMap<AccumulatorId, ResourceAny>,
+}
+
+impl LibraryGuest {
+    pub(super) fn new(engine: &GuestEngine, loaded: Arc<LoadedLibrary>) -> Self {
+        LibraryGuest {
+            engine: engine.clone(),
+            loaded,
+            live: None,
+        }
+    }
+
+    pub(super) fn loaded(&self) -> &Arc<LoadedLibrary> {
+        &self.loaded
+    }
+
+    /// Whether this version can stand behind a binding: it takes the arguments and returns the same type.
+    pub(super) fn check(&mut self, binding: &Binding) -> Result<(), String> {
+        let returns = if binding.state_words == 0 {
+            self.try_bind(&binding.function, &binding.arguments)
+        } else {
+            self.try_bind_aggregate(&binding.function, &binding.arguments)
+        }
+        .map_err(|error| error.to_string())?;
+        if returns == binding.returns {
+            Ok(())
+        } else {
+            Err(format!(
+                "{} must return {}, got {returns}",
+                binding.function, binding.returns
+            ))
+        }
+    }
+
+    /// Binds a scalar function for the sake of its type.
+    pub(super) fn try_bind(&mut self, function: &str, arguments: &str) -> Result<Type, CallError> {
+        let (_, kind) = self.bind_scalar(function, arguments)?;
+        Ok(kind)
+    }
+
+    /// Binds an aggregate function for the sake of its type.
+    pub(super) fn try_bind_aggregate(&mut self, function: &str, arguments: &str) -> Result<Type, CallError> {
+        let (_, kind) = self.bind_accumulator(function, arguments)?;
+        Ok(kind)
+    }
+
+    pub(super) fn evaluate(
+        &mut self,
+        site: SiteId,
+        binding: &Binding,
+        arguments: Rows<'_>,
+    ) -> Result<(Column, Vec<RowError>), CallError> {
+        let handle = match self.live()?.sites.get(&site) {
+            Some(handle) => *handle,
+            None => {
+                let (handle, _) = self.bind_scalar(&binding.function, &binding.arguments)?;
+                self.live()?.sites.insert(site, handle);
+                handle
+            }
+        };
+        let columns = lower_all(arguments);
+        let (column, errors) = self.fallible(|live, running| {
+            live.call_site()
+                .call_evaluate(running, handle, batch_of(arguments.rows, &columns))
+        })?;
+        let column = self.checked(convert::lift(column, binding.returns, arguments.rows))?;
+        let errors = self.checked(convert::lift_errors(errors, arguments.rows))?;
+        Ok((column, errors))
+    }
+
+    pub(super) fn initial(&mut self, id: AccumulatorId, binding: &Binding) -> Result<Vec<u64>, CallError> {
+        let handle = self.accumulator(id, binding)?;
+        let state = self.call(|guest, store| guest.accumulator().call_initial(store, handle))?;
+        self.checked(check_words(&state, 1, binding))?;
+        Ok(state)
+    }
+
+    pub(super) fn accumulate(
+        &mut self,
+        id: AccumulatorId,
+        binding: &Binding,
+        states: &[u64],
+        group_of_row: &[u32],
+        arguments: Rows<'_>,
+    ) -> Result<(Vec<u64>, Vec<RowError>), CallError> {
+        let handle = self.accumulator(id, binding)?;
+        let columns = lower_all(arguments);
+        let (after, errors) = self.fallible(|guest, store| {
+            let batch = batch_of(arguments.rows, &columns);
+            guest
+                .accumulator()
+                .call_accumulate(store, handle, states, group_of_row, batch)
+        })?;
+        self.checked(check_words(&after, states.len() / binding.state_words, binding))?;
+        let errors = self.checked(convert::lift_errors(errors, arguments.rows))?;
+        Ok((after, errors))
+    }
+
+    pub(super) fn finish(&mut self, id: AccumulatorId, binding: &Binding, states: &[u64]) -> Result<Column, CallError> {
+        let handle = self.accumulator(id, binding)?;
+        let column = self.fallible(|guest, store| guest.accumulator().call_finish(store, handle, states))?;
+        self.checked(convert::lift(
+            column,
+            binding.returns,
+            states.len() / binding.state_words,
+        ))
+    }
+
+    /// What the guest noted since the last time.
+    pub(super) fn take_notes(&mut self) -> (Vec<String>, u64) {
+        self.live
+            .as_mut()
+            .map_or_else(Default::default, |live| live.running.take_notes())
+    }
+
+    fn accumulator(&mut self, id: AccumulatorId, binding: &Binding) -> Result<ResourceAny, CallError> {
+        if let Some(handle) = self.live()?.accumulators.get(&id) {
+            return Ok(*handle);
+        }
+        let (handle, _) = self.bind_accumulator(&binding.function, &binding.arguments)?;
+        self.live()?.accumulators.insert(id, handle);
+        Ok(handle)
+    }
+
+    fn bind_scalar(&mut self, function: &str, arguments: &str) -> Result<(ResourceAny, Type), CallError> {
+        let (handle, kind) = self.fallible(|guest, store| guest.call_bind(store, function, arguments))?;
+        Ok((handle, parse_type(&kind)?))
+    }
+
+    fn bind_accumulator(&mut self, function: &str, arguments: &str) -> Result<(ResourceAny, Type), CallError> {
+        let (handle, kind) = self.fallible(|guest, store| guest.call_bind_aggregate(store, function, arguments))?;
+        Ok((handle, parse_type(&kind)?))
+    }
+
+    fn live(&mut self) -> Result<&mut Live, CallError> {
+        if self.live.is_none() {
+            let loaded = &self.loaded;
+            let (mut running, instance) = Running::start(&self.engine, &loaded.pre, &loaded.limits)?;
+            let guest = loaded
+                .indices
+                .load(running.store(), &instance)
+                .map_err(|error| CallError::Failure(error.root_cause().to_string()))?;
+            self.live = Some(Live {
+                running,
+                guest,
+                sites: HashMap::new(),
+                accumulators: HashMap::new(),
+            });
+        }
+        Ok(self.live.as_mut().expect("it was made just above"))
+    }
+
+    /// Calls into the guest. After a trap its instance is dropped; the next call starts a fresh one.
+    fn call<R>(
+        &mut self,
+        call: impl FnOnce(&functions::Guest, &mut super::instance::GuestStore) -> wasmtime::Result<R>,
+    ) -> Result<R, CallError> {
+        let live = self.live()?;
+        let guest = &live.guest;
+        let result = live.running.call(|store| call(guest, store));
+        if result.is_err() {
+            self.live = None;
+        }
+        result
+    }
+
+    fn fallible<R>(
+        &mut self,
+        call: impl FnOnce(
+            &functions::Guest,
+            &mut super::instance::GuestStore,
+        ) -> wasmtime::Result<Result<R, functions::Failure>>,
+    ) -> Result<R, CallError> {
+        self.call(call)?.map_err(|failure| CallError::Failure(failure.message))
+    }
+
+    /// A guest that breaks the contract is not trusted any further: it starts afresh.
+    fn checked<R>(&mut self, result: Result<R, CallError>) -> Result<R, CallError> {
+        if result.is_err() {
+            self.live = None;
+        }
+        result
+    }
+}
+
+pub(super) fn lower_all<'a>(rows: Rows<'a>) -> Vec<ColumnParam<'a>> {
+    rows.columns.iter().map(|column| convert::lower(column)).collect()
+}
+
+pub(super) fn batch_of<'a>(rows: usize, columns: &'a [ColumnParam<'a>]) -> BatchParam<'a> {
+    BatchParam {
+        rows: u32::try_from(rows).expect("a batch has far fewer rows than 2^32"),
+        columns,
+    }
+}
+
+fn check_words(states: &[u64], count: usize, binding: &Binding) -> Result<(), CallError> {
+    let wanted = count * binding.state_words;
+    if states.len() == wanted {
+        Ok(())
+    } else {
+        Err(CallError::BadResult(format!(
+            "{count} states of {} words each must be returned, got {} words",
+            binding.state_words,
+            states.len()
+        )))
+    }
+}
+
+/// The name of a type, as the contract's `bind` returns it.
+fn parse_type(text: &str) -> Result<Type, CallError> {
+    let name = text.trim_matches('"');
+    Type::ALL
+        .into_iter()
+        .find(|kind| kind.name() == name)
+        .ok_or_else(|| CallError::BadResult(format!("{text} is not a type")))
+}

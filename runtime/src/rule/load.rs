@@ -1,0 +1,251 @@
+//! From the bytes of a file to a guest that can be started.
+//!
+//! Loading never runs on a mill thread: compiling takes milliseconds. Nothing here trusts the file: its size is bounded,
+//! its imports are checked before anything runs, and what it says about itself is checked before anybody believes it.
+
+use super::bindings::{functions, rule};
+use super::engine::GuestEngine;
+use super::instance::{GuestState, Running};
+use crate::clock;
+use crate::config::LimitsConfig;
+use rulemill_core::CallError;
+use rulemill_plan::{Library, Plan};
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::component::{Component, InstancePre};
+
+/// A checked and compiled guest. It holds no state; instances are made from it.
+#[derive(Clone)]
+pub struct Loaded {
+    /// The identity of the file's content.
+    pub digest: ContentDigest,
+    /// The size of the file, in bytes.
+    pub file_bytes: usize,
+    /// How long the compiler took.
+    pub compile_time: Duration,
+    /// Its functions, when it is a library.
+    pub library: Option<Arc<LoadedLibrary>>,
+    /// Its plan and kernels, when it is a rule.
+    pub rule: Option<Arc<LoadedRule>>,
+}
+
+/// The part of a guest that exports `functions`.
+pub struct LoadedLibrary {
+    /// What it says about itself.
+    pub description: Library,
+    pub(super) pre: InstancePre<GuestState>,
+    pub(super) indices: functions::GuestIndices,
+    pub(super) limits: LimitsConfig,
+}
+
+/// The part of a guest that exports `rule`.
+pub struct LoadedRule {
+    /// What it says about itself.
+    pub plan: Arc<Plan>,
+    pub(super) pre: InstancePre<GuestState>,
+    pub(super) indices: rule::GuestIndices,
+    pub(super) limits: LimitsConfig,
+}
+
+/// The SHA-256 of a file's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ContentDigest([u8; 32]);
+
+/// Why a file was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file is too large.
+    #[error("the file has {bytes} bytes, more than limits.file_bytes_max allows ({max})")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The bound.
+        max: u64,
+    },
+    /// It is not WebAssembly at all.
+    #[error(
+        "this is not a WebAssembly file: it must begin with the bytes 00 61 73 6d; build it with `cargo build --target wasm32-unknown-unknown`"
+    )]
+    NotWasm,
+    /// A core module that does not carry the contract's type information, or whose exports do not fit it.
+    #[error("the module cannot be made a component: {0}; build it with the guest SDK")]
+    NotAGuest(String),
+    /// It imports what the host does not offer.
+    #[error("it imports {0}; a guest may import only {DIAGNOSTICS}, build it for wasm32-unknown-unknown")]
+    ForbiddenImport(String),
+    /// The engine refuses it.
+    #[error("it is not valid: {0}")]
+    Invalid(String),
+    /// It exports neither part of the contract.
+    #[error("it exports neither {FUNCTIONS} nor {RULE} (it exports: {0})")]
+    ExportsNothing(String),
+    /// It could not say what it is.
+    #[error("its describe failed: {0}")]
+    Describe(CallError),
+    /// What it says does not hold together.
+    #[error("its description is wrong: {0}")]
+    Description(String),
+}
+
+/// Checks, compiles and describes a guest.
+pub fn load(engine: &GuestEngine, bytes: &[u8], limits: &LimitsConfig) -> Result<Loaded, LoadError> {
+    let size = bytes.len() as u64;
+    if size > limits.file_bytes_max {
+        return Err(LoadError::TooLarge {
+            bytes: size,
+            max: limits.file_bytes_max,
+        });
+    }
+    let component_bytes = as_component(bytes)?;
+    let started = clock::monotonic();
+    let component =
+        Component::new(engine.engine(), component_bytes).map_err(|error| LoadError::Invalid(root(&error)))?;
+    let compile_time = clock::monotonic().duration_since(started);
+    check_imports(engine, &component)?;
+    let pre = engine
+        .linker()
+        .instantiate_pre(&component)
+        .map_err(|error| LoadError::Invalid(root(&error)))?;
+
+    let library = match exports(&component, FUNCTIONS) {
+        true => Some(Arc::new(load_library(engine, &pre, limits)?)),
+        false => None,
+    };
+    let rule = match exports(&component, RULE) {
+        true => Some(Arc::new(load_rule(engine, &pre, limits)?)),
+        false => None,
+    };
+    if library.is_none() && rule.is_none() {
+        return Err(LoadError::ExportsNothing(list_exports(engine, &component)));
+    }
+    Ok(Loaded {
+        digest: ContentDigest::of(bytes),
+        file_bytes: bytes.len(),
+        compile_time,
+        library,
+        rule,
+    })
+}
+
+impl ContentDigest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        ContentDigest(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for ContentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A component as it is; a core module wrapped by what its own type information says.
+fn as_component(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, LoadError> {
+    if wasmparser::Parser::is_component(bytes) {
+        return Ok(bytes.into());
+    }
+    if !wasmparser::Parser::is_core_wasm(bytes) {
+        return Err(LoadError::NotWasm);
+    }
+    let refuse = |error: &dyn fmt::Display| LoadError::NotAGuest(error.to_string());
+    wit_component::ComponentEncoder::default()
+        .validate(false)
+        .module(bytes)
+        .and_then(|mut encoder| encoder.encode())
+        .map(Into::into)
+        .map_err(|error| refuse(&error.root_cause()))
+}
+
+fn check_imports(engine: &GuestEngine, component: &Component) -> Result<(), LoadError> {
+    let kind = component.component_type();
+    let forbidden: Vec<&str> = kind
+        .imports(engine.engine())
+        .map(|(name, _)| name)
+        .filter(|name| !ALLOWED_IMPORTS.contains(name))
+        .collect();
+    if forbidden.is_empty() {
+        Ok(())
+    } else {
+        Err(LoadError::ForbiddenImport(forbidden.join(", ")))
+    }
+}
+
+fn exports(component: &Component, interface: &str) -> bool {
+    component.get_export_index(None, interface).is_some()
+}
+
+fn list_exports(engine: &GuestEngine, component: &Component) -> String {
+    let kind = component.component_type();
+    let names: Vec<String> = kind
+        .exports(engine.engine())
+        .take(8)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn load_library(
+    engine: &GuestEngine,
+    pre: &InstancePre<GuestState>,
+    limits: &LimitsConfig,
+) -> Result<LoadedLibrary, LoadError> {
+    let indices = functions::GuestIndices::new(pre).map_err(|error| LoadError::Invalid(root(&error)))?;
+    let text = describe(engine, pre, limits, |store, instance| {
+        indices.load(&mut *store, instance)?.call_describe(store)
+    })?;
+    let description = serde_json::from_str::<Library>(&text).map_err(|error| LoadError::Description(error.to_string()))?;
+    Ok(LoadedLibrary {
+        description,
+        pre: pre.clone(),
+        indices,
+        limits: *limits,
+    })
+}
+
+fn load_rule(
+    engine: &GuestEngine,
+    pre: &InstancePre<GuestState>,
+    limits: &LimitsConfig,
+) -> Result<LoadedRule, LoadError> {
+    let indices = rule::GuestIndices::new(pre).map_err(|error| LoadError::Invalid(root(&error)))?;
+    let text = describe(engine, pre, limits, |store, instance| {
+        indices.load(&mut *store, instance)?.call_describe(store)
+    })?;
+    let plan = serde_json::from_str::<Plan>(&text).map_err(|error| LoadError::Description(error.to_string()))?;
+    Ok(LoadedRule {
+        plan: Arc::new(plan),
+        pre: pre.clone(),
+        indices,
+        limits: *limits,
+    })
+}
+
+/// Calls `describe` in an instance of its own.
+fn describe(
+    engine: &GuestEngine,
+    pre: &InstancePre<GuestState>,
+    limits: &LimitsConfig,
+    call: impl FnOnce(&mut wasmtime::Store<GuestState>, &wasmtime::component::Instance) -> wasmtime::Result<String>,
+) -> Result<String, LoadError> {
+    let (mut running, instance) = Running::start(engine, pre, limits).map_err(LoadError::Describe)?;
+    running
+        .call(|store| call(store, &instance))
+        .map_err(LoadError::Describe)
+}
+
+fn root(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string()
+}
+
+const FUNCTIONS: &str = "rulemill:guest/functions@1.0.0";
+const RULE: &str = "rulemill:guest/rule@1.0.0";
+const DIAGNOSTICS: &str = "rulemill:guest/diagnostics@1.0.0";
+/// The columns interface holds types only, so importing it brings nothing in.
+const ALLOWED_IMPORTS: [&str; 2] = [DIAGNOSTICS, "rulemill:guest/columns@1.0.0"];
