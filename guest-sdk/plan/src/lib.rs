@@ -15,6 +15,7 @@
 mod aggregate;
 mod check;
 mod example;
+mod json;
 mod library;
 mod literal;
 mod need;
@@ -28,8 +29,9 @@ mod window;
 pub mod schema;
 
 pub use aggregate::{Aggregate, BUILT_IN_AGGREGATES};
-pub use check::Problem;
+pub use check::{COLUMN_COUNT_MAX, FUNCTION_COUNT_MAX, NAME_LEN_MAX, Problem, STATE_WORDS_MAX};
 pub use example::{Example, Expected};
+pub use json::JsonError;
 pub use library::{AggregateFunction, Library, Parameter, ScalarFunction, Volatility};
 pub use literal::Literal;
 pub use need::{Fallback, Need, Origin, PathSegment};

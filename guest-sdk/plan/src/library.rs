@@ -108,9 +108,13 @@ pub struct AggregateFunction {
     pub examples: Vec<Example>,
 }
 
-impl Library {
-    /// The JSON text.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("a library has string keys only, so it always serializes")
+impl AggregateFunction {
+    /// The fingerprint as a number; `None` unless it is 16 lower-case hexadecimal digits.
+    pub fn fingerprint_bits(&self) -> Option<u64> {
+        let legal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if self.fingerprint.len() != 16 || !self.fingerprint.bytes().all(legal) {
+            return None;
+        }
+        u64::from_str_radix(&self.fingerprint, 16).ok()
     }
 }

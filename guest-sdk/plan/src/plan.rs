@@ -111,10 +111,3 @@ pub struct Emit {
     /// A column of the after file.
     pub column: ColumnIndex,
 }
-
-impl Plan {
-    /// The JSON text.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("a plan has string keys only, so it always serializes")
-    }
-}
