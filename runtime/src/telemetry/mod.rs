@@ -1,3 +1,6 @@
 //! What rulemill tells about itself: log lines and metrics. Nothing here changes what happens to a message.
 
 pub mod log;
+//! telemetry
+
+pub mod source;

@@ -1,0 +1,420 @@
+//! One connection to a broker, from CONNECT to its end.
+//!
+//! The event loop's `poll` is not safe to cancel, so one poll future is kept until it is ready, whatever else happens
+//! meanwhile. While it is ready at once, messages are collected; when nothing more has arrived, they are handed over.
+
+use super::ended::Ended;
+use super::intake::Intake;
+use super::oversize::Approach;
+use super::reading::Reading;
+use super::subscriptions::{Answer, Change, Expired, Subscriptions};
+use super::{Source, options};
+use crate::clock;
+use crate::config::SourceConfig;
+use crate::telemetry::source::{DisconnectReason, SourceMetrics};
+use crate::topic::TopicFilter;
+use rumqttc::{AsyncClient, ConnAck, ConnectionError, Event, Outgoing, Packet, Publish, QoS, SubAck, SubscribeFilter};
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+/// A connection, borrowing from its source what outlives it.
+pub(super) struct Connection<'a> {
+    config: &'a SourceConfig,
+    name: &'a str,
+    approach: Approach,
+    metrics: &'a SourceMetrics,
+    intake: &'a mut Intake,
+    subscriptions: &'a mut Subscriptions,
+    filters: &'a mut watch::Receiver<Vec<TopicFilter>>,
+    stop: &'a mut watch::Receiver<bool>,
+    stop_timeout: Duration,
+    client: AsyncClient,
+    reading: Reading,
+    phase: Phase,
+    /// Acknowledgements that the client has not written yet.
+    acks_waiting: usize,
+    /// QoS 0 messages dropped since the last log line about it, and when that was.
+    dropped: (u64, Option<Instant>),
+    connected_at: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Connecting,
+    Open,
+    /// Nothing more is taken; what was taken is delivered and acknowledged until then.
+    Stopping {
+        deadline: Instant,
+    },
+    /// DISCONNECT is on its way, or written and the broker is to close the connection.
+    Leaving {
+        deadline: Instant,
+    },
+}
+
+/// Makes a connection and stays with it until it ends. The second value is how long it was up.
+pub(super) async fn run(source: &mut Source, approach: Approach) -> (Ended, Duration) {
+    let (client, mut event_loop) = options::client(&source.config, approach);
+    let mut connection = Connection {
+        config: &source.config,
+        name: &source.name,
+        approach,
+        metrics: &source.metrics,
+        intake: &mut source.intake,
+        subscriptions: &mut source.subscriptions,
+        filters: &mut source.filters,
+        stop: &mut source.stop,
+        stop_timeout: source.timing.stop,
+        client,
+        reading: Reading::new(source.config.keep_alive),
+        phase: Phase::Connecting,
+        acks_waiting: 0,
+        dropped: (0, None),
+        connected_at: None,
+    };
+    let ended = loop {
+        let poll = pin!(event_loop.poll());
+        let event = connection.next_event(poll).await;
+        if let Err(ended) = event.and_then(|event| connection.handle(event)) {
+            break ended;
+        }
+    };
+    connection.log_dropped();
+    source.metrics.connected.set(0);
+    let up = connection
+        .connected_at
+        .map(|since| clock::monotonic().saturating_duration_since(since));
+    (ended, up.unwrap_or_default())
+}
+
+impl Connection<'_> {
+    /// The next event, doing everything else that is due while waiting for it.
+    async fn next_event<P>(&mut self, mut poll: Pin<&mut P>) -> Result<Event, Ended>
+    where
+        P: Future<Output = Result<Event, ConnectionError>>,
+    {
+        if !self.reading.is_paused()
+            && let Poll::Ready(event) = poll_fn(|context| Poll::Ready(poll.as_mut().poll(context))).await
+        {
+            return event.map_err(|error| self.failed(error));
+        }
+        loop {
+            self.advance()?;
+            let paused = self.reading.is_paused();
+            let stoppable = matches!(self.phase, Phase::Connecting | Phase::Open);
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                event = &mut poll, if !paused => return event.map_err(|error| self.failed(error)),
+                () = stopped(self.stop), if stoppable => self.begin_stop()?,
+                room = self.intake.room() => room.map_err(|_| Ended::MillsGone)?,
+                changed = self.filters.changed(), if stoppable && !self.filters_closed() => {
+                    if changed.is_ok() {
+                        self.want();
+                    }
+                }
+                () = until(deadline) => self.expire()?,
+            }
+        }
+    }
+
+    /// Does what can be done without waiting.
+    fn advance(&mut self) -> Result<(), Ended> {
+        self.intake.offer().map_err(|_| Ended::MillsGone)?;
+        let now = clock::monotonic();
+        match self.phase {
+            Phase::Connecting => return Ok(()),
+            Phase::Open => {
+                self.reading.room(self.intake.has_room(), now);
+                if self.intake.is_overloaded() {
+                    return Err(Ended::Failed {
+                        reason: DisconnectReason::Overload,
+                        message: "more unacknowledged messages than can be held while the mills are behind".into(),
+                    });
+                }
+                self.send_acks();
+                self.send_subscriptions(now);
+            }
+            Phase::Stopping { deadline } => {
+                self.send_acks();
+                let settled = self.intake.is_empty() && self.intake.acks().is_empty();
+                if settled && self.client.try_disconnect().is_ok() {
+                    self.phase = Phase::Leaving { deadline };
+                }
+            }
+            Phase::Leaving { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event) -> Result<(), Ended> {
+        match event {
+            Event::Incoming(Packet::ConnAck(connack)) => return self.connected(&connack),
+            Event::Incoming(Packet::Publish(publish)) => return self.publish(publish),
+            Event::Incoming(Packet::SubAck(suback)) => self.suback(&suback),
+            Event::Incoming(Packet::UnsubAck(unsuback)) => {
+                if let Some(filter) = self.subscriptions.unsuback(unsuback.pkid) {
+                    info!(source = self.name, %filter, "unsubscribed");
+                }
+            }
+            Event::Incoming(Packet::PingResp) => self.reading.ping_answered(clock::monotonic()),
+            Event::Outgoing(Outgoing::Subscribe(packet_id) | Outgoing::Unsubscribe(packet_id)) => {
+                self.subscriptions.sent(packet_id);
+            }
+            Event::Outgoing(Outgoing::PubAck(_)) => {
+                self.acks_waiting -= 1;
+                self.metrics.acknowledged.inc();
+            }
+            Event::Outgoing(Outgoing::Disconnect) => {
+                // The broker closes the connection. Closing it here, with something still unread, would reset it, and
+                // could cost the acknowledgements that the broker has not read yet.
+                self.phase = Phase::Leaving {
+                    deadline: clock::monotonic() + CLOSE_TIMEOUT.min(self.stop_timeout),
+                };
+            }
+            Event::Incoming(_) | Event::Outgoing(_) => {}
+        }
+        Ok(())
+    }
+
+    fn connected(&mut self, connack: &ConnAck) -> Result<(), Ended> {
+        self.connected_at = Some(clock::monotonic());
+        if self.approach == Approach::Purge {
+            // The session is gone by now.
+            self.subscriptions.connected(false);
+            self.phase = Phase::Stopping {
+                deadline: clock::monotonic() + self.stop_timeout,
+            };
+            return Ok(());
+        }
+        let server = &self.config.server;
+        info!(
+            source = self.name,
+            server = %format_args!("{}:{}", server.host, server.port),
+            session_present = connack.session_present,
+            "connection established"
+        );
+        self.metrics.connected.set(1);
+        self.phase = Phase::Open;
+        self.subscriptions.connected(connack.session_present);
+        self.intake.connected(connack.session_present);
+        self.want();
+        self.advance()
+    }
+
+    fn publish(&mut self, publish: Publish) -> Result<(), Ended> {
+        if !matches!(self.phase, Phase::Open) {
+            // Not acknowledged, so a QoS 1 message comes again in the next session.
+            return Ok(());
+        }
+        let bytes = remaining_length(&publish);
+        if bytes > self.config.packet_bytes_max {
+            self.metrics.oversize.inc();
+            error!(
+                source = self.name,
+                topic = publish.topic,
+                bytes,
+                bytes_max = self.config.packet_bytes_max,
+                "message over the size limit was acknowledged without being processed"
+            );
+            self.intake.refuse(&publish);
+        } else if self.reading.drops() && publish.qos == QoS::AtMostOnce && !self.intake.has_room() {
+            self.drop_qos0();
+        } else {
+            self.intake.take(publish);
+        }
+        if self.intake.has_batch() {
+            self.advance()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn drop_qos0(&mut self) {
+        self.metrics.qos0_dropped.inc();
+        let (count, logged_at) = &mut self.dropped;
+        *count += 1;
+        let now = clock::monotonic();
+        if logged_at.is_none_or(|logged| now.saturating_duration_since(logged) >= LOG_INTERVAL) {
+            *logged_at = Some(now);
+            self.log_dropped();
+        }
+    }
+
+    fn log_dropped(&mut self) {
+        let count = std::mem::take(&mut self.dropped.0);
+        if count > 0 {
+            error!(
+                source = self.name,
+                count, "QoS 0 messages were dropped: the mills are behind"
+            );
+        }
+    }
+
+    fn suback(&mut self, suback: &SubAck) {
+        for answer in self
+            .subscriptions
+            .suback(suback.pkid, &suback.return_codes, clock::monotonic())
+        {
+            match answer {
+                Answer::Granted { filter, qos } if qos < self.config.qos => {
+                    warn!(source = self.name, %filter, qos, asked = self.config.qos, "subscribed with a lower QoS");
+                }
+                Answer::Granted { filter, qos } => info!(source = self.name, %filter, qos, "subscribed"),
+                Answer::Refused { filter } => {
+                    self.metrics.subscribe_failures.inc();
+                    error!(source = self.name, %filter, "the broker refused the subscription; it will be tried again");
+                }
+            }
+        }
+    }
+
+    fn send_acks(&mut self) {
+        while self.acks_waiting < ACKS_WAITING_MAX
+            && let Some(packet_id) = self.intake.acks().front()
+            && try_ack(&self.client, *packet_id).is_ok()
+        {
+            self.intake.acks().pop_front();
+            self.acks_waiting += 1;
+        }
+    }
+
+    fn send_subscriptions(&mut self, now: Instant) {
+        let qos = if self.config.qos == 0 {
+            QoS::AtMostOnce
+        } else {
+            QoS::AtLeastOnce
+        };
+        let sent = match self.subscriptions.next(now) {
+            None => return,
+            Some(Change::Subscribe(filters)) => {
+                let filters = filters
+                    .iter()
+                    .map(|filter| SubscribeFilter::new(filter.to_string(), qos));
+                self.client.try_subscribe_many(filters)
+            }
+            Some(Change::Unsubscribe(filter)) => self.client.try_unsubscribe(filter.to_string()),
+        };
+        if let Err(error) = sent {
+            // There is always room beside the acknowledgements; if not, the timeout sends it again.
+            warn!(source = self.name, %error, "a subscription could not be sent");
+        }
+    }
+
+    fn want(&mut self) {
+        let filters = self.filters.borrow_and_update();
+        self.subscriptions.want(&filters);
+    }
+
+    /// Nobody changes the filters any more; those that are known stay.
+    fn filters_closed(&self) -> bool {
+        self.filters.has_changed().is_err()
+    }
+
+    fn begin_stop(&mut self) -> Result<(), Ended> {
+        if self.phase == Phase::Connecting {
+            return Err(Ended::Stopped);
+        }
+        self.phase = Phase::Stopping {
+            deadline: clock::monotonic() + self.stop_timeout,
+        };
+        // Acknowledgements must get out, whatever the mills do.
+        self.reading.room(true, clock::monotonic());
+        Ok(())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Connecting => None,
+            Phase::Open => [self.subscriptions.deadline(), self.reading.deadline()]
+                .into_iter()
+                .flatten()
+                .min(),
+            Phase::Stopping { deadline } | Phase::Leaving { deadline } => Some(deadline),
+        }
+    }
+
+    fn expire(&mut self) -> Result<(), Ended> {
+        let now = clock::monotonic();
+        if let Phase::Stopping { deadline } | Phase::Leaving { deadline } = self.phase
+            && deadline <= now
+        {
+            warn!(
+                source = self.name,
+                "stopped before everything taken was delivered and acknowledged"
+            );
+            return Err(Ended::Stopped);
+        }
+        self.reading.expire(now);
+        match self.subscriptions.expire(now) {
+            Expired::Nothing => Ok(()),
+            Expired::Again { filters } => {
+                self.metrics.subscribe_failures.inc_by(filters as u64);
+                warn!(
+                    source = self.name,
+                    filters, "the broker did not answer a subscription; it is sent again"
+                );
+                Ok(())
+            }
+            Expired::TooOften { filters } => {
+                self.metrics.subscribe_failures.inc_by(filters as u64);
+                Err(Ended::Failed {
+                    reason: DisconnectReason::SubscribeTimeout,
+                    message: "the broker does not answer subscriptions".into(),
+                })
+            }
+        }
+    }
+
+    fn failed(&self, error: ConnectionError) -> Ended {
+        match self.phase {
+            Phase::Leaving { .. } => self.left(),
+            Phase::Connecting | Phase::Open | Phase::Stopping { .. } => error.into(),
+        }
+    }
+
+    fn left(&self) -> Ended {
+        match self.approach {
+            Approach::Normal { .. } => Ended::Stopped,
+            Approach::Purge => Ended::Purged,
+        }
+    }
+}
+
+/// Ready once rulemill stops, also when whoever could say so is gone.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// The size that a packet's fixed header states: what the limit is about.
+fn remaining_length(publish: &Publish) -> usize {
+    let packet_id = if publish.qos == QoS::AtMostOnce { 0 } else { 2 };
+    2 + publish.topic.len() + packet_id + publish.payload.len()
+}
+
+fn try_ack(client: &AsyncClient, packet_id: u16) -> Result<(), rumqttc::ClientError> {
+    // The client only looks at the QoS and the packet id.
+    let mut publish = Publish::from_bytes("", QoS::AtLeastOnce, bytes::Bytes::new());
+    publish.pkid = packet_id;
+    client.try_ack(&publish)
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Acknowledgements that may wait in the client at once: less than it has room for, so that a subscription fits.
+const ACKS_WAITING_MAX: usize = options::REQUESTS_MAX - 16;
+
+/// How long the broker has to close the connection after DISCONNECT.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The shortest time between two log lines about dropped messages.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);

@@ -1,0 +1,69 @@
+//! The client's options for one connection.
+
+use super::oversize::Approach;
+use crate::config::{ServerAddress, SourceConfig};
+use rumqttc::{AsyncClient, EventLoop, MqttOptions, TlsConfiguration, Transport};
+use std::net::Ipv6Addr;
+
+/// A new client for one connection. It is never used for a second one: an event loop carries state over that would
+/// then acknowledge messages of the old connection, or lose requests.
+pub(super) fn client(config: &SourceConfig, approach: Approach) -> (AsyncClient, EventLoop) {
+    let mut options = MqttOptions::new(&config.client_id, host(&config.server), config.server.port);
+    let (clean_session, limit_bytes) = match approach {
+        Approach::Normal { limit_bytes } => (config.clean_session, limit_bytes),
+        Approach::Purge => (true, config.packet_bytes_max),
+    };
+    options
+        .set_keep_alive(config.keep_alive)
+        .set_clean_session(clean_session)
+        .set_manual_acks(true)
+        // Nothing is published here; the ring only serves the packet ids of subscriptions.
+        .set_inflight(1000)
+        .set_max_packet_size(limit_bytes, REQUEST_BYTES_MAX);
+    if let Some(credentials) = &config.credentials {
+        options.set_credentials(&credentials.username, &credentials.password);
+    }
+    if let Some(tls) = &config.tls {
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.client.clone())));
+    }
+    let (client, mut event_loop) = AsyncClient::new(options, REQUESTS_MAX);
+    event_loop.network_options.set_connection_timeout(ANSWER_SECONDS_MAX);
+    (client, event_loop)
+}
+
+/// The host as the client wants it: it joins host and port with a colon, so that an IPv6 address needs brackets. With
+/// TLS the host is also the name to verify, which must not have them.
+fn host(server: &ServerAddress) -> String {
+    if !server.tls && server.host.parse::<Ipv6Addr>().is_ok() {
+        format!("[{}]", server.host)
+    } else {
+        server.host.clone()
+    }
+}
+
+/// Acknowledgements and subscriptions that may wait in the client. What does not fit waits in the intake.
+pub(super) const REQUESTS_MAX: usize = 1024;
+
+/// The largest packet sent: a SUBSCRIBE of eight filters of 65,535 bytes.
+const REQUEST_BYTES_MAX: usize = 1 << 20;
+
+/// How long connecting, TLS and CONNACK together may take, and how long one write, in seconds.
+const ANSWER_SECONDS_MAX: u64 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_gets_brackets_only_where_it_is_joined_with_the_port() {
+        let server = |host: &str, tls| ServerAddress {
+            host: host.into(),
+            port: 1883,
+            tls,
+        };
+        assert_eq!(host(&server("::1", false)), "[::1]");
+        assert_eq!(host(&server("::1", true)), "::1");
+        assert_eq!(host(&server("10.0.0.1", false)), "10.0.0.1");
+        assert_eq!(host(&server("broker", false)), "broker");
+    }
+}
