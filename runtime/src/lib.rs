@@ -23,5 +23,6 @@ pub mod http;
 pub mod limits;
 pub mod telemetry;
 pub mod tls;
+mod writer;
 
 pub mod cmd;

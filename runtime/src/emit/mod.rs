@@ -1,5 +1,10 @@
 //! From result columns to JSON, and to the dead-letter output.
 
+mod dead_letter;
 mod emission;
+mod encode;
+pub(crate) mod json;
 
+pub use dead_letter::{DeadLetterKind, DeadLetters};
 pub use emission::{EncodedEmission, EncodedRow};
+pub use encode::{EMISSION_BYTES_MAX, Encoder, ROW_BYTES_MAX, encode_row};
