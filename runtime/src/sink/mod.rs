@@ -1,1 +1,18 @@
-//! sink
+//! Where emissions go: log, MQTT, file, HTTP. The last stage.
+//!
+//! Each sink has a queue that mill threads push to, and a task that delivers from it. A sink that fails, blocks or is
+//! slow fills its own queue and disturbs nothing else, unless it is configured to block.
+
+mod context;
+mod http;
+mod lines;
+mod mqtt;
+mod outbox;
+mod running;
+
+pub use http::HttpSinkError;
+pub use outbox::Pushed;
+pub use running::{SinkError, SinkHandle, Sinks, Undelivered};
+
+#[cfg(test)]
+mod test;

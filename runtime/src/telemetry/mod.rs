@@ -5,3 +5,4 @@ pub mod log;
 //! telemetry
 
 pub mod source;
+pub mod sink;

@@ -1,0 +1,264 @@
+//! The queue between mill threads and one sink's task: in order, bounded in bytes.
+//!
+//! An emission stays in it until the sink says that it is done, so whatever was in flight when a connection broke is
+//! sent again. It is in memory. Its interface is small (`push`, `next`, `done`) so that it can be kept on disk too.
+//!
+//! One lock, held for a few map operations, and never across an await.
+
+use crate::config::{OnFull, SinkConfig};
+use crate::emit::EncodedEmission;
+use crate::telemetry::sink::{Depth, SinkCounters};
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::Notify;
+
+/// The place of an emission in its sink's queue; the first is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Sequence(u64);
+
+impl Sequence {
+    /// Before the first emission.
+    pub(crate) const START: Sequence = Sequence(0);
+}
+
+/// What became of a pushed emission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It is in the queue.
+    Queued,
+    /// It is in the queue, and older emissions were dropped for it.
+    QueuedInstead,
+    /// It was dropped, as the sink's `on_full` says; also when it alone is larger than the whole queue.
+    Dropped,
+    /// The sink has been removed or has stopped.
+    Closed,
+}
+
+/// A queue of emissions for one sink.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    state: Mutex<State>,
+    space: Condvar,
+    arrived: Notify,
+    emptied: Notify,
+    counters: SinkCounters,
+}
+
+#[derive(Debug)]
+struct State {
+    bytes_max: usize,
+    on_full: OnFull,
+    phase: Phase,
+    entries: BTreeMap<Sequence, Entry>,
+    bytes: usize,
+    last: Sequence,
+    /// What the sink task has read; what lies beyond it may be dropped.
+    taken: Sequence,
+}
+
+#[derive(Debug)]
+struct Entry {
+    emission: EncodedEmission,
+    bytes: usize,
+    pushed: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// The process or the sink stops: nobody waits any more, and what a waiting thread held is let in.
+    Draining,
+    Closed,
+}
+
+impl Outbox {
+    /// An empty queue with the bounds of `config`.
+    pub(crate) fn new(config: &SinkConfig, counters: SinkCounters) -> Self {
+        Outbox {
+            state: Mutex::new(State {
+                bytes_max: config.queue_bytes_max,
+                on_full: config.on_full,
+                phase: Phase::Open,
+                entries: BTreeMap::new(),
+                bytes: 0,
+                last: Sequence::START,
+                taken: Sequence::START,
+            }),
+            space: Condvar::new(),
+            arrived: Notify::new(),
+            emptied: Notify::new(),
+            counters,
+        }
+    }
+
+    /// Appends an emission, pushed at `now`. With `on_full = "block"` the thread waits for space until the sink drains
+    /// or closes. Everything dropped is counted under its reason.
+    pub(crate) fn push(&self, emission: EncodedEmission, now: Instant) -> Pushed {
+        let bytes = emission.json.len() + emission.ends.len() * size_of::<u32>() + size_of::<Entry>();
+        let mut state = self.lock();
+        let mut pushed = Pushed::Queued;
+        while state.phase == Phase::Open && state.bytes + bytes > state.bytes_max {
+            if bytes > state.bytes_max {
+                self.counters.dropped("larger_than_queue").inc();
+                return Pushed::Dropped;
+            }
+            let on_full = state.on_full;
+            match on_full {
+                OnFull::Block => state = self.space.wait(state).unwrap_or_else(PoisonError::into_inner),
+                OnFull::DropOldest if state.drop_oldest_waiting() => {
+                    self.counters.dropped("queue_full").inc();
+                    pushed = Pushed::QueuedInstead;
+                }
+                // Everything older is in flight, and may yet arrive.
+                OnFull::DropOldest | OnFull::DropNewest => {
+                    self.counters.dropped("queue_full").inc();
+                    return Pushed::Dropped;
+                }
+            }
+        }
+        if state.phase == Phase::Closed {
+            self.counters.dropped("sink_closed").inc();
+            return Pushed::Closed;
+        }
+        state.append(emission, bytes, now);
+        self.publish_depth(&state);
+        drop(state);
+        self.arrived.notify_one();
+        pushed
+    }
+
+    /// The first emission after `after` that is not done.
+    pub(crate) fn next(&self, after: Sequence) -> Option<(Sequence, EncodedEmission)> {
+        let mut state = self.lock();
+        let (sequence, emission) = state
+            .entries
+            .range((Excluded(after), Unbounded))
+            .next()
+            .map(|(&sequence, entry)| (sequence, entry.emission.clone()))?;
+        state.taken = state.taken.max(sequence);
+        Some((sequence, emission))
+    }
+
+    /// Waits until [`Outbox::next`] has an emission after `after`, and returns it. Safe to cancel.
+    pub(crate) async fn wait_next(&self, after: Sequence) -> (Sequence, EncodedEmission) {
+        loop {
+            let arrived = self.arrived.notified();
+            if let Some(next) = self.next(after) {
+                return next;
+            }
+            arrived.await;
+        }
+    }
+
+    /// Waits until something was pushed since the last wait. Safe to cancel; at most one task may wait.
+    pub(crate) async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    /// Removes an emission: it was delivered, or given up. Any order; unknown ones are ignored.
+    pub(crate) fn done(&self, sequence: Sequence) {
+        let mut state = self.lock();
+        if let Some(entry) = state.entries.remove(&sequence) {
+            state.bytes -= entry.bytes;
+            self.publish_depth(&state);
+            let empty = state.entries.is_empty();
+            drop(state);
+            self.space.notify_all();
+            if empty {
+                self.emptied.notify_waiters();
+            }
+        }
+    }
+
+    /// Nothing is in flight any more: all that is not done will be read again from the start.
+    pub(crate) fn rewind(&self) {
+        self.lock().taken = Sequence::START;
+    }
+
+    /// Takes over the bounds of a changed configuration. What is in the queue stays.
+    pub(crate) fn reconfigure(&self, config: &SinkConfig) {
+        let mut state = self.lock();
+        state.bytes_max = config.queue_bytes_max;
+        state.on_full = config.on_full;
+        drop(state);
+        self.space.notify_all();
+    }
+
+    /// From now on no thread waits in [`Outbox::push`]; what it held is let in beyond the bound.
+    pub(crate) fn start_draining(&self) {
+        let mut state = self.lock();
+        if state.phase == Phase::Open {
+            state.phase = Phase::Draining;
+        }
+        drop(state);
+        self.space.notify_all();
+    }
+
+    /// Refuses further emissions, and gives up and counts those that are left: how many.
+    pub(crate) fn close(&self) -> usize {
+        let mut state = self.lock();
+        state.phase = Phase::Closed;
+        let left = std::mem::take(&mut state.entries).len();
+        state.bytes = 0;
+        self.publish_depth(&state);
+        drop(state);
+        self.counters.dropped("stopped").inc_by(left as u64);
+        self.space.notify_all();
+        self.emptied.notify_waiters();
+        left
+    }
+
+    /// Waits until nothing is left.
+    pub(crate) async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.lock().entries.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every section leaves the state whole, so a panic elsewhere does not matter.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish_depth(&self, state: &State) {
+        self.counters.queue.set(Depth {
+            emissions: state.entries.len() as u64,
+            bytes: state.bytes as u64,
+            oldest: state.entries.first_key_value().map(|(_, entry)| entry.pushed),
+        });
+    }
+}
+
+impl State {
+    fn append(&mut self, emission: EncodedEmission, bytes: usize, pushed: Instant) {
+        self.last = Sequence(self.last.0 + 1);
+        self.bytes += bytes;
+        let entry = Entry {
+            emission,
+            bytes,
+            pushed,
+        };
+        self.entries.insert(self.last, entry);
+    }
+
+    /// Drops the oldest emission that the sink task has not read; false when there is none.
+    fn drop_oldest_waiting(&mut self) -> bool {
+        let oldest = self.entries.range((Excluded(self.taken), Unbounded)).next();
+        let Some(sequence) = oldest.map(|(&sequence, _)| sequence) else {
+            return false;
+        };
+        if let Some(entry) = self.entries.remove(&sequence) {
+            self.bytes -= entry.bytes;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! The sinks of a configuration: started, changed while they run, and drained at the end.
+
+use super::context::{Delivery, Stop, Stopper};
+use super::http::{HttpSink, HttpSinkError};
+use super::lines::LineSink;
+use super::mqtt::{MqttSink, Timing};
+use super::outbox::{Outbox, Pushed};
+use crate::clock;
+use crate::config::{SinkConfig, SinkKind};
+use crate::emit::{DeadLetters, EncodedEmission};
+use crate::telemetry::sink::SinkMetrics;
+use crate::writer::{RotatingFile, Stdout, WriterThread};
+use futures_util::future::join_all;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::warn;
+
+/// All sinks that run.
+#[derive(Debug)]
+pub struct Sinks {
+    running: BTreeMap<String, Running>,
+    metrics: SinkMetrics,
+    dead_letters: DeadLetters,
+}
+
+/// Where a mill thread puts the emissions for one sink. Cheap to clone; it stays valid while the sink's configuration
+/// changes.
+#[derive(Clone, Debug)]
+pub struct SinkHandle {
+    outbox: Arc<Outbox>,
+}
+
+/// What a sink had not delivered when it stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// The sink's name.
+    pub sink: String,
+    /// How many emissions were given up.
+    pub emissions: usize,
+}
+
+/// Why a sink cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The operating system gave no thread.
+    #[error("sink {sink}: its writing thread cannot be started: {error}")]
+    Thread {
+        /// The sink's name.
+        sink: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The HTTP settings cannot be used.
+    #[error("sink {sink}: {error}")]
+    Http {
+        /// The sink's name.
+        sink: String,
+        /// What is wrong.
+        error: HttpSinkError,
+    },
+}
+
+#[derive(Debug)]
+struct Running {
+    config: SinkConfig,
+    delivery: Delivery,
+    stopper: Stopper,
+    task: JoinHandle<()>,
+}
+
+impl Sinks {
+    /// Starts the sinks of `configs`. Must be called within a tokio runtime.
+    pub fn start(
+        configs: &BTreeMap<String, SinkConfig>,
+        metrics: SinkMetrics,
+        dead_letters: DeadLetters,
+    ) -> Result<Self, SinkError> {
+        let mut sinks = Sinks {
+            running: BTreeMap::new(),
+            metrics,
+            dead_letters,
+        };
+        for (name, config) in configs {
+            let delivery = sinks.delivery(name, config);
+            let running = Running::start(config.clone(), delivery)?;
+            sinks.running.insert(name.clone(), running);
+        }
+        Ok(sinks)
+    }
+
+    /// Changes the running sinks to those of `configs`. Unchanged ones go on; a changed one keeps its queue and its
+    /// handles, so nothing is lost; a removed one is drained in the background for at most `drain_timeout`, and its
+    /// handles then refuse. One with TLS counts as changed, so that renewed certificates are taken up.
+    ///
+    /// A sink that cannot be started as configured keeps running as it was; all such errors are returned.
+    pub async fn reload(&mut self, configs: &BTreeMap<String, SinkConfig>, drain_timeout: Duration) -> Vec<SinkError> {
+        let removed: Vec<_> = self
+            .running
+            .keys()
+            .filter(|name| !configs.contains_key(*name))
+            .cloned()
+            .collect();
+        for name in removed {
+            if let Some(running) = self.running.remove(&name) {
+                tokio::spawn(running.drain(name, Instant::now() + drain_timeout));
+            }
+        }
+        let mut errors = Vec::new();
+        for (name, config) in configs {
+            if let Err(error) = self.change(name, config).await {
+                errors.push(error);
+            }
+        }
+        errors
+    }
+
+    /// The handle of the sink `name`, if there is one.
+    pub fn handle(&self, name: &str) -> Option<SinkHandle> {
+        self.running.get(name).map(|running| SinkHandle {
+            outbox: running.delivery.outbox.clone(),
+        })
+    }
+
+    /// Stops all sinks, after each has delivered what it has, or after `deadline`: what was given up, by sink. Push
+    /// nothing more before calling it; threads that wait in [`SinkHandle::push`] are let through.
+    pub async fn drain(self, deadline: Duration) -> Vec<Undelivered> {
+        let deadline = Instant::now() + deadline;
+        let drained = self
+            .running
+            .into_iter()
+            .map(|(name, running)| running.drain(name, deadline));
+        let mut undelivered = join_all(drained).await;
+        undelivered.retain(|left| left.emissions > 0);
+        undelivered
+    }
+
+    async fn change(&mut self, name: &str, config: &SinkConfig) -> Result<(), SinkError> {
+        let Some(running) = self.running.get(name) else {
+            let running = Running::start(config.clone(), self.delivery(name, config))?;
+            self.running.insert(name.to_owned(), running);
+            return Ok(());
+        };
+        if running.config == *config {
+            return Ok(());
+        }
+        let delivery = running.delivery.clone();
+        let task = build(config, delivery.clone())?;
+        if let Some(old) = self.running.remove(name) {
+            old.halt().await;
+        }
+        delivery.outbox.rewind();
+        delivery.outbox.reconfigure(config);
+        let running = Running::spawn(config.clone(), delivery, task);
+        self.running.insert(name.to_owned(), running);
+        Ok(())
+    }
+
+    fn delivery(&self, name: &str, config: &SinkConfig) -> Delivery {
+        let counters = self.metrics.of(&Arc::from(name));
+        Delivery {
+            outbox: Arc::new(Outbox::new(config, counters.clone())),
+            counters,
+            dead_letters: self.dead_letters.clone(),
+        }
+    }
+}
+
+impl SinkHandle {
+    /// Hands an emission over, as the sink's `on_full` says. With `block` it waits while the queue is full, so call it
+    /// from mill threads only.
+    pub fn push(&self, emission: EncodedEmission) -> Pushed {
+        self.outbox.push(emission, clock::monotonic())
+    }
+}
+
+impl Running {
+    fn start(config: SinkConfig, delivery: Delivery) -> Result<Self, SinkError> {
+        let task = build(&config, delivery.clone())?;
+        Ok(Running::spawn(config, delivery, task))
+    }
+
+    fn spawn(config: SinkConfig, delivery: Delivery, task: Task) -> Self {
+        let (stopper, stop) = Stopper::new();
+        Running {
+            config,
+            delivery,
+            stopper,
+            task: tokio::spawn(task(stop)),
+        }
+    }
+
+    async fn drain(self, name: String, deadline: Instant) -> Undelivered {
+        let outbox = self.delivery.outbox.clone();
+        outbox.start_draining();
+        let _ = timeout_at(deadline, outbox.emptied()).await;
+        self.halt().await;
+        let emissions = outbox.close();
+        if emissions > 0 {
+            warn!(
+                sink = name,
+                emissions, "the sink stopped before everything was delivered"
+            );
+        }
+        Undelivered { sink: name, emissions }
+    }
+
+    /// Ends the task, by force if it takes too long.
+    async fn halt(mut self) {
+        self.stopper.stop();
+        if timeout(HALT_TIMEOUT, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+type Task = Box<dyn FnOnce(Stop) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// Makes all that can fail, and gives the task to run.
+fn build(config: &SinkConfig, delivery: Delivery) -> Result<Task, SinkError> {
+    let sink = delivery.counters.sink.to_string();
+    let format = config.format;
+    let thread = |error| SinkError::Thread {
+        sink: sink.clone(),
+        error,
+    };
+    Ok(match &config.kind {
+        SinkKind::Log => {
+            let writer = WriterThread::spawn(&sink, Stdout).map_err(thread)?;
+            let lines = LineSink::new(delivery, format, writer);
+            Box::new(|stop| Box::pin(lines.run(stop)))
+        }
+        SinkKind::File(file) => {
+            let writer = WriterThread::spawn(&sink, RotatingFile::new(file.clone())).map_err(thread)?;
+            let lines = LineSink::new(delivery, format, writer);
+            Box::new(|stop| Box::pin(lines.run(stop)))
+        }
+        SinkKind::Mqtt(mqtt) => {
+            let mqtt = MqttSink::new(mqtt.clone(), format, delivery, Timing::AWS);
+            Box::new(|stop| Box::pin(mqtt.run(stop)))
+        }
+        SinkKind::Http(http) => {
+            let http = HttpSink::new(http, format, delivery).map_err(|error| SinkError::Http { sink, error })?;
+            Box::new(|stop| Box::pin(http.run(stop)))
+        }
+    })
+}
+
+/// How long a task may take to end once it is told to.
+const HALT_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests;
