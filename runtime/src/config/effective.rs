@@ -24,7 +24,8 @@ fn toml_of(table: &Table) -> toml::Table {
 
 fn value_of(value: &Value) -> toml::Value {
     match value {
-        Value::Text(text) | Value::Time(text) => toml::Value::String(text.clone()),
+        // So that the text means the same when it is read again.
+        Value::Text(text) | Value::Time(text) => toml::Value::String(text.replace("${", "$${")),
         Value::Int(number) => toml::Value::Integer(*number),
         Value::Float(number) => toml::Value::Float(*number),
         Value::Bool(value) => toml::Value::Boolean(*value),

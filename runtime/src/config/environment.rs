@@ -57,7 +57,7 @@ impl Environment {
         match &mut node.value {
             Value::Text(text) => match self.expand_text(text) {
                 Ok(expanded) => *text = expanded,
-                Err(message) => problems.add(&Spot::new(path, &node.origin), message),
+                Err(message) => problems.add_last(&Spot::new(path, &node.origin), message),
             },
             Value::List(list) => {
                 for item in list {

@@ -1,7 +1,7 @@
 //! The configuration: the file as written, then checked into what the code uses, with all problems at once.
 //!
 //! The file becomes a tree of values that know their line ([`node`]), the environment changes single values in it
-//! ([`environment`]), the defaults fill in the rest ([`defaults`]), its sections are read by their declared keys
+//! ([`environment`]), the defaults fill in the rest ([`defaults`], [`placeholders`]), its sections are read by their declared keys
 //! ([`raw`]), and [`check`] makes the [`Config`]. This is the only place that reads the environment. It never connects
 //! to anything and never writes.
 
@@ -11,11 +11,14 @@ mod defaults;
 mod effective;
 mod environment;
 mod node;
+mod placeholders;
 mod problems;
 mod raw;
 mod read;
+mod reference;
 mod section;
 mod server;
+mod sidecar;
 mod tls;
 mod types;
 
@@ -25,6 +28,8 @@ mod tests;
 pub use changes::{Changes, NameChanges};
 pub use environment::Environment;
 pub use problems::Problems;
+pub use reference::reference;
+pub use sidecar::Sidecar;
 pub use types::*;
 
 use std::path::Path;
@@ -46,6 +51,14 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, Problems> 
 /// Everything that is wrong with it.
 pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Config, Problems> {
     check::check(text, path, environment)
+}
+
+/// The `[limits]` of `default.toml`.
+fn default_limits() -> LimitsConfig {
+    let nothing = parse("[listener]", Path::new("default.toml"), &Environment::default());
+    nothing
+        .expect("default.toml is part of the program and a test reads it")
+        .limits
 }
 
 impl Config {

@@ -15,6 +15,8 @@ pub struct Problems {
 struct Problem {
     spot: Spot,
     message: String,
+    /// Whether further problems at the same place only follow from this one.
+    last: bool,
 }
 
 /// The place of a value: its path, such as `sink.aws.qos`, and where it was given.
@@ -68,9 +70,23 @@ impl Problems {
 
     /// Adds one. `message` goes on after the path: `must be 0 or 1, got 2`.
     pub(super) fn add(&mut self, spot: &Spot, message: impl Into<String>) {
-        let spot = spot.clone();
-        let message = message.into();
-        self.list.push(Problem { spot, message });
+        if self.list.iter().any(|earlier| earlier.last && earlier.spot == *spot) {
+            return;
+        }
+        self.list.push(Problem {
+            spot: spot.clone(),
+            message: message.into(),
+            last: false,
+        });
+    }
+
+    /// Adds one after which there is nothing more to say about this place.
+    pub(super) fn add_last(&mut self, spot: &Spot, message: impl Into<String>) {
+        self.list.push(Problem {
+            spot: spot.clone(),
+            message: message.into(),
+            last: true,
+        });
     }
 
     /// `value` when there are no problems, otherwise all of them.
@@ -98,7 +114,7 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, Problem { spot, message }) in self.list.iter().enumerate() {
+        for (position, Problem { spot, message, .. }) in self.list.iter().enumerate() {
             if position > 0 {
                 f.write_str("\n")?;
             }

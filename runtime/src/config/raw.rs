@@ -3,6 +3,7 @@
 use super::read::{CountOrNone, SinkType, Size, SizeOrNone};
 use super::section::section;
 use super::types::{OnFull, SinkFormat};
+use rulemill_plan::Literal;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -201,6 +202,36 @@ section! {
         /// The most groups in the open windows of one rule. Rows of further groups go to dead letter.
         groups_max: u64,
         /// The most open windows of one rule. Rows of further windows go to dead letter.
+        windows_max: u64,
+    }
+}
+
+section! {
+    /// The file `NAME.toml` beside `NAME.wasm` sets what the rule leaves to its deployment. Every key may be left out.
+    RawSidecar {
+        /// The topic filters, in place of the rule's own.
+        topics: Vec<String>,
+        /// The source, in place of `default_source`.
+        source: String,
+        /// The sinks, in place of the rule's own.
+        sinks: Vec<String>,
+        /// The size of the windows, in place of the rule's own.
+        window: Duration,
+        /// The settings that the rule declares.
+        settings: BTreeMap<String, Literal>,
+    }
+}
+
+section! {
+    /// Bounds of this rule, in place of those of the configuration.
+    RawRuleLimits {
+        /// The longest the rule may run in one call.
+        call_timeout: Duration,
+        /// The most memory of the rule.
+        memory_bytes_max: Size,
+        /// The most groups in its open windows.
+        groups_max: u64,
+        /// Its most open windows.
         windows_max: u64,
     }
 }

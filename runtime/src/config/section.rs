@@ -84,32 +84,28 @@ pub(super) fn read_key<T: FromNode>(table: &Table, path: &str, key: &str, proble
 }
 
 /// Reports every key of `table` that is not in `known`, with the nearest that is.
-pub(super) fn refuse_unknown<'k>(
-    table: &Table,
-    path: &str,
-    known: impl Iterator<Item = &'k str> + Clone,
-    problems: &mut Problems,
-) {
+pub(super) fn refuse_unknown(table: &Table, path: &str, known: &[&str], problems: &mut Problems) {
     for (key, node) in table {
-        if known.clone().any(|name| name == key) {
-            continue;
+        if !known.contains(&key.as_str()) {
+            let spot = Spot::new(join(path, key), &node.origin);
+            problems.add(&spot, format!("is not a known key; {}", suggestion(key, known)));
         }
-        let spot = Spot::new(join(path, key), &node.origin);
-        problems.add(&spot, format!("is not a known key; {}", suggestion(key, known.clone())));
     }
 }
 
 /// `did you mean qos?`, or all that is known when nothing is near.
-pub(super) fn suggestion<'k>(given: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
-    let nearest = known
-        .clone()
-        .map(|name| (name, likeness(given, name)))
-        .max_by(|(_, a), (_, b)| a.total_cmp(b));
-    match nearest {
+pub(super) fn suggestion(given: &str, known: &[&str]) -> String {
+    let scored = known.iter().map(|name| (name, likeness(given, name)));
+    match scored.max_by(|(_, a), (_, b)| a.total_cmp(b)) {
         Some((name, likeness)) if likeness >= LIKENESS_MIN => format!("did you mean {name}?"),
-        Some(_) => format!("known here: {}", known.collect::<Vec<_>>().join(", ")),
+        Some(_) => format!("known here: {}", known.join(", ")),
         None => "nothing is known here".to_owned(),
     }
+}
+
+/// The names of keys.
+pub(super) fn names(keys: &[Key]) -> impl Iterator<Item = &'static str> {
+    keys.iter().map(|key| key.name)
 }
 
 /// How alike two names are, from 0 to 1: short ones by the keys pressed wrongly, long ones also by how they begin.

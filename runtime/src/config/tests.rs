@@ -1,7 +1,8 @@
 //! Whole files: `tests/bad/NAME.toml` with all its problems in `NAME.txt`, `tests/good/NAME.toml` with the
 //! configuration in force. `BLESS=1` renews the `.txt` files. `# env: NAME=value` lines set the environment.
 
-use super::{Changes, Config, Environment, OnFull, Problems, SinkFormat, SinkKind, load, parse};
+use super::{Changes, Config, Environment, LimitsConfig, OnFull, Problems, Sidecar, SinkFormat, SinkKind, load, parse};
+use rulemill_plan::Literal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -234,4 +235,57 @@ fn write_private(path: &Path, text: &str) {
 fn set_mode(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+const LIMITS_OF_A_TEST: &str = "[limits]\ncall_timeout = \"5ms\"\ngroups_max = 7";
+
+#[test]
+fn the_file_beside_a_rule_sets_what_it_names_and_nothing_else() {
+    let text = "topics = [\"a/+/b\"]\nsource = \"default\"\nsinks = [\"log\"]\nwindow = \"2s\"\n\
+                [settings]\nthreshold = 5\nratio = 0.5\nname = \"x\"\non = true\n";
+    let sidecar = Sidecar::parse(&format!("{text}{LIMITS_OF_A_TEST}"), "r.toml", &LimitsConfig::default()).unwrap();
+    assert_eq!(sidecar.topics.as_deref(), Some(&["a/+/b".to_owned()][..]));
+    assert_eq!(sidecar.source.as_deref(), Some("default"));
+    assert_eq!(sidecar.window, Some(Duration::from_secs(2)));
+    assert_eq!(sidecar.settings["threshold"], Literal::Int(5));
+    assert_eq!(sidecar.settings["ratio"], Literal::Float(0.5));
+    assert_eq!(sidecar.settings["on"], Literal::Bool(true));
+    assert_eq!(sidecar.limits.call_timeout, Duration::from_millis(5));
+    assert_eq!(sidecar.limits.groups_max, 7);
+    assert_eq!(sidecar.limits.windows_max, LimitsConfig::default().windows_max);
+}
+
+#[test]
+fn an_empty_file_beside_a_rule_is_as_none() {
+    let limits = good(&format!("[listener]\n{LIMITS_OF_A_TEST}")).limits;
+    assert_eq!(Sidecar::parse("", "r.toml", &limits).unwrap(), Sidecar::absent(&limits));
+}
+
+#[test]
+fn a_bad_file_beside_a_rule_is_refused_with_all_its_problems() {
+    let text = "topic = [\"a\"]\ntopics = []\nwindow = \"0s\"\nsinks = \"log\"\n[settings]\nlist = [1]\n\
+                [limits]\nfile_bytes_max = 5\ngroups_max = 0\n";
+    let problems = Sidecar::parse(text, "r.toml", &LimitsConfig::default())
+        .unwrap_err()
+        .to_string();
+    let expected = [
+        "r.toml:1: topic is not a known key; did you mean topics?",
+        "r.toml:2: topics must name at least one topic, and no empty one",
+        "r.toml:3: window must be 1ms to 366days in whole milliseconds, got 0s",
+        "r.toml:4: sinks must be a list of texts such as [\"a\", \"b\"], got \"log\"",
+        "r.toml:5: settings must be a table of texts, numbers and booleans, got a table",
+        "r.toml:8: limits.file_bytes_max is not a known key; known here: call_timeout, memory_bytes_max, groups_max, windows_max",
+        "r.toml:9: limits.groups_max must be 1 to 100000000, got 0",
+    ];
+    assert_eq!(problems.lines().collect::<Vec<_>>(), expected);
+    for (text, expected) in [
+        ("window = \"1500us\"", "in whole milliseconds, got 1ms 500us"),
+        ("limits = 5", "limits must be a section"),
+        ("topics = [", "r.toml:1: "),
+    ] {
+        let problems = Sidecar::parse(text, "r.toml", &LimitsConfig::default())
+            .unwrap_err()
+            .to_string();
+        assert!(problems.contains(expected), "{problems}");
+    }
 }

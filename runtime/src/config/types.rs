@@ -270,6 +270,13 @@ impl PartialEq for TlsConfig {
 
 impl Eq for TlsConfig {}
 
+/// Those of `default.toml`.
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        super::default_limits()
+    }
+}
+
 impl std::fmt::Debug for HttpConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HttpConfig")

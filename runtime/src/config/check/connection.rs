@@ -33,10 +33,10 @@ pub(super) struct Connection {
 }
 
 impl Checker {
-    pub(super) fn connection(&mut self, section: &Section<'_>, name: &str, raw: RawConnection) -> Option<Connection> {
+    pub(super) fn connection(&mut self, section: &Section<'_>, raw: RawConnection) -> Option<Connection> {
         let server = self.required(section, "server", raw.server, "\"tcp://127.0.0.1:1883\"");
         let server = server.and_then(|given| self.server(&given));
-        let client_id = self.client_id(raw.client_id, name, server.as_ref());
+        let client_id = self.client_id(raw.client_id, server.as_ref());
         let identified = raw.username.is_some() || raw.files.cert.is_some();
         let credentials = self.credentials(raw.username, raw.password);
         if let Some(server) = &server
@@ -127,14 +127,9 @@ impl Checker {
         }
     }
 
-    fn client_id(
-        &mut self,
-        given: Option<Given<String>>,
-        name: &str,
-        server: Option<&ServerAddress>,
-    ) -> Option<String> {
+    fn client_id(&mut self, given: Option<Given<String>>, server: Option<&ServerAddress>) -> Option<String> {
         let given = self.filled(given)?;
-        let id = given.value.replace("{host}", &self.hostname).replace("{name}", name);
+        let id = given.value;
         if server.is_some_and(ServerAddress::is_aws) {
             self.check_aws_client_id(&given.spot, &id)?;
         }

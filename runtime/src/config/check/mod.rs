@@ -3,19 +3,23 @@
 
 mod aws;
 mod connection;
+mod limits;
 mod sections;
 mod sink;
 mod source;
 mod together;
 mod values;
 
+pub(super) use limits::check_sidecar;
+
 use super::defaults::Defaults;
 use super::effective;
 use super::environment::Environment;
 use super::node::{Node, Origin, Table};
+use super::placeholders;
 use super::problems::{Problems, Spot, join};
 use super::raw::RawTop;
-use super::section::{Key, refuse_unknown};
+use super::section::{Key, names, refuse_unknown};
 use super::types::{Config, Digest};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,16 +29,17 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Everything that is wrong.
 pub(super) fn check(text: &str, file: &Path, environment: &Environment) -> Result<Config, Problems> {
-    let mut checker = Checker {
-        folder: file.parent().unwrap_or(Path::new("")).to_owned(),
-        hostname: environment.hostname.clone(),
-        problems: Problems::none(file.display().to_string()),
-        digests: BTreeMap::new(),
-    };
+    let mut checker = Checker::of(&file.display().to_string());
+    file.parent().unwrap_or(Path::new("")).clone_into(&mut checker.folder);
     let mut table = Node::parse(text, &mut checker.problems);
+    if !checker.problems.is_empty() {
+        // What is not TOML has been misread in part; more would only confuse.
+        return checker.problems.or(None);
+    }
     environment.expand(&mut table, "", &mut checker.problems);
     environment.override_keys(&mut table, &mut checker.problems);
     Defaults::read().complete(&mut table);
+    placeholders::replace(&mut table, &environment.hostname);
     let config = checker.config(&table);
     checker.problems.or(config)
 }
@@ -43,7 +48,6 @@ pub(super) fn check(text: &str, file: &Path, environment: &Environment) -> Resul
 struct Checker {
     /// What relative paths are relative to.
     folder: PathBuf,
-    hostname: String,
     problems: Problems,
     digests: BTreeMap<PathBuf, Digest>,
 }
@@ -67,10 +71,19 @@ const SECTIONS: [&str; 8] = [
 ];
 
 impl Checker {
+    /// For the file that messages call `file`.
+    fn of(file: &str) -> Self {
+        Self {
+            folder: PathBuf::new(),
+            problems: Problems::none(file),
+            digests: BTreeMap::new(),
+        }
+    }
+
     fn config(&mut self, table: &Table) -> Option<Config> {
         let top = RawTop::read(table, "", &mut self.problems);
-        let known = RawTop::KEYS.iter().map(|key| key.name).chain(SECTIONS);
-        refuse_unknown(table, "", known, &mut self.problems);
+        let known: Vec<&str> = names(RawTop::KEYS).chain(SECTIONS).collect();
+        refuse_unknown(table, "", &known, &mut self.problems);
 
         let sources = self.sources(table);
         let listener = self.section(table, "listener").map(|section| self.listener(&section));
@@ -81,7 +94,7 @@ impl Checker {
         let data_dir = self.section(table, "data").and_then(|section| self.data_dir(&section));
         let dead_letter = self
             .section(table, "dead_letter")
-            .and_then(|section| self.dead_letter(&section, data_dir.as_deref()));
+            .and_then(|section| self.dead_letter(&section));
         let http = self.section(table, "http").map(|section| self.http(&section));
         let limits = self.section(table, "limits").and_then(|section| self.limits(&section));
 
@@ -145,9 +158,9 @@ impl Checker {
     }
 
     /// Reports the keys that a section does not have.
-    fn refuse_unknown(&mut self, section: &Section<'_>, known: &[&[Key]]) {
-        let names = known.iter().flat_map(|keys| keys.iter().map(|key| key.name));
-        refuse_unknown(section.table, &section.spot.path, names, &mut self.problems);
+    fn refuse_unknown(&mut self, section: &Section<'_>, keys: &[Key]) {
+        let known: Vec<&str> = names(keys).collect();
+        refuse_unknown(section.table, &section.spot.path, &known, &mut self.problems);
     }
 }
 

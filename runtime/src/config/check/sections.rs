@@ -1,20 +1,20 @@
-//! The sections that are there once: `[rules]`, `[data]`, `[dead_letter]`, `[http]`, `[limits]`.
+//! The sections that are there once: `[rules]`, `[data]`, `[dead_letter]` and `[http]`.
 
 use super::sink::{KEEP, ROTATE_BYTES};
 use super::source::LISTENER;
 use super::{Checker, Section};
 use crate::config::node::Table;
-use crate::config::raw::{RawData, RawDeadLetter, RawHttp, RawLimits, RawRules};
+use crate::config::raw::{RawData, RawDeadLetter, RawHttp, RawRules};
 use crate::config::read::Given;
 use crate::config::section::suggestion;
-use crate::config::types::{DeadLetterConfig, FileSinkConfig, HttpConfig, LimitsConfig, RulesConfig};
-use std::path::{Path, PathBuf};
+use crate::config::types::{DeadLetterConfig, FileSinkConfig, HttpConfig, RulesConfig};
+use std::path::PathBuf;
 use std::time::Duration;
 
 impl Checker {
     pub(super) fn rules(&mut self, section: &Section<'_>, file: &Table) -> Option<RulesConfig> {
         let raw = RawRules::read(section.table, &section.spot.path, &mut self.problems);
-        self.refuse_unknown(section, &[RawRules::KEYS]);
+        self.refuse_unknown(section, RawRules::KEYS);
         let given = raw.dir.clone();
         let dir = self.path(raw.dir);
         if let (Some(dir), Some(given)) = (&dir, given)
@@ -40,14 +40,14 @@ impl Checker {
 
     pub(super) fn data_dir(&mut self, section: &Section<'_>) -> Option<PathBuf> {
         let raw = RawData::read(section.table, &section.spot.path, &mut self.problems);
-        self.refuse_unknown(section, &[RawData::KEYS]);
+        self.refuse_unknown(section, RawData::KEYS);
         self.path(raw.dir)
     }
 
-    pub(super) fn dead_letter(&mut self, section: &Section<'_>, data_dir: Option<&Path>) -> Option<DeadLetterConfig> {
+    pub(super) fn dead_letter(&mut self, section: &Section<'_>) -> Option<DeadLetterConfig> {
         let raw = RawDeadLetter::read(section.table, &section.spot.path, &mut self.problems);
-        self.refuse_unknown(section, &[RawDeadLetter::KEYS]);
-        let path = self.data_path(raw.file, data_dir);
+        self.refuse_unknown(section, RawDeadLetter::KEYS);
+        let path = self.path(raw.file);
         let rotate_bytes = self.size(raw.rotate_bytes, ROTATE_BYTES);
         let keep = self.number(raw.keep, KEEP);
         let payload_bytes_max = self.size(raw.payload_bytes_max, 0..=1 << 20);
@@ -63,7 +63,7 @@ impl Checker {
 
     pub(super) fn http(&mut self, section: &Section<'_>) -> Option<HttpConfig> {
         let raw = RawHttp::read(section.table, &section.spot.path, &mut self.problems);
-        self.refuse_unknown(section, &[RawHttp::KEYS]);
+        self.refuse_unknown(section, RawHttp::KEYS);
         let token_given = section.table.contains_key("token");
         let token = match raw.token {
             None => Some(None),
@@ -83,30 +83,15 @@ impl Checker {
         })
     }
 
-    pub(super) fn limits(&mut self, section: &Section<'_>) -> Option<LimitsConfig> {
-        let raw = RawLimits::read(section.table, &section.spot.path, &mut self.problems);
-        self.refuse_unknown(section, &[RawLimits::KEYS]);
-        let call_timeout = self.duration(raw.call_timeout, Duration::from_millis(1)..=Duration::from_secs(60));
-        let memory_bytes_max = self.size(raw.memory_bytes_max, 65_536..=1 << 32);
-        let file_bytes_max = self.size(raw.file_bytes_max, 1024..=1 << 30);
-        let groups_max = self.number(raw.groups_max, 1..=100_000_000);
-        let windows_max = self.number(raw.windows_max, 1..=1_000_000);
-        Some(LimitsConfig {
-            call_timeout: call_timeout?,
-            memory_bytes_max: memory_bytes_max?,
-            file_bytes_max: file_bytes_max?,
-            groups_max: groups_max?,
-            windows_max: windows_max?,
-        })
-    }
-
     fn existing_sinks(&mut self, given: Given<Vec<String>>, file: &Table) -> Vec<String> {
         let sinks = file.get("sink").and_then(|node| node.table());
+        let known: Vec<&str> = sinks
+            .into_iter()
+            .flat_map(|all| all.keys().map(String::as_str))
+            .collect();
         for name in &given.value {
-            let known = || sinks.into_iter().flat_map(|sinks| sinks.keys().map(String::as_str));
-            if !known().any(|sink| sink == name) {
-                let known: Vec<&str> = known().collect();
-                let hint = suggestion(name, known.iter().copied());
+            if !known.contains(&name.as_str()) {
+                let hint = suggestion(name, &known);
                 self.problems.add(
                     &given.spot,
                     format!("names \"{name}\", but there is no [sink.{name}]; {hint}"),
@@ -128,7 +113,7 @@ impl Checker {
         if known.contains(&given.value.as_str()) {
             return Some(given.value);
         }
-        let hint = suggestion(&given.value, known.iter().copied());
+        let hint = suggestion(&given.value, &known);
         let message = format!("is \"{0}\", but there is no [source.{0}]; {hint}", given.value);
         self.problems.add(&given.spot, message);
         None

@@ -8,7 +8,7 @@ use crate::config::node::Table;
 use crate::config::problems::{Spot, join};
 use crate::config::raw::{RawFileSink, RawHttpSink, RawMqttSink, RawSink};
 use crate::config::read::{Given, SinkType};
-use crate::config::section::{Key, suggestion};
+use crate::config::section::{Key, names, suggestion};
 use crate::config::types::{FileSinkConfig, HttpSinkConfig, MqttSinkConfig, ServerAddress, SinkConfig, SinkKind};
 use axum::http::{HeaderName, HeaderValue};
 use std::collections::BTreeMap;
@@ -21,20 +21,20 @@ impl Checker {
         sections
             .into_iter()
             .map(|(name, section)| {
-                let sink = self.sink(&section, &name);
+                let sink = self.sink(&section);
                 (name, sink)
             })
             .collect()
     }
 
-    fn sink(&mut self, section: &Section<'_>, name: &str) -> Option<SinkConfig> {
+    fn sink(&mut self, section: &Section<'_>) -> Option<SinkConfig> {
         let raw = RawSink::read(section.table, &section.spot.path, &mut self.problems);
         let kind = self.required(section, "type", raw.kind, "\"mqtt\"")?.value;
         self.refuse_unknown_of(section, kind);
         let queue_bytes_max = self.size(raw.queue_bytes_max, 65_536..=1 << 32);
         let kind = match kind {
             SinkType::Log => Some(SinkKind::Log),
-            SinkType::Mqtt => self.mqtt_sink(section, name).map(SinkKind::Mqtt),
+            SinkType::Mqtt => self.mqtt_sink(section).map(SinkKind::Mqtt),
             SinkType::File => self.file_sink(section).map(SinkKind::File),
             SinkType::Http => self.http_sink(section).map(SinkKind::Http),
         };
@@ -53,8 +53,8 @@ impl Checker {
             let others = SinkType::ALL.into_iter().filter(|other| has(keys_of(*other), key));
             let others: Vec<&str> = others.map(SinkType::name).collect();
             let message = if others.is_empty() {
-                let known = RawSink::KEYS.iter().chain(keys_of(kind)).map(|key| key.name);
-                format!("is not a known key; {}", suggestion(key, known))
+                let known: Vec<&str> = names(RawSink::KEYS).chain(names(keys_of(kind))).collect();
+                format!("is not a known key; {}", suggestion(key, &known))
             } else {
                 format!(
                     "is not a key of a sink of type {}, but of type {}",
@@ -67,7 +67,7 @@ impl Checker {
         }
     }
 
-    fn mqtt_sink(&mut self, section: &Section<'_>, name: &str) -> Option<MqttSinkConfig> {
+    fn mqtt_sink(&mut self, section: &Section<'_>) -> Option<MqttSinkConfig> {
         let raw = RawMqttSink::read(section.table, &section.spot.path, &mut self.problems);
         let aws = raw
             .server
@@ -84,7 +84,7 @@ impl Checker {
                 key: raw.key,
             },
         };
-        let connection = self.connection(section, name, connection);
+        let connection = self.connection(section, connection);
         let topic = self.required(section, "topic", raw.topic, "\"devices/result\"");
         let topic = self.topic(topic, aws);
         let qos = self.qos(raw.qos);
@@ -161,15 +161,15 @@ impl Checker {
         };
         let headers = raw.headers.and_then(|given| self.headers(given));
         let timeout = self.duration(raw.timeout, Duration::from_millis(10)..=Duration::from_secs(600));
-        let retries_max = match raw.retries_max?.value.0 {
-            None => None,
-            Some(number) => Some(u32::try_from(number).unwrap_or(u32::MAX)),
-        };
+        let retries_max = raw.retries_max;
         Some(HttpSinkConfig {
             url: url?,
             headers: headers?,
             timeout: timeout?,
-            retries_max,
+            retries_max: retries_max?
+                .value
+                .0
+                .map(|number| u32::try_from(number).unwrap_or(u32::MAX)),
             tls: tls?,
         })
     }

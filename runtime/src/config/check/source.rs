@@ -34,7 +34,7 @@ impl Checker {
 
     pub(super) fn listener(&mut self, section: &Section<'_>) -> Option<ListenerConfig> {
         let raw = RawListener::read(section.table, &section.spot.path, &mut self.problems);
-        self.refuse_unknown(section, &[RawListener::KEYS]);
+        self.refuse_unknown(section, RawListener::KEYS);
         let clients_max = self.number(raw.clients_max, 1..=65_536);
         let packet_bytes_max = self.size(raw.packet_bytes_max, PACKET_BYTES);
         let inflight_max = self.number(raw.inflight_max, 1..=65_535);
@@ -48,7 +48,7 @@ impl Checker {
 
     fn source(&mut self, section: &Section<'_>, name: &str) -> Option<SourceConfig> {
         let raw = RawSource::read(section.table, &section.spot.path, &mut self.problems);
-        self.refuse_unknown(section, &[RawSource::KEYS]);
+        self.refuse_unknown(section, RawSource::KEYS);
         if name == LISTENER {
             let message = "must have another name: listener means the built-in one";
             self.problems.add(&section.spot, message);
@@ -64,7 +64,7 @@ impl Checker {
                 key: raw.key,
             },
         };
-        let connection = self.connection(section, name, connection);
+        let connection = self.connection(section, connection);
         let qos = self.qos(raw.qos);
         let keep_alive = self.duration(raw.keep_alive, KEEP_ALIVE);
         let packet_bytes_max = self.size(raw.packet_bytes_max, PACKET_BYTES);

@@ -5,7 +5,7 @@ use crate::config::problems::Spot;
 use crate::config::read::{CountOrNone, Given, Size, SizeOrNone};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 impl Checker {
@@ -100,15 +100,6 @@ impl Checker {
     pub(super) fn path(&mut self, given: Option<Given<String>>) -> Option<PathBuf> {
         let given = self.filled(given)?;
         Some(self.folder.join(given.value))
-    }
-
-    /// A path with `{data}` in it.
-    pub(super) fn data_path(&mut self, given: Option<Given<String>>, data_dir: Option<&Path>) -> Option<PathBuf> {
-        let given = self.filled(given)?;
-        match given.value.strip_prefix("{data}/") {
-            Some(rest) => Some(data_dir?.join(rest)),
-            None => Some(self.folder.join(given.value)),
-        }
     }
 
     fn within<T: TryFrom<u64>>(

@@ -1,0 +1,96 @@
+//! `[limits]` of the configuration and of one rule, and the rest of the file beside a rule.
+
+use super::{Checker, Section};
+use crate::config::node::{Node, Origin};
+use crate::config::problems::{Problems, Spot};
+use crate::config::raw::{RawLimits, RawRuleLimits, RawSidecar};
+use crate::config::read::Given;
+use crate::config::section::{names, refuse_unknown};
+use crate::config::sidecar::Sidecar;
+use crate::config::types::LimitsConfig;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Checks the text of the file beside a rule.
+pub(in crate::config) fn check_sidecar(text: &str, file: &str, defaults: &LimitsConfig) -> Result<Sidecar, Problems> {
+    let mut checker = Checker::of(file);
+    let table = Node::parse(text, &mut checker.problems);
+    if !checker.problems.is_empty() {
+        return checker.problems.or(None);
+    }
+    let raw = RawSidecar::read(&table, "", &mut checker.problems);
+    let known: Vec<&str> = names(RawSidecar::KEYS).chain(["limits"]).collect();
+    refuse_unknown(&table, "", &known, &mut checker.problems);
+    let section = checker.section_at(&table, &Spot::new("", &Origin::Default), "limits");
+    let limits = section.map_or(*defaults, |section| checker.rule_limits(&section, defaults));
+    let sidecar = Sidecar {
+        topics: raw.topics.map(|given| checker.topics(given)),
+        source: raw.source.map(|given| given.value),
+        sinks: raw.sinks.map(|given| given.value),
+        window: raw.window.map(|given| checker.window(&given)),
+        settings: raw.settings.map(|given| given.value).unwrap_or_default(),
+        limits,
+    };
+    checker.problems.or(Some(sidecar))
+}
+
+const CALL_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+const MEMORY_BYTES: RangeInclusive<u64> = 65_536..=1 << 32;
+const FILE_BYTES: RangeInclusive<u64> = 1024..=1 << 30;
+const GROUPS: RangeInclusive<u64> = 1..=100_000_000;
+const WINDOWS: RangeInclusive<u64> = 1..=1_000_000;
+const WINDOW_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+impl Checker {
+    pub(super) fn limits(&mut self, section: &Section<'_>) -> Option<LimitsConfig> {
+        let raw = RawLimits::read(section.table, &section.spot.path, &mut self.problems);
+        self.refuse_unknown(section, RawLimits::KEYS);
+        let call_timeout = self.duration(raw.call_timeout, CALL_TIMEOUT);
+        let memory_bytes_max = self.size(raw.memory_bytes_max, MEMORY_BYTES);
+        let file_bytes_max = self.size(raw.file_bytes_max, FILE_BYTES);
+        let groups_max = self.number(raw.groups_max, GROUPS);
+        let windows_max = self.number(raw.windows_max, WINDOWS);
+        Some(LimitsConfig {
+            call_timeout: call_timeout?,
+            memory_bytes_max: memory_bytes_max?,
+            file_bytes_max: file_bytes_max?,
+            groups_max: groups_max?,
+            windows_max: windows_max?,
+        })
+    }
+
+    /// What is wrong is reported, so that its place may be taken by the default.
+    fn rule_limits(&mut self, section: &Section<'_>, defaults: &LimitsConfig) -> LimitsConfig {
+        let raw = RawRuleLimits::read(section.table, &section.spot.path, &mut self.problems);
+        self.refuse_unknown(section, RawRuleLimits::KEYS);
+        let call_timeout = self.duration(raw.call_timeout, CALL_TIMEOUT);
+        let memory_bytes_max = self.size(raw.memory_bytes_max, MEMORY_BYTES);
+        let groups_max = self.number(raw.groups_max, GROUPS);
+        let windows_max = self.number(raw.windows_max, WINDOWS);
+        LimitsConfig {
+            call_timeout: call_timeout.unwrap_or(defaults.call_timeout),
+            memory_bytes_max: memory_bytes_max.unwrap_or(defaults.memory_bytes_max),
+            file_bytes_max: defaults.file_bytes_max,
+            groups_max: groups_max.unwrap_or(defaults.groups_max),
+            windows_max: windows_max.unwrap_or(defaults.windows_max),
+        }
+    }
+
+    fn topics(&mut self, given: Given<Vec<String>>) -> Vec<String> {
+        if given.value.is_empty() || given.value.iter().any(String::is_empty) {
+            self.problems
+                .add(&given.spot, "must name at least one topic, and no empty one");
+        }
+        given.value
+    }
+
+    fn window(&mut self, given: &Given<Duration>) -> Duration {
+        let size = given.value;
+        if size.is_zero() || size > WINDOW_MAX || !size.subsec_nanos().is_multiple_of(1_000_000) {
+            let shown = humantime::format_duration(size);
+            let message = format!("must be 1ms to 366days in whole milliseconds, got {shown}");
+            self.problems.add(&given.spot, message);
+        }
+        size
+    }
+}

@@ -1,0 +1,43 @@
+//! The file `NAME.toml` beside `NAME.wasm`: what the deployment sets for one rule.
+
+use super::check;
+use super::problems::Problems;
+use super::types::LimitsConfig;
+use rulemill_plan::Literal;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What the deployment sets for one rule. What is left out is for the rule's plan to say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sidecar {
+    /// The topic filters, in place of the plan's; as written, not yet checked.
+    pub topics: Option<Vec<String>>,
+    /// The source, in place of the configured default; not yet looked up.
+    pub source: Option<String>,
+    /// The sinks, in place of the plan's; not yet looked up.
+    pub sinks: Option<Vec<String>>,
+    /// The size of the windows, in place of the plan's; 1 ms or more, in whole milliseconds.
+    pub window: Option<Duration>,
+    /// The rule's settings; not yet compared with those it declares.
+    pub settings: BTreeMap<String, Literal>,
+    /// The bounds: the configuration's, with those of the file in their place.
+    pub limits: LimitsConfig,
+}
+
+impl Sidecar {
+    /// For a rule without such a file.
+    pub fn absent(defaults: &LimitsConfig) -> Self {
+        Self {
+            limits: *defaults,
+            ..Self::default()
+        }
+    }
+
+    /// Reads and checks `text`, the contents of the file that messages call `file`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(text: &str, file: &str, defaults: &LimitsConfig) -> Result<Self, Problems> {
+        check::check_sidecar(text, file, defaults)
+    }
+}
