@@ -23,7 +23,7 @@ mod tls;
 mod types;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use changes::{Changes, NameChanges};
 pub use environment::Environment;

@@ -9,7 +9,7 @@ use std::time::Duration;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests");
 
 #[expect(clippy::disallowed_methods, reason = "a test may ask how it was started")]
-pub(super) fn blessing() -> bool {
+pub(crate) fn blessing() -> bool {
     std::env::var("BLESS").is_ok_and(|value| value == "1")
 }
 

@@ -1,4 +1,8 @@
-//! What rulemill tells about itself: log lines and metrics. Nothing here changes what happens to a message.
+//! What rulemill tells about itself: log lines and metrics. Nothing here changes what happens to a message, and
+//! nothing here reads a message's contents.
+//!
+//! Each stage has a file here with a struct of its metrics and a `register`. Labels take their values from the
+//! configuration, from file names in the rules directory, or from the code; never from messages.
 
 pub mod dead_letter;
 pub mod log;
@@ -6,3 +10,15 @@ pub mod log;
 
 pub mod source;
 pub mod sink;
+pub mod mill;
+pub mod process;
+pub mod rule;
+
+pub mod events;
+pub mod log;
+pub mod rate_limit;
+mod reference;
+mod registry;
+
+pub use reference::reference;
+pub use registry::Telemetry;
