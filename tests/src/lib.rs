@@ -1,1 +1,31 @@
-//! x
+//! What the end-to-end tests stand on: the real binary, real brokers, real certificates.
+//!
+//! Everything started here ends with its guard, waits for conditions with a deadline, and picks free ports. A failure is
+//! a panic that names what was waited for; guards then print the logs of their processes.
+
+mod authority;
+mod clock;
+mod device;
+mod guest;
+mod http;
+mod mosquitto;
+mod mqtt;
+mod output;
+mod ports;
+mod receiver;
+mod rulemill;
+mod sandbox;
+mod wait;
+
+pub use authority::{Authority, Identity, KeyFile};
+pub use clock::wall_millis;
+pub use device::{Device, packet};
+pub use guest::guest;
+pub use http::{get, get_json};
+pub use mosquitto::{Access, Mosquitto};
+pub use mqtt::{Publisher, Received, Subscriber};
+pub use output::Output;
+pub use receiver::HttpReceiver;
+pub use rulemill::{Finished, Rulemill, validate};
+pub use sandbox::Sandbox;
+pub use wait::{LIMIT, wait_for, wait_for_async};

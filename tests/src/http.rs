@@ -1,0 +1,22 @@
+//! GET requests to the binary under test.
+
+use crate::mqtt::install_crypto;
+use serde_json::Value;
+
+/// The status and body of `GET path`; `None` while nobody listens.
+pub async fn get(port: u16, path: &str) -> Option<(u16, String)> {
+    install_crypto();
+    let url = format!("http://127.0.0.1:{port}{path}");
+    let response = reqwest::get(url).await.ok()?;
+    let status = response.status().as_u16();
+    Some((status, response.text().await.ok()?))
+}
+
+/// The body of `GET path` as JSON; `None` when there is none or the request was refused.
+pub async fn get_json(port: u16, path: &str) -> Option<Value> {
+    let (status, body) = get(port, path).await?;
+    if status != 200 {
+        return None;
+    }
+    serde_json::from_str(&body).ok()
+}
