@@ -2,6 +2,7 @@
 //!
 //! The modules follow the flow of data; a stage never imports another stage, `pipeline` connects them.
 
+mod backoff;
 pub mod clock;
 pub mod message;
 pub mod topic;
