@@ -200,7 +200,8 @@ fn load_library(
     let text = describe(engine, pre, limits, |store, instance| {
         indices.load(&mut *store, instance)?.call_describe(store)
     })?;
-    let description = serde_json::from_str::<Library>(&text).map_err(|error| LoadError::Description(error.to_string()))?;
+    let description =
+        serde_json::from_str::<Library>(&text).map_err(|error| LoadError::Description(error.to_string()))?;
     Ok(LoadedLibrary {
         description,
         pre: pre.clone(),

@@ -30,10 +30,16 @@ fn shipped() {
     ];
     let bound = guests.bind_scalar(None, "split_value", &arguments).unwrap();
     let topics = Column::new(Cells::Texts(["a/1/c", "a", "a/é/c"].into_iter().collect()));
-    let rows = Rows { rows: 3, columns: &[&topics] };
+    let rows = Rows {
+        rows: 3,
+        columns: &[&topics],
+    };
     let (column, errors) = guests.evaluate(bound.site, rows).unwrap();
     println!("{column:?} {errors:?}");
-    assert!(matches!(load(&guests_engine(), b"hello", &limits()), Err(LoadError::NotWasm)));
+    assert!(matches!(
+        load(&guests_engine(), b"hello", &limits()),
+        Err(LoadError::NotWasm)
+    ));
 }
 
 fn guests_engine() -> GuestEngine {

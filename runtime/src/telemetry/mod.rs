@@ -5,14 +5,11 @@
 //! configuration, from file names in the rules directory, or from the code; never from messages.
 
 pub mod dead_letter;
-pub mod log;
-//! telemetry
-
-pub mod source;
-pub mod sink;
 pub mod mill;
 pub mod process;
 pub mod rule;
+pub mod sink;
+pub mod source;
 
 pub mod events;
 pub mod log;
