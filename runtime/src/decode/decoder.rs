@@ -5,17 +5,8 @@ use super::slot::{Slot, push};
 use super::trie::Node;
 use super::visit::{Pace, Row, walk};
 use crate::message::Message;
-use rulemill_core::{Cells, Column};
+use rulemill_core::{Cells, Column, Field};
 use rulemill_plan::{Origin, Type};
-
-/// A field that some rule needs: where it comes from, and the type it is wanted in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct FieldSpec {
-    /// Where the value comes from.
-    pub origin: Origin,
-    /// The column's type, one of [`Origin::types`]. In any other type every value is mistyped.
-    pub kind: Type,
-}
 
 /// Decodes the messages of one stream into the columns of its fields.
 ///
@@ -71,7 +62,7 @@ enum Metadata {
 
 impl Decoder {
     /// Prepares for these fields. The same origin may be wanted in several types.
-    pub fn new(fields: &[FieldSpec]) -> Self {
+    pub fn new(fields: &[Field]) -> Self {
         let mut decoder = Decoder {
             root: Node::default(),
             metadata: Vec::new(),
@@ -103,18 +94,9 @@ impl Decoder {
         decoder
     }
 
-    /// Decodes messages of one source.
-    pub fn decode(&mut self, source: &str, messages: &[Message], into: &mut Decoded) {
-        self.decode_each(source, (0..).zip(messages), into);
-    }
-
-    /// Decodes the messages at the positions `selection` of `messages`, which must exist and ascend.
-    pub fn decode_selected(&mut self, source: &str, messages: &[Message], selection: &[u32], into: &mut Decoded) {
-        let selected = selection.iter().map(|&at| (at, &messages[at as usize]));
-        self.decode_each(source, selected, into);
-    }
-
-    fn decode_each<'m>(
+    /// Decodes messages of one source, each with the position by which [`Decoded::good`] and [`Decoded::bad`] name it;
+    /// positions ascend.
+    pub fn decode<'m>(
         &mut self,
         source: &'m str,
         messages: impl Iterator<Item = (u32, &'m Message)>,

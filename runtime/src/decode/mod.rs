@@ -13,4 +13,4 @@ mod visit;
 mod tests;
 
 pub use bad::{BadMessage, BadReason};
-pub use decoder::{Decoded, Decoder, FieldSpec};
+pub use decoder::{Decoded, Decoder};

@@ -4,6 +4,7 @@
 //! before. The first stage of the flow; it knows nothing of streams and rules.
 
 mod inlet;
+pub mod listener;
 pub mod mqtt;
 mod topic_names;
 

@@ -129,7 +129,7 @@ impl Source {
             let wait = self.timing.backoff.next();
             info!(
                 source = self.name,
-                wait_ms = wait.as_millis() as u64,
+                wait = %humantime::format_duration(wait),
                 "the next attempt to connect waits"
             );
             if !self.wait(wait).await {

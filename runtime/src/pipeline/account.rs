@@ -1,72 +1,151 @@
-//! What a rule did, booked into its metrics and its status.
+//! What rules and functions did, booked into their metrics.
+//!
+//! Counts of rows are booked with each batch. What guests cost, and what windows hold, is read now and then: reading it
+//! for each of thousands of lone messages would cost more than the messages.
 
+use super::streams::StreamEntry;
 use crate::clock;
-use crate::telemetry::rule::RuleMetrics;
-use rulemill_core::{Counts, Micros};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::rule::{CallStats, MillGuests};
+use crate::telemetry::rule::{FunctionMetrics, RuleFamilies, RuleMetrics};
+use rulemill_core::{Counts, KernelsId};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// The account of one rule. A clone books into the same.
-#[derive(Clone, Debug)]
-pub(super) struct RuleAccount {
-    metrics: RuleMetrics,
-    /// Written when a row fails, read by the status. Held for a copy.
-    last_failure: Arc<Mutex<Option<LastFailure>>>,
+/// The readings of one mill thread.
+pub(super) struct Accounts {
+    families: RuleFamilies,
+    functions: HashMap<(String, String), FunctionAccount>,
+    kernels: HashMap<KernelsId, CallStats>,
+    /// When the next reading is due; `None` while nothing has happened since the last one.
+    due: Option<Instant>,
 }
 
-/// The last thing that went wrong with a row of a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct LastFailure {
-    /// What went wrong.
-    pub(super) reason: String,
-    /// When, by the wall clock.
-    pub(super) at: Micros,
+struct FunctionAccount {
+    metrics: FunctionMetrics,
+    booked: CallStats,
 }
 
-impl RuleAccount {
-    /// An account that books into `metrics`.
-    pub(super) fn new(metrics: RuleMetrics) -> Self {
-        RuleAccount {
-            metrics,
-            last_failure: Arc::default(),
+impl Accounts {
+    /// Accounts that book into `families`.
+    pub(super) fn new(families: RuleFamilies) -> Self {
+        Accounts {
+            families,
+            functions: HashMap::new(),
+            kernels: HashMap::new(),
+            due: None,
         }
     }
 
-    /// Books what happened in a batch or when windows closed.
-    pub(super) fn count(&self, counts: &Counts) {
-        let metrics = &self.metrics;
-        if counts.rows_in > 0 {
-            metrics.batches.inc();
-            metrics.rows_in.inc_by(counts.rows_in);
-            let lost = counts.rows_filtered + counts.rows_dead + counts.rows_late;
-            metrics.rows_kept.inc_by(counts.rows_in.saturating_sub(lost));
-        }
-        metrics.rows_late.inc_by(counts.rows_late);
-        metrics.emissions.inc_by(counts.emissions);
-        metrics.rows_out.inc_by(counts.rows_out);
-        if counts.rows_dead > 0 {
-            metrics.dead_rows("message", counts.rows_dead);
-        }
-        if counts.groups_dead > 0 {
-            metrics.dead_rows("group", counts.groups_dead);
+    /// Says that something happened that a reading would show.
+    pub(super) fn touch(&mut self) {
+        if self.due.is_none() {
+            self.due = Some(clock::monotonic() + READING_INTERVAL);
         }
     }
 
-    /// Notes why a row failed.
-    pub(super) fn failed(&self, reason: &str) {
-        let failure = LastFailure {
-            reason: reason.to_owned(),
-            at: clock::wall(),
-        };
-        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    /// How long until a reading is due.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        self.due.map(|due| due.saturating_duration_since(clock::monotonic()))
     }
 
-    /// Why the last row failed.
-    pub(super) fn last_failure(&self) -> Option<LastFailure> {
-        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Reads what is due.
+    pub(super) fn settle<'r>(
+        &mut self,
+        guests: &mut MillGuests,
+        streams: &[StreamEntry],
+        rules: impl Iterator<Item = (&'r Arc<str>, &'r RuleMetrics)>,
+    ) {
+        if self.wait() != Some(Duration::ZERO) {
+            return;
+        }
+        self.due = None;
+        self.read_functions(guests);
+        let rules: HashMap<&Arc<str>, &RuleMetrics> = rules.collect();
+        self.read_kernels(guests, &rules);
+        for (id, metrics) in rules {
+            let states = streams.iter().filter_map(|entry| entry.stream.rule_state(id));
+            let (windows, groups) = states.fold((0, 0), |(windows, groups), state| {
+                (windows + state.open_windows, groups + state.groups)
+            });
+            metrics.windows_open.set(i64::try_from(windows).unwrap_or(i64::MAX));
+            metrics.groups_open.set(i64::try_from(groups).unwrap_or(i64::MAX));
+        }
+        tell_notes(guests);
     }
 
-    /// The metrics that it books into.
-    pub(super) fn metrics(&self) -> &RuleMetrics {
-        &self.metrics
+    fn read_functions(&mut self, guests: &MillGuests) {
+        // Several call sites may belong to one function.
+        let mut totals: HashMap<(&str, &str), CallStats> = HashMap::new();
+        for (library, function, stats) in guests.function_stats() {
+            totals.entry((library, function)).or_default().add(stats);
+        }
+        for ((library, function), total) in totals {
+            let key = (library.to_owned(), function.to_owned());
+            let account = self.functions.entry(key).or_insert_with(|| FunctionAccount {
+                metrics: self.families.function(&library.into(), &function.into()),
+                booked: CallStats::default(),
+            });
+            let new = total.since(&account.booked);
+            account.booked = total;
+            account.metrics.calls.inc_by(new.calls);
+            account.metrics.rows.inc_by(new.rows);
+            account.metrics.seconds.inc_by(new.time.as_secs_f64());
+            account.metrics.errors.inc_by(new.row_errors);
+        }
+    }
+
+    fn read_kernels(&mut self, guests: &MillGuests, rules: &HashMap<&Arc<str>, &RuleMetrics>) {
+        let mut booked = HashMap::new();
+        for (rule, id, stats) in guests.kernel_stats() {
+            let before = self.kernels.get(&id).copied().unwrap_or_default();
+            let new = stats.since(&before);
+            booked.insert(id, *stats);
+            if let Some(metrics) = rules.get(rule) {
+                metrics.guest_calls.inc_by(new.calls);
+                metrics.guest_seconds.inc_by(new.time.as_secs_f64());
+                metrics.row_errors.inc_by(new.row_errors);
+                metrics.traps.inc_by(new.traps);
+            }
+        }
+        self.kernels = booked;
     }
 }
+
+/// Books what happened in a batch or when windows closed.
+pub(super) fn count(metrics: &RuleMetrics, counts: &Counts) {
+    if counts.rows_in > 0 {
+        metrics.batches.inc();
+        metrics.rows_in.inc_by(counts.rows_in);
+        let lost = counts.rows_filtered + counts.rows_dead + counts.rows_late;
+        metrics.rows_kept.inc_by(counts.rows_in.saturating_sub(lost));
+    }
+    metrics.rows_late.inc_by(counts.rows_late);
+    metrics.emissions.inc_by(counts.emissions);
+    metrics.rows_out.inc_by(counts.rows_out);
+    if counts.rows_dead > 0 {
+        metrics.dead_rows("message", counts.rows_dead);
+    }
+    if counts.groups_dead > 0 {
+        metrics.dead_rows("group", counts.groups_dead);
+    }
+}
+
+/// Notes why a row failed; the status shows the last one.
+pub(super) fn failed(metrics: &RuleMetrics, reason: &str) {
+    metrics.exception(reason.to_owned(), clock::wall());
+}
+
+fn tell_notes(guests: &mut MillGuests) {
+    for (who, notes, dropped) in guests.take_notes() {
+        for note in notes {
+            tracing::info!(guest = who, note, "a guest notes");
+        }
+        if dropped > 0 {
+            tracing::info!(guest = who, dropped, "notes beyond the bound were dropped");
+        }
+    }
+}
+
+/// How often guests and windows are read while something happens.
+const READING_INTERVAL: Duration = Duration::from_millis(250);

@@ -3,7 +3,7 @@
 use crate::config::LimitsConfig;
 use crate::rule::{LoadedLibrary, LoadedRule};
 use crate::sink::SinkHandle;
-use super::account::RuleAccount;
+use crate::telemetry::rule::RuleMetrics;
 use crate::topic::TopicFilter;
 use rulemill_core::{CompileError, Swap};
 use rulemill_plan::Literal;
@@ -23,8 +23,6 @@ pub(super) enum Command {
     PutLibrary(Arc<LoadedLibrary>, oneshot::Sender<()>),
     /// Take away a library that no rule uses.
     RemoveLibrary(String, oneshot::Sender<()>),
-    /// Send a rule's emissions elsewhere from now on.
-    Route(Arc<str>, Vec<SinkHandle>, oneshot::Sender<()>),
 }
 
 impl StreamKey {
@@ -50,8 +48,8 @@ pub(super) struct RuleSpec {
     pub(super) limits: LimitsConfig,
     /// Where its emissions go.
     pub(super) sinks: Vec<SinkHandle>,
-    /// What it did.
-    pub(super) account: RuleAccount,
+    /// Its counters.
+    pub(super) metrics: RuleMetrics,
 }
 
 /// The identity of a stream: rules with the same source and filters share its decoding and its calls.

@@ -3,16 +3,20 @@
 //! It does no I/O. Time comes from the arrival stamps of messages, and from the clock only when no message waits, so that
 //! a window is never closed over the head of a message that has already arrived.
 
+use super::account::Accounts;
 use super::command::{Command, Refusal, RuleSpec, StreamKey};
 use super::outlet::Outlet;
-use super::streams::StreamEntry;
+use super::streams::{SourceBatch, StreamEntry};
+use super::unmatched::Unmatched;
 use crate::clock;
+use crate::config::LimitsConfig;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::message::{Delivery, Message};
 use crate::rule::{GuestEngine, MillGuests};
-use crate::telemetry::mill::MillMetrics;
+use crate::telemetry::rule::RuleMetrics;
+use crate::telemetry::mill::{MillMetrics, SourceMetrics};
 use rulemill_core::{Bounds, KernelsId, Micros, Output, Removal, RuleVersion, Swap, TopicId, TopicTable};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -30,23 +34,27 @@ pub(super) struct Mill {
     guests: MillGuests,
     topics: TopicTable,
     streams: Vec<StreamEntry>,
-    /// The stream on which each rule runs, and its kernels.
+    /// Where each rule runs.
     rules: HashMap<Arc<str>, Placed>,
     output: Output,
     outlet: Outlet,
-    metrics: Arc<MillMetrics>,
+    accounts: Accounts,
+    metrics: MillMetrics,
+    source_metrics: HashMap<Arc<str>, SourceMetrics>,
+    /// On one of the mills, which thereby counts messages for all.
+    unmatched: Option<Unmatched>,
     topic_ids: Vec<TopicId>,
     deliveries: Vec<Delivery>,
 }
 
 struct Placed {
     stream: StreamKey,
-    kernels: Option<KernelsId>,
+    metrics: RuleMetrics,
 }
 
 impl Mill {
     /// A mill without rules.
-    pub(super) fn new(engine: GuestEngine, outlet: Outlet, metrics: Arc<MillMetrics>) -> Self {
+    pub(super) fn new(engine: GuestEngine, outlet: Outlet, metrics: MillMetrics, unmatched: Option<Unmatched>) -> Self {
         Mill {
             guests: MillGuests::new(engine),
             topics: TopicTable::new(),
@@ -54,7 +62,10 @@ impl Mill {
             rules: HashMap::new(),
             output: Output::default(),
             outlet,
+            accounts,
             metrics,
+            source_metrics: HashMap::new(),
+            unmatched,
             topic_ids: Vec::new(),
             deliveries: Vec::new(),
         }
@@ -64,7 +75,7 @@ impl Mill {
     pub(super) async fn run(mut self, mut inputs: MillInputs) {
         let mut commands_open = true;
         loop {
-            let wait = self.time_to_deadline();
+            let wait = self.time_to_wait();
             tokio::select! {
                 biased;
                 command = inputs.commands.recv(), if commands_open => match command {
@@ -114,7 +125,6 @@ impl Mill {
 
     /// One batch of one source, through every stream of that source.
     fn process(&mut self, source: &Arc<str>, messages: &[&Message]) {
-        let started = clock::monotonic();
         self.topic_ids.clear();
         self.topics.make_room();
         for message in messages {
@@ -125,16 +135,27 @@ impl Mill {
             if !entry.key().takes_from(source) {
                 continue;
             }
-            entry.process(source, messages, &self.topic_ids, &self.topics, &mut self.guests, &mut self.output);
+            let batch = SourceBatch {
+                source,
+                messages,
+                topics: &self.topic_ids,
+                table: &self.topics,
+            };
+            let decoding = entry.process(&batch, &mut self.guests, &mut self.output);
+            self.metrics.decoded(decoding);
             let entry = &self.streams[position];
+            for bad in entry.bad() {
+                self.metrics.bad(source, bad.reason.name(), 1);
+            }
             self.outlet.bad_messages(entry.bad(), messages, source);
-            self.metrics.matched(entry.matched());
-            self.outlet.flush(&mut self.output, |row| messages[entry.message_of(row)], source);
+            self.outlet
+                .flush(&mut self.output, |row| messages[entry.message_of(row)], source);
         }
         if let Some(last) = messages.last() {
             self.advance_to(last.arrival);
         }
-        self.metrics.batch(messages.len(), clock::monotonic().duration_since(started));
+        self.count(source, messages.len());
+        self.accounts.touch();
         self.after_work();
     }
 
@@ -153,6 +174,21 @@ impl Mill {
         }
     }
 
+    fn count(&mut self, source: &Arc<str>, messages: usize) {
+        let Some(unmatched) = &mut self.unmatched else {
+            return;
+        };
+        let metrics = self
+            .source_metrics
+            .entry(Arc::clone(source))
+            .or_insert_with(|| self.metrics.source(source));
+        metrics.batches.inc();
+        metrics.messages.inc_by(messages as u64);
+        metrics
+            .unmatched
+            .inc_by(unmatched.count(source, &self.topic_ids, &self.topics));
+    }
+
     fn close_all(&mut self) {
         for entry in &mut self.streams {
             entry.stream.close_all(&mut self.guests, &mut self.output);
@@ -163,11 +199,16 @@ impl Mill {
 
     /// Bookkeeping that costs nothing a row.
     fn after_work(&mut self) {
-        self.outlet.account(&mut self.guests);
+        let rules = self.rules.iter().map(|(id, placed)| (id, &placed.metrics));
+        self.accounts.settle(&mut self.guests, &self.streams, rules);
     }
 
-    fn time_to_deadline(&self) -> Option<Duration> {
-        let deadline = self.streams.iter().filter_map(|entry| entry.stream.next_deadline()).min()?;
+    fn time_to_wait(&self) -> Option<Duration> {
+        let deadline = self
+            .streams
+            .iter()
+            .filter_map(|entry| entry.stream.next_deadline())
+            .min()?;
         let wait = deadline.0.saturating_sub(clock::wall().0).max(0);
         Some(Duration::from_micros(wait.unsigned_abs()))
     }
@@ -176,21 +217,20 @@ impl Mill {
         // Whoever asked may have gone away meanwhile; the command is carried out all the same.
         match command {
             Command::PutRule(spec, reply) => drop(reply.send(self.put_rule(*spec))),
-            Command::RemoveRule(id, reply) => drop(reply.send(self.remove_rule(&id))),
+            Command::RemoveRule(id, reply) => {
+                self.remove_rule(&id);
+                let _ = reply.send(());
+            }
             Command::CheckLibrary(loaded, reply) => drop(reply.send(self.guests.check_library(&loaded))),
             Command::PutLibrary(loaded, reply) => {
                 let sites = self.guests.put_library(loaded);
                 self.forget(&sites);
-                drop(reply.send(()));
+                let _ = reply.send(());
             }
             Command::RemoveLibrary(name, reply) => {
                 let sites = self.guests.remove_library(&name);
                 self.forget(&sites);
-                drop(reply.send(()));
-            }
-            Command::Route(id, sinks, reply) => {
-                self.outlet.route(&id, sinks);
-                drop(reply.send(()));
+                let _ = reply.send(());
             }
         }
     }
@@ -204,7 +244,9 @@ impl Mill {
     fn put_rule(&mut self, spec: RuleSpec) -> Result<Swap, Refusal> {
         let needs_kernels = spec.loaded.has_kernels();
         let kernels = if needs_kernels {
-            let prepared = self.guests.put_kernels(&spec.id, Arc::clone(&spec.loaded), &spec.settings);
+            let prepared = self
+                .guests
+                .put_kernels(&spec.id, Arc::clone(&spec.loaded), &spec.settings);
             Some(prepared.map_err(|error| Refusal::Refused(format!("prepare: {error}")))?)
         } else {
             None
@@ -217,36 +259,38 @@ impl Mill {
             window_override_ms: spec.window_override_ms,
             bounds: bounds_of(&spec.limits),
         };
-        self.outlet.add(&spec.id, spec.sinks, spec.account);
+        self.outlet.add(&spec.id, spec.sinks, spec.metrics.clone());
         let position = self.stream_position(&spec.stream);
         // The clock stands still for a rule that comes in: it starts with the time that its stream has reached.
         self.advance_to(clock::wall());
         let entry = &mut self.streams[position];
-        let put = entry.stream.put(version, &mut self.guests, &mut self.output);
+        let put = entry.stream.put(&version, &mut self.guests, &mut self.output);
         self.outlet.flush_results(&mut self.output);
         match put {
             Ok(swap) => {
-                self.place(spec.id, spec.stream, kernels);
+                let placed = Placed {
+                    stream: spec.stream,
+                    metrics: spec.metrics,
+                };
+                self.place(&spec.id, placed);
+                self.drop_unused();
                 Ok(swap)
             }
             Err(error) => {
-                if let Some(kernels) = kernels {
-                    self.guests.remove_kernels(kernels);
-                }
-                self.streams.retain(|entry| !entry.stream.is_empty());
+                self.drop_unused();
                 Err(error.into())
             }
         }
     }
 
     /// Books where a rule runs now. A rule that moved from another stream finishes its windows there.
-    fn place(&mut self, id: Arc<str>, stream: StreamKey, kernels: Option<KernelsId>) {
-        let before = self.rules.insert(Arc::clone(&id), Placed { stream, kernels });
-        let Some(before) = before else { return };
-        if self.rules.get(&id).is_some_and(|now| now.stream != before.stream)
+    fn place(&mut self, id: &Arc<str>, placed: Placed) {
+        let stream = placed.stream.clone();
+        let before = self.rules.insert(Arc::clone(id), placed);
+        if let Some(before) = before.filter(|before| before.stream != stream)
             && let Some(entry) = self.streams.iter_mut().find(|entry| *entry.key() == before.stream)
         {
-            entry.stream.remove(&id, Removal::Drain);
+            entry.stream.remove(id, Removal::Drain);
         }
     }
 
@@ -256,6 +300,14 @@ impl Mill {
         {
             entry.stream.remove(id, Removal::Drain);
         }
+        self.drop_unused();
+    }
+
+    /// Streams whose last rule has finished go, and with them their decoding; so do kernels that no version needs.
+    fn drop_unused(&mut self) {
+        self.streams.retain(|entry| entry.stream.rules().next().is_some());
+        let used: HashSet<KernelsId> = self.streams.iter().flat_map(|entry| entry.stream.kernels()).collect();
+        self.guests.retain_kernels(&used);
     }
 
     fn stream_position(&mut self, key: &StreamKey) -> usize {
@@ -264,6 +316,14 @@ impl Mill {
             self.streams.push(StreamEntry::new(key.clone(), Bounds::default()));
             self.streams.len() - 1
         })
+    }
+}
+
+fn bounds_of(limits: &LimitsConfig) -> Bounds {
+    Bounds {
+        groups_max: limits.groups_max,
+        windows_max: limits.windows_max,
+        ..Bounds::default()
     }
 }
 

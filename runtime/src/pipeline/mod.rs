@@ -1,1 +1,382 @@
-//! pipeline
+//! The pipeline: it connects the stages, starts them in the order that loses nothing, and stops them in the other.
+//!
+//! ```text
+//! sources, listener --deliveries--> mill threads --emissions--> sinks
+//!                                       ^  commands
+//! rules directory --> catalogue --------'
+//! ```
+//!
+//! Stages do not know each other; what one needs of another is handed to it here.
+
+mod account;
+mod catalogue;
+mod command;
+mod health;
+mod mill;
+mod mills;
+mod outlet;
+mod sources;
+mod streams;
+mod unmatched;
+
+use crate::config::Config;
+use crate::emit::{DeadLetters, EncodedEmission};
+use crate::http;
+use crate::ingest::Inlet;
+use crate::ingest::listener::Listener;
+use crate::rule::GuestEngine;
+use crate::sink::Sinks;
+use crate::telemetry::Telemetry;
+use crate::telemetry::dead_letter::DeadLetterMetrics;
+use crate::telemetry::listener::ListenerMetrics;
+use crate::telemetry::mill::MillMetrics;
+use crate::telemetry::rule::RuleFamilies;
+use crate::telemetry::sink::SinkMetrics;
+use crate::telemetry::source::SourcesMetrics;
+use crate::topic::TopicFilter;
+use account::Accounts;
+use catalogue::{Catalogue, CatalogueParts, Deployment};
+use mill::Mill;
+use mills::Mills;
+use outlet::Outlet;
+use sources::Sources;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{RwLock, watch};
+use tokio::task::JoinHandle;
+use unmatched::Unmatched;
+
+/// A running pipeline.
+pub struct Pipeline {
+    config: Config,
+    mills: Arc<Mills>,
+    sinks: Arc<RwLock<Sinks>>,
+    sources: Sources,
+    dead_letters: DeadLetters,
+    filters: BTreeMap<String, watch::Sender<Vec<TopicFilter>>>,
+    deployment: watch::Sender<Deployment>,
+    source_names: watch::Sender<Vec<String>>,
+    stop: watch::Sender<bool>,
+    catalogue: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+    listener_address: Option<SocketAddr>,
+    http_address: Option<SocketAddr>,
+}
+
+/// Why the pipeline did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made or written.
+    #[error("data.dir {0}: {1}")]
+    Data(std::path::PathBuf, std::io::Error),
+    /// An address cannot be listened on.
+    #[error("{0} cannot listen on {1}: {2}")]
+    Listen(&'static str, SocketAddr, std::io::Error),
+    /// The wasm engine does not run on this machine.
+    #[error("the wasm engine cannot start: {0}")]
+    Engine(String),
+    /// A thread cannot be started.
+    #[error("a thread cannot be started: {0}")]
+    Thread(std::io::Error),
+    /// A sink cannot be started.
+    #[error(transparent)]
+    Sink(#[from] crate::sink::SinkError),
+    /// The mills ended while rules were loaded.
+    #[error("the mill threads ended while rules were loaded")]
+    Mills,
+}
+
+impl Pipeline {
+    /// Starts everything: sinks first, then the rules, then what brings messages in, so that the first message finds its
+    /// rules. `tap` gets a copy of each emission that it has room for.
+    pub async fn start(config: Config, tap: Option<SyncSender<EncodedEmission>>) -> Result<Self, StartError> {
+        std::fs::create_dir_all(&config.data_dir).map_err(|error| StartError::Data(config.data_dir.clone(), error))?;
+        let listener = bind_listener(&config).await?;
+        let http_listener = bind_http(&config).await?;
+
+        let mut telemetry = Telemetry::start();
+        let metrics = Metrics::register(&mut telemetry);
+        let dead_letters = DeadLetters::start(&config.dead_letter, metrics.dead_letters.clone())
+            .map_err(|error| StartError::Data(config.dead_letter.file.path.clone(), error))?;
+        let sinks = Sinks::start(&config.sinks, metrics.sinks.clone(), dead_letters.clone())?;
+        let sinks = Arc::new(RwLock::new(sinks));
+        let engine = GuestEngine::new().map_err(|error| StartError::Engine(format!("{error:#}")))?;
+
+        let filters = filter_channels(&config);
+        let mills = start_mills(&engine, &dead_letters, &metrics, &filters, tap)?;
+        let (snapshot, published) = watch::channel(Arc::default());
+        let (source_names, names_changed) = watch::channel(config.sources.keys().cloned().collect());
+        let (deployment, deployment_changed) = watch::channel(Deployment {
+            rules: config.rules.clone(),
+            filters: filters.clone(),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let mut catalogue = Catalogue::new(CatalogueParts {
+            engine,
+            mills: Arc::clone(&mills),
+            sinks: Arc::clone(&sinks),
+            families: metrics.rules.clone(),
+            deployment: deployment.borrow().clone(),
+            limits: config.limits,
+            snapshot: snapshot.clone(),
+        });
+        catalogue.look(&BTreeSet::new()).await.map_err(|_| StartError::Mills)?;
+        let health = health::watch(names_changed, metrics.sources.clone(), snapshot, stop.subscribe());
+        let catalogue = tokio::spawn(async move {
+            if catalogue.run(deployment_changed, stopped).await.is_err() {
+                tracing::error!("a mill thread has ended; rules are no longer kept up to date");
+            }
+        });
+
+        let mut pipeline = Pipeline {
+            sources: Sources::new(metrics.sources.clone()),
+            config,
+            mills,
+            sinks,
+            dead_letters,
+            filters,
+            deployment,
+            source_names,
+            stop,
+            catalogue,
+            tasks: vec![tokio::spawn(health)],
+            listener_address: None,
+            http_address: None,
+        };
+        pipeline.start_sources();
+        pipeline.start_listener(listener, &metrics);
+        pipeline.start_http(http_listener, telemetry, published);
+        Ok(pipeline)
+    }
+
+    /// The address of the built-in listener.
+    pub fn listener_address(&self) -> Option<SocketAddr> {
+        self.listener_address
+    }
+
+    /// The address of the HTTP endpoint.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http_address
+    }
+
+    /// Takes over a configuration that was read again. What did not change goes on undisturbed.
+    pub async fn reload(&mut self, config: Config) {
+        let changes = config.changes_since(&self.config);
+        for section in &changes.at_next_start {
+            tracing::warn!(section, "this section takes effect at the next start only");
+        }
+        let errors = {
+            let mut sinks = self.sinks.write().await;
+            sinks.reload(&config.sinks, config.stop_timeout).await
+        };
+        for error in errors {
+            tracing::error!(%error, "the sink goes on as it was");
+        }
+        for name in changes.sources.removed.iter().chain(&changes.sources.changed) {
+            self.sources.stop(name).await;
+        }
+        for name in &changes.sources.removed {
+            self.filters.remove(name);
+        }
+        for name in &changes.sources.added {
+            self.filters
+                .entry(name.clone())
+                .or_insert_with(|| watch::channel(Vec::new()).0);
+        }
+        self.config = config;
+        for name in changes.sources.added.iter().chain(&changes.sources.changed) {
+            self.start_source(name);
+        }
+        self.source_names.send_replace(self.config.sources.keys().cloned().collect());
+        // Rules are resolved anew even when only sinks changed: they may be waiting for one.
+        self.deployment.send_replace(Deployment {
+            rules: self.config.rules.clone(),
+            filters: self.filters.clone(),
+        });
+        tracing::info!("configuration read again");
+    }
+
+    /// Stops: sources first, then the mills, which process what was taken in, then the sinks, which get
+    /// [`Config::stop_timeout`] to deliver.
+    pub async fn stop(self) {
+        let deadline = self.config.stop_timeout;
+        self.sources.stop_all().await;
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            wait_for(task, deadline).await;
+        }
+        wait_for(self.catalogue, deadline).await;
+        match Arc::try_unwrap(self.mills) {
+            Ok(mills) => mills.finish().await,
+            Err(_) => tracing::error!("the mill threads are still in use; open windows are not emitted"),
+        }
+        if let Ok(sinks) = Arc::try_unwrap(self.sinks) {
+            for left in sinks.into_inner().drain(deadline).await {
+                tracing::error!(
+                    sink = left.sink,
+                    emissions = left.emissions,
+                    "not delivered before the stop"
+                );
+            }
+        }
+        self.dead_letters.flush(deadline);
+    }
+
+    fn start_sources(&mut self) {
+        let names: Vec<String> = self.config.sources.keys().cloned().collect();
+        for name in names {
+            self.start_source(&name);
+        }
+    }
+
+    fn start_source(&mut self, name: &str) {
+        let (Some(config), Some(filters)) = (self.config.sources.get(name), self.filters.get(name)) else {
+            return;
+        };
+        let inlet = Inlet::new(name, self.mills.deliveries());
+        self.sources.start(name, config.clone(), inlet, filters.subscribe());
+    }
+
+    fn start_listener(&mut self, listener: Option<Listener>, metrics: &Metrics) {
+        let Some(listener) = listener else { return };
+        self.listener_address = listener.local_addr().ok();
+        if let Some(address) = self.listener_address {
+            tracing::info!(%address, "listening for MQTT devices");
+        }
+        let inlet = Inlet::new(LISTENER, self.mills.deliveries());
+        let run = listener.run(inlet, metrics.listener.clone(), self.stop.subscribe());
+        self.tasks.push(tokio::spawn(run));
+    }
+
+    fn start_http(
+        &mut self,
+        listener: Option<TcpListener>,
+        telemetry: Telemetry,
+        published: watch::Receiver<Arc<http::Snapshot>>,
+    ) {
+        let (Some(listener), Some(config)) = (listener, &self.config.http) else {
+            return;
+        };
+        self.http_address = listener.local_addr().ok();
+        if let Some(address) = self.http_address {
+            tracing::info!(%address, "HTTP endpoint");
+        }
+        let state = http::State {
+            snapshot: published,
+            telemetry: Arc::new(telemetry),
+            token: config.token.as_deref().map(Into::into),
+        };
+        let mut stop = self.stop.subscribe();
+        let stopped = async move { stop_requested(&mut stop).await };
+        self.tasks.push(tokio::spawn(async move {
+            if let Err(error) = http::serve(listener, state, stopped).await {
+                tracing::error!(%error, "the HTTP endpoint has ended");
+            }
+        }));
+    }
+}
+
+/// The metrics of all stages.
+struct Metrics {
+    sources: SourcesMetrics,
+    listener: ListenerMetrics,
+    mills: MillMetrics,
+    rules: RuleFamilies,
+    sinks: SinkMetrics,
+    dead_letters: DeadLetterMetrics,
+}
+
+impl Metrics {
+    fn register(telemetry: &mut Telemetry) -> Self {
+        let registry = &mut telemetry.registry;
+        let metrics = Metrics {
+            sources: SourcesMetrics::default(),
+            listener: ListenerMetrics::default(),
+            mills: MillMetrics::register(registry),
+            rules: RuleFamilies::register(registry),
+            sinks: SinkMetrics::default(),
+            dead_letters: DeadLetterMetrics::default(),
+        };
+        metrics.sources.register(registry);
+        metrics.listener.register(registry);
+        metrics.sinks.register(registry);
+        metrics.dead_letters.register(registry);
+        metrics
+    }
+}
+
+/// One channel of topic filters for each source that a rule can name.
+fn filter_channels(config: &Config) -> BTreeMap<String, watch::Sender<Vec<TopicFilter>>> {
+    let listener = config.listener.as_ref().map(|_| LISTENER.to_owned());
+    let names = config.sources.keys().cloned().chain(listener);
+    names.map(|name| (name, watch::channel(Vec::new()).0)).collect()
+}
+
+fn start_mills(
+    engine: &GuestEngine,
+    dead_letters: &DeadLetters,
+    metrics: &Metrics,
+    filters: &BTreeMap<String, watch::Sender<Vec<TopicFilter>>>,
+    tap: Option<SyncSender<EncodedEmission>>,
+) -> Result<Arc<Mills>, StartError> {
+    let count = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MILLS_MAX);
+    let mills = (0..count)
+        .map(|number| {
+            let outlet = Outlet::new(dead_letters.clone(), tap.clone());
+            // Every mill that gets a message would find it unmatched; one of them gets all messages, and tells.
+            let unmatched = (number == 0).then(|| {
+                let receivers = filters
+                    .iter()
+                    .map(|(name, sender)| (name.as_str().into(), sender.subscribe()));
+                Unmatched::new(receivers.collect())
+            });
+            Mill::new(engine.clone(), outlet, Accounts::new(metrics.rules.clone()), metrics.mills.clone(), unmatched)
+        })
+        .collect();
+    Ok(Arc::new(Mills::start(mills).map_err(StartError::Thread)?))
+}
+
+async fn bind_listener(config: &Config) -> Result<Option<Listener>, StartError> {
+    let Some(listener) = &config.listener else {
+        return Ok(None);
+    };
+    let bound = Listener::bind(listener.clone()).await;
+    bound
+        .map(Some)
+        .map_err(|error| StartError::Listen("the listener", listener.mqtt, error))
+}
+
+async fn bind_http(config: &Config) -> Result<Option<TcpListener>, StartError> {
+    let Some(http) = &config.http else {
+        return Ok(None);
+    };
+    let bound = TcpListener::bind(http.listen).await;
+    bound
+        .map(Some)
+        .map_err(|error| StartError::Listen("the HTTP endpoint", http.listen, error))
+}
+
+/// Ready when a stop is requested, or when nobody is left who could.
+async fn stop_requested(stop: &mut watch::Receiver<bool>) {
+    // An error means that the other side is gone: stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+async fn wait_for(task: JoinHandle<()>, deadline: Duration) {
+    match tokio::time::timeout(deadline, task).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(%error, "a task ended with a panic"),
+        Err(_) => tracing::warn!("a task did not end in time"),
+    }
+}
+
+/// The name of the built-in listener among the sources.
+const LISTENER: &str = "listener";
+/// The most mill threads, whatever the number of cores.
+const MILLS_MAX: usize = 8;

@@ -1,11 +1,11 @@
 //! What leaves a mill thread: emissions to sinks, dead rows to the dead-letter output, counts to the metrics.
 
+use super::account;
 use crate::decode::BadMessage;
 use crate::emit::{DeadLetterKind, DeadLetters, EncodedEmission, EncodedRow, Encoder, encode_row};
 use crate::message::Message;
-use super::account::RuleAccount;
-use crate::rule::MillGuests;
 use crate::sink::SinkHandle;
+use crate::telemetry::rule::RuleMetrics;
 use rulemill_core::{DeadRow, Emission, Output};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) struct Outlet {
 struct Route {
     sinks: Vec<SinkHandle>,
     encoder: Encoder,
-    account: RuleAccount,
+    metrics: RuleMetrics,
 }
 
 impl Outlet {
@@ -36,14 +36,17 @@ impl Outlet {
     }
 
     /// Adds a rule, or changes where it sends to. A rule that is removed keeps its way out, for its last windows.
-    pub(super) fn add(&mut self, rule: &Arc<str>, sinks: Vec<SinkHandle>, account: RuleAccount) {
-        let encoder = self.routes.remove(rule).map_or_else(Encoder::new, |route| route.encoder);
+    pub(super) fn add(&mut self, rule: &Arc<str>, sinks: Vec<SinkHandle>, metrics: RuleMetrics) {
+        let encoder = self
+            .routes
+            .remove(rule)
+            .map_or_else(Encoder::new, |route| route.encoder);
         self.routes.insert(
             Arc::clone(rule),
             Route {
                 sinks,
                 encoder,
-                account,
+                metrics,
             },
         );
     }
@@ -53,7 +56,7 @@ impl Outlet {
         for bad in bad {
             let message = messages[bad.position as usize];
             self.dead_letters
-                .message(None, source, message, DeadLetterKind::Decode, &bad.to_string());
+                .message(None, source, message, DeadLetterKind::Decode, &bad.detail);
         }
     }
 
@@ -63,7 +66,8 @@ impl Outlet {
             match dead {
                 DeadRow::Message { rule, row, reason } => {
                     let message = message_of(*row);
-                    self.dead_letters.message(Some(rule), source, message, DeadLetterKind::Row, reason);
+                    self.dead_letters
+                        .message(Some(rule), source, message, DeadLetterKind::Row, reason);
                     self.failed(rule, reason);
                 }
                 DeadRow::Group { .. } => self.dead_group(dead),
@@ -91,14 +95,15 @@ impl Outlet {
         {
             let json = encode_row(names, columns, 0);
             let row = EncodedRow { json: json.as_bytes() };
-            self.dead_letters.row(rule, Some(*window), row, DeadLetterKind::Row, reason);
+            self.dead_letters
+                .row(rule, Some(*window), row, DeadLetterKind::Row, reason);
             self.failed(rule, reason);
         }
     }
 
     fn failed(&self, rule: &Arc<str>, reason: &str) {
         if let Some(route) = self.routes.get(rule) {
-            route.account.failed(reason);
+            account::failed(&route.metrics, reason);
         }
     }
 
@@ -108,7 +113,7 @@ impl Outlet {
         }
         for counts in &output.counts {
             if let Some(route) = self.routes.get(&counts.rule) {
-                route.account.count(&counts.counts);
+                account::count(&route.metrics, &counts.counts);
             }
         }
         output.clear();
@@ -132,19 +137,7 @@ impl Outlet {
             }
             for sink in &route.sinks {
                 // What a sink's bound drops is counted and named there.
-                drop(sink.push(encoded.clone()));
-            }
-        }
-    }
-
-    /// Hands the accounts of guest calls, and what guests noted, to the metrics and the log.
-    pub(super) fn account(&mut self, guests: &mut MillGuests) {
-        for (who, notes, dropped) in guests.take_notes() {
-            for note in notes {
-                tracing::info!(guest = who, note, "a guest notes");
-            }
-            if dropped > 0 {
-                tracing::info!(guest = who, dropped, "notes beyond the bound were dropped");
+                let _pushed = sink.push(encoded.clone());
             }
         }
     }

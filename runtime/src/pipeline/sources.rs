@@ -63,13 +63,4 @@ impl Sources {
             self.stop(&name).await;
         }
     }
-
-    /// The names of sources that are not connected.
-    pub(super) fn disconnected(&self) -> Vec<String> {
-        self.running
-            .keys()
-            .filter(|name| self.metrics.source(name).connected.get() == 0)
-            .cloned()
-            .collect()
-    }
 }

@@ -1,17 +1,27 @@
 //! The streams of one mill thread: which messages belong to which, and how they become columns.
 
 use super::command::StreamKey;
+use crate::clock;
 use crate::decode::{BadMessage, Decoded, Decoder};
 use crate::message::Message;
 use crate::rule::MillGuests;
 use rulemill_core::{Bounds, Micros, Mistyped, Output, Stream, StreamBatch, TopicId, TopicTable};
+use std::time::Duration;
+
+/// Messages of one source, with their topics by number.
+pub(super) struct SourceBatch<'a> {
+    pub(super) source: &'a str,
+    pub(super) messages: &'a [&'a Message],
+    pub(super) topics: &'a [TopicId],
+    pub(super) table: &'a TopicTable,
+}
 
 /// One stream with its decoder and the buffers of its batch.
 pub(super) struct StreamEntry {
     key: StreamKey,
     pub(super) stream: Stream,
     decoder: Decoder,
-    fields_version: u64,
+    fields_version: Option<u64>,
     /// Per topic: whether the stream's filters match it. Void when the topic table starts a new generation.
     matches: Vec<Option<bool>>,
     matches_generation: u64,
@@ -35,7 +45,7 @@ impl StreamEntry {
             key,
             stream: Stream::new(bounds),
             decoder: Decoder::new(&[]),
-            fields_version: 0,
+            fields_version: None,
             matches: Vec::new(),
             matches_generation: 0,
             batch: BatchBuffers::default(),
@@ -46,44 +56,44 @@ impl StreamEntry {
         &self.key
     }
 
-    /// Picks the messages that belong to the stream, decodes them, and runs its rules over them.
+    /// Picks the messages that belong to the stream, decodes them, and runs its rules over them. Gives the time that
+    /// decoding took.
     pub(super) fn process(
         &mut self,
-        source: &str,
-        messages: &[&Message],
-        topics: &[TopicId],
-        table: &TopicTable,
+        given: &SourceBatch<'_>,
         guests: &mut MillGuests,
         output: &mut Output,
-    ) {
-        self.select(topics, table);
+    ) -> Duration {
+        self.select(given);
         if self.batch.selected.is_empty() {
-            return;
+            return Duration::ZERO;
         }
-        self.decode(source, messages, topics);
+        let started = clock::monotonic();
+        self.decode(given);
+        let decoding = clock::monotonic().duration_since(started);
         if self.batch.decoded.rows == 0 {
-            return;
+            return decoding;
         }
         let batch = &self.batch;
         let rows = StreamBatch {
             rows: batch.decoded.rows,
             arrivals: &batch.arrivals,
             topics: &batch.topics,
-            topic_names: table,
+            topic_names: given.table,
             columns: &batch.decoded.columns,
             mistyped: &batch.mistyped,
         };
         self.stream.process(&rows, guests, output);
+        decoding
     }
 
     /// The messages of the last batch that could not become rows; positions are those of what was handed in.
     pub(super) fn bad(&self) -> &[BadMessage] {
-        if self.batch.selected.is_empty() { &[] } else { &self.batch.decoded.bad }
-    }
-
-    /// How many messages of the last batch belonged to the stream.
-    pub(super) fn matched(&self) -> usize {
-        self.batch.selected.len()
+        if self.batch.selected.is_empty() {
+            &[]
+        } else {
+            &self.batch.decoded.bad
+        }
     }
 
     /// The position, in what was handed in, of the message that became row `row` of the last batch.
@@ -91,13 +101,14 @@ impl StreamEntry {
         self.batch.decoded.good[row as usize] as usize
     }
 
-    fn select(&mut self, topics: &[TopicId], table: &TopicTable) {
+    fn select(&mut self, given: &SourceBatch<'_>) {
+        let table = given.table;
         if self.matches_generation != table.generation() {
             self.matches.clear();
             self.matches_generation = table.generation();
         }
         self.batch.selected.clear();
-        for (position, &topic) in (0..).zip(topics) {
+        for (position, &topic) in (0..).zip(given.topics) {
             if self.belongs(topic, table) {
                 self.batch.selected.push(position);
             }
@@ -119,21 +130,23 @@ impl StreamEntry {
         belongs
     }
 
-    fn decode(&mut self, source: &str, messages: &[&Message], topics: &[TopicId]) {
-        if self.fields_version != self.stream.fields_version() {
+    fn decode(&mut self, given: &SourceBatch<'_>) {
+        if self.fields_version != Some(self.stream.fields_version()) {
             self.decoder = Decoder::new(self.stream.fields());
-            self.fields_version = self.stream.fields_version();
+            self.fields_version = Some(self.stream.fields_version());
         }
         let batch = &mut self.batch;
-        let selected = batch.selected.iter().map(|&at| (at, messages[at as usize]));
-        self.decoder.decode(source, selected, &mut batch.decoded);
+        let selected = batch.selected.iter().map(|&at| (at, given.messages[at as usize]));
+        self.decoder.decode(given.source, selected, &mut batch.decoded);
         let good = || batch.decoded.good.iter().map(|&at| at as usize);
         batch.arrivals.clear();
-        batch.arrivals.extend(good().map(|at| messages[at].arrival));
+        batch.arrivals.extend(good().map(|at| given.messages[at].arrival));
         batch.topics.clear();
-        batch.topics.extend(good().map(|at| topics[at]));
+        batch.topics.extend(good().map(|at| given.topics[at]));
         batch.mistyped.clear();
         let mistyped = batch.decoded.mistyped.iter();
-        batch.mistyped.extend(mistyped.map(|&(row, field)| Mistyped { row, field }));
+        batch
+            .mistyped
+            .extend(mistyped.map(|&(row, field)| Mistyped { row, field }));
     }
 }

@@ -10,7 +10,7 @@ use rulemill_core::{
     AccumulatorId, BindError, BoundAggregate, BoundScalar, CallError, Column, Guests, KernelsId, RowError, Rows, SiteId,
 };
 use rulemill_plan::{BoundArgument, Literal, Parameter, Type, Volatility};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// All guests of one mill thread. Call sites outlive the version of the library that stands behind them.
@@ -110,9 +110,9 @@ impl MillGuests {
         Ok(id)
     }
 
-    /// Forgets the kernels of a version that no window needs any more.
-    pub fn remove_kernels(&mut self, id: KernelsId) {
-        self.kernels.remove(&id);
+    /// Forgets all kernels but these: no window needs them any more.
+    pub fn retain_kernels(&mut self, used: &HashSet<KernelsId>) {
+        self.kernels.retain(|id, _| used.contains(id));
     }
 
     /// The accounts of library functions: library, function, account.

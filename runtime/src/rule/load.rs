@@ -9,7 +9,7 @@ use super::instance::{GuestState, Running};
 use crate::clock;
 use crate::config::LimitsConfig;
 use rulemill_core::CallError;
-use rulemill_plan::{Library, Plan};
+use rulemill_plan::{Library, Plan, Step};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::sync::Arc;
@@ -129,6 +129,35 @@ pub fn load(engine: &GuestEngine, bytes: &[u8], limits: &LimitsConfig) -> Result
     })
 }
 
+impl LoadedLibrary {
+    /// Whether it has a function or an aggregate of that name.
+    pub fn has_function(&self, name: &str) -> bool {
+        let description = &self.description;
+        description.scalars.iter().any(|scalar| scalar.name == name)
+            || description.aggregates.iter().any(|aggregate| aggregate.name == name)
+    }
+}
+
+impl LoadedRule {
+    /// Whether the plan runs kernels. A rule without them needs no instance.
+    pub fn has_kernels(&self) -> bool {
+        let steps = self.plan.before.iter().chain(&self.plan.after);
+        steps.into_iter().any(|step| matches!(step, Step::Kernel(_)))
+    }
+
+    /// The functions of libraries that the plan calls: the library when it is named, and the function. Built-in
+    /// aggregates are among them.
+    pub fn calls(&self) -> impl Iterator<Item = (Option<&str>, &str)> {
+        let steps = self.plan.before.iter().chain(&self.plan.after);
+        let scalars = steps.filter_map(|step| match step {
+            Step::Call(call) => Some((call.library.as_deref(), call.function.as_str())),
+            Step::Kernel(_) => None,
+        });
+        let aggregates = self.plan.aggregates.iter();
+        scalars.chain(aggregates.map(|aggregate| (aggregate.library.as_deref(), aggregate.function.as_str())))
+    }
+}
+
 impl ContentDigest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
@@ -200,8 +229,7 @@ fn load_library(
     let text = describe(engine, pre, limits, |store, instance| {
         indices.load(&mut *store, instance)?.call_describe(store)
     })?;
-    let description =
-        serde_json::from_str::<Library>(&text).map_err(|error| LoadError::Description(error.to_string()))?;
+    let description = Library::from_json(&text).map_err(|error| LoadError::Description(error.to_string()))?;
     Ok(LoadedLibrary {
         description,
         pre: pre.clone(),
@@ -219,7 +247,7 @@ fn load_rule(
     let text = describe(engine, pre, limits, |store, instance| {
         indices.load(&mut *store, instance)?.call_describe(store)
     })?;
-    let plan = serde_json::from_str::<Plan>(&text).map_err(|error| LoadError::Description(error.to_string()))?;
+    let plan = Plan::from_json(&text).map_err(|error| LoadError::Description(error.to_string()))?;
     Ok(LoadedRule {
         plan: Arc::new(plan),
         pre: pre.clone(),

@@ -38,6 +38,15 @@ impl CallStats {
         }
     }
 
+    /// Adds another account to this one.
+    pub fn add(&mut self, other: &CallStats) {
+        self.calls += other.calls;
+        self.rows += other.rows;
+        self.time += other.time;
+        self.row_errors += other.row_errors;
+        self.traps += other.traps;
+    }
+
     /// What came after `earlier`, which must be an older reading of the same account.
     pub fn since(&self, earlier: &CallStats) -> CallStats {
         CallStats {

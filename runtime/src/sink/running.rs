@@ -11,7 +11,7 @@ use crate::emit::{DeadLetters, EncodedEmission};
 use crate::telemetry::sink::SinkMetrics;
 use crate::writer::{RotatingFile, Stdout, WriterThread};
 use futures_util::future::join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -118,6 +118,11 @@ impl Sinks {
             }
         }
         errors
+    }
+
+    /// The names of all sinks.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.running.keys().cloned().collect()
     }
 
     /// The handle of the sink `name`, if there is one.

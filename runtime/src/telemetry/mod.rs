@@ -5,6 +5,7 @@
 //! configuration, from file names in the rules directory, or from the code; never from messages.
 
 pub mod dead_letter;
+pub mod listener;
 pub mod mill;
 pub mod process;
 pub mod rule;

@@ -5,6 +5,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use rulemill_core::Micros;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,8 +65,18 @@ pub struct RuleMetrics {
     pub reloads_ok: Counter,
     /// Versions that were refused.
     pub reloads_refused: Counter,
+    last_exception: Arc<Mutex<Option<Exception>>>,
     name: Arc<str>,
     families: RuleFamilies,
+}
+
+/// The latest thing that went wrong with a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// What, for people.
+    pub message: String,
+    /// When.
+    pub at: Micros,
 }
 
 /// The counters of one function of a library. A clone counts into the same, also over reloads.
@@ -135,6 +146,7 @@ impl RuleFamilies {
             windows_open: self.windows_open.get_or_create_owned(&labels),
             reloads_ok: reloads(OK),
             reloads_refused: reloads(REFUSED),
+            last_exception: Arc::default(),
             name: Arc::clone(name),
             families: self.clone(),
         }
@@ -245,6 +257,18 @@ impl RuleMetrics {
     /// The rule's name.
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Keeps the latest thing that went wrong. It is shared by the clones of these counters only.
+    pub fn exception(&self, message: String, at: Micros) {
+        let mut last = self.last_exception.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Exception { message, at });
+    }
+
+    /// The latest thing that went wrong.
+    pub fn last_exception(&self) -> Option<Exception> {
+        let last = self.last_exception.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
     }
 
     /// Counts rows that went to the dead-letter output. Reasons are words of the code, so that there are few.

@@ -340,14 +340,16 @@ impl Connection<'_> {
 
     fn expire(&mut self) -> Result<(), Ended> {
         let now = clock::monotonic();
-        if let Phase::Stopping { deadline } | Phase::Leaving { deadline } = self.phase
-            && deadline <= now
-        {
-            warn!(
-                source = self.name,
-                "stopped before everything taken was delivered and acknowledged"
-            );
-            return Err(Ended::Stopped);
+        match self.phase {
+            Phase::Stopping { deadline } if deadline <= now => {
+                warn!(
+                    source = self.name,
+                    "not everything taken was delivered and acknowledged in time"
+                );
+                return Err(self.left());
+            }
+            Phase::Leaving { deadline } if deadline <= now => return Err(self.left()),
+            Phase::Connecting | Phase::Open | Phase::Stopping { .. } | Phase::Leaving { .. } => {}
         }
         self.reading.expire(now);
         match self.subscriptions.expire(now) {

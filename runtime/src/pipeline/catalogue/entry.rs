@@ -36,8 +36,6 @@ pub(super) struct Running {
     pub(super) since: Micros,
     /// For a rule: where it listens, and on which mill.
     pub(super) stream: Option<(StreamKey, usize)>,
-    /// For a rule: the sinks it sends to.
-    pub(super) sinks: Vec<String>,
 }
 
 /// A version that was not taken.
@@ -63,15 +61,5 @@ impl Entry {
         let running = self.running.as_ref()?;
         let library = running.candidate.loaded.library.as_ref()?;
         Some(&library.description.name)
-    }
-
-    /// The state in one word, as the API and the metrics show it.
-    pub(super) fn state(&self) -> &'static str {
-        match (&self.running, &self.waiting, &self.refused) {
-            (Some(_), _, _) => "running",
-            (None, Some(_), _) => "waiting",
-            (None, None, Some(_)) => "refused",
-            (None, None, None) => "loading",
-        }
     }
 }

@@ -9,20 +9,22 @@ mod resolve;
 mod scan;
 mod watch;
 
-use super::command::{Command, Refusal, RuleSpec};
+use super::command::{Command, Refusal, RuleSpec, StreamKey};
 use super::mills::{MillGone, Mills};
 use crate::clock;
 use crate::config::{LimitsConfig, RulesConfig, Sidecar};
 use crate::http::Snapshot;
 use crate::rule::{GuestEngine, Loaded};
 use crate::sink::Sinks;
-use crate::telemetry::Telemetry;
+use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
 use crate::topic::TopicFilter;
 use entry::{Candidate, Entry, Refused, Running};
-use resolve::Deployment;
+use resolve::Names;
+use rulemill_core::Swap;
 use scan::{Found, Scanner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{RwLock, watch as channel};
 use watch::Watch;
 
@@ -31,12 +33,19 @@ pub(super) struct CatalogueParts {
     pub(super) engine: GuestEngine,
     pub(super) mills: Arc<Mills>,
     pub(super) sinks: Arc<RwLock<Sinks>>,
-    pub(super) telemetry: Arc<Telemetry>,
-    pub(super) rules: RulesConfig,
+    pub(super) families: RuleFamilies,
+    pub(super) deployment: Deployment,
     pub(super) limits: LimitsConfig,
-    /// The filters that each source is to subscribe to.
-    pub(super) filters: BTreeMap<String, channel::Sender<Vec<TopicFilter>>>,
     pub(super) snapshot: channel::Sender<Arc<Snapshot>>,
+}
+
+/// What the configuration says that concerns rules.
+#[derive(Clone)]
+pub(super) struct Deployment {
+    /// The `[rules]` section.
+    pub(super) rules: RulesConfig,
+    /// For each source, the filters that it is to subscribe to.
+    pub(super) filters: BTreeMap<String, channel::Sender<Vec<TopicFilter>>>,
 }
 
 /// The guests of the rules directory.
@@ -44,17 +53,19 @@ pub(super) struct Catalogue {
     parts: CatalogueParts,
     scanner: Scanner,
     entries: BTreeMap<String, Entry>,
+    metrics: BTreeMap<String, RuleMetrics>,
     directory_missing: bool,
 }
 
 impl Catalogue {
     /// A catalogue that has not looked yet.
     pub(super) fn new(parts: CatalogueParts) -> Self {
-        let scanner = Scanner::new(parts.rules.dir.clone(), parts.limits.file_bytes_max);
+        let scanner = Scanner::new(parts.deployment.rules.dir.clone(), parts.limits.file_bytes_max);
         Catalogue {
             parts,
             scanner,
             entries: BTreeMap::new(),
+            metrics: BTreeMap::new(),
             directory_missing: false,
         }
     }
@@ -62,21 +73,24 @@ impl Catalogue {
     /// Keeps up with the directory until `stop` says so.
     pub(super) async fn run(
         mut self,
-        mut config: channel::Receiver<RulesConfig>,
+        mut deployment: channel::Receiver<Deployment>,
         mut stop: channel::Receiver<bool>,
     ) -> Result<(), MillGone> {
-        let mut watch = Watch::new(self.parts.rules.dir.clone(), self.parts.rules.poll_interval);
+        let mut watch = Watch::new(
+            self.parts.deployment.rules.dir.clone(),
+            self.parts.deployment.rules.poll_interval,
+        );
         loop {
             tokio::select! {
                 touched = watch.changed() => self.look(&touched).await?,
-                changed = config.changed() => {
+                changed = deployment.changed() => {
                     if changed.is_err() {
                         return Ok(());
                     }
-                    let rules = config.borrow_and_update().clone();
-                    self.reconfigure(rules).await?;
+                    let deployment = deployment.borrow_and_update().clone();
+                    self.reconfigure(deployment).await?;
                 }
-                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                () = super::stop_requested(&mut stop) => return Ok(()),
             }
         }
     }
@@ -87,7 +101,7 @@ impl Catalogue {
             Ok(scan) => scan,
             Err(error) => {
                 if !self.directory_missing {
-                    let dir = self.parts.rules.dir.display();
+                    let dir = self.parts.deployment.rules.dir.display();
                     tracing::warn!(%dir, %error, "the rules directory cannot be read; what runs goes on");
                 }
                 self.directory_missing = true;
@@ -125,9 +139,9 @@ impl Catalogue {
     /// Compiles and describes a guest, on a thread that may block.
     async fn load(&self, found: Found) -> Result<Candidate, String> {
         let sidecar = match &found.sidecar {
-            None => Sidecar::new(&self.parts.limits),
-            Some(text) => Sidecar::parse(text, &self.parts.limits)
-                .map_err(|problems| format!("{}.toml: {}", found.name, problems.to_string().replace('\n', "; ")))?,
+            None => Sidecar::absent(&self.parts.limits),
+            Some(text) => Sidecar::parse(text, &format!("{}.toml", found.name), &self.parts.limits)
+                .map_err(|problems| problems.to_string().replace('\n', "; "))?,
         };
         let engine = self.parts.engine.clone();
         let limits = sidecar.limits;
@@ -150,7 +164,7 @@ impl Catalogue {
             return Ok(());
         }
         match self.apply_rule(name, &candidate).await? {
-            Ok((stream, sinks)) => self.accept(name, candidate, stream, sinks),
+            Ok(stream) => self.accept(name, candidate, stream),
             Err(Refusal::Waiting(reason)) => {
                 tracing::warn!(guest = name, %reason, "waits for a library");
                 let entry = self.entry(name);
@@ -164,7 +178,10 @@ impl Catalogue {
 
     async fn apply_library(&mut self, name: &str, loaded: &Loaded) -> Result<Result<(), String>, MillGone> {
         let mills = Arc::clone(&self.parts.mills);
-        let before = self.entries.get(name).and_then(|entry| entry.library().map(ToOwned::to_owned));
+        let before = self
+            .entries
+            .get(name)
+            .and_then(|entry| entry.library().map(ToOwned::to_owned));
         let Some(library) = &loaded.library else {
             if let Some(before) = before {
                 return Ok(self.give_up_library(&before, name).await?);
@@ -172,7 +189,10 @@ impl Catalogue {
             return Ok(Ok(()));
         };
         let library_name = &library.description.name;
-        let other = self.entries.values().find(|entry| entry.library() == Some(library_name) && *entry.name != *name);
+        let other = self
+            .entries
+            .values()
+            .find(|entry| entry.library() == Some(library_name) && *entry.name != *name);
         if let Some(other) = other {
             return Ok(Err(format!(
                 "the library {library_name} is already there, from {}.wasm; two libraries need two names",
@@ -186,13 +206,17 @@ impl Catalogue {
         }
         // All mills are asked first, so that either all or none change.
         for mill in 0..mills.len() {
-            let check = mills.ask(mill, |reply| Command::CheckLibrary(Arc::clone(library), reply)).await?;
+            let check = mills
+                .ask(mill, |reply| Command::CheckLibrary(Arc::clone(library), reply))
+                .await?;
             if let Err(reason) = check {
                 return Ok(Err(format!("rules that use it would break: {reason}")));
             }
         }
         for mill in 0..mills.len() {
-            mills.ask(mill, |reply| Command::PutLibrary(Arc::clone(library), reply)).await?;
+            mills
+                .ask(mill, |reply| Command::PutLibrary(Arc::clone(library), reply))
+                .await?;
         }
         Ok(Ok(()))
     }
@@ -202,11 +226,16 @@ impl Catalogue {
         let users = self.users_of(library, file);
         if !users.is_empty() {
             let users = users.join(", ");
-            return Ok(Err(format!("the library {library} is used by {users}; remove these first")));
+            return Ok(Err(format!(
+                "the library {library} is used by {users}; remove these first"
+            )));
         }
         for mill in 0..self.parts.mills.len() {
             let name = library.to_owned();
-            self.parts.mills.ask(mill, |reply| Command::RemoveLibrary(name, reply)).await?;
+            self.parts
+                .mills
+                .ask(mill, |reply| Command::RemoveLibrary(name, reply))
+                .await?;
         }
         Ok(Ok(()))
     }
@@ -215,12 +244,12 @@ impl Catalogue {
         &mut self,
         name: &str,
         candidate: &Candidate,
-    ) -> Result<Result<(Option<(super::command::StreamKey, usize)>, Vec<String>), Refusal>, MillGone> {
+    ) -> Result<Result<Option<(StreamKey, usize)>, Refusal>, MillGone> {
         let Some(loaded) = &candidate.loaded.rule else {
             self.remove_rule(name).await?;
-            return Ok(Ok((None, Vec::new())));
+            return Ok(Ok(None));
         };
-        let (spec, sinks) = match self.specify(name, candidate, Arc::clone(loaded)).await {
+        let spec = match self.specify(name, candidate, Arc::clone(loaded)).await {
             Ok(specified) => specified,
             Err(reason) => return Ok(Err(Refusal::Refused(reason))),
         };
@@ -232,51 +261,50 @@ impl Catalogue {
             Ok(swap) => swap,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let before = self.entries.get(name).and_then(|entry| entry.running.as_ref()?.stream.clone());
+        let before = self
+            .entries
+            .get(name)
+            .and_then(|entry| entry.running.as_ref()?.stream.clone());
         if let Some((_, old_mill)) = before.filter(|(_, old_mill)| *old_mill != mill) {
             let id: Arc<str> = name.into();
             mills.ask(old_mill, |reply| Command::RemoveRule(id, reply)).await?;
         }
-        tracing::info!(rule = name, ?swap, "rule loaded");
-        Ok(Ok((Some((stream, mill)), sinks)))
+        self.metrics_of(name).reloads_ok.inc();
+        tracing::info!(rule = name, state = swap_words(&swap), "rule loaded");
+        Ok(Ok(Some((stream, mill))))
     }
 
     async fn specify(
-        &self,
+        &mut self,
         name: &str,
         candidate: &Candidate,
         loaded: Arc<crate::rule::LoadedRule>,
-    ) -> Result<(RuleSpec, Vec<String>), String> {
-        let sources: BTreeSet<String> = self.parts.filters.keys().cloned().collect();
+    ) -> Result<RuleSpec, String> {
+        let metrics = self.metrics_of(name);
+        let sources: BTreeSet<String> = self.parts.deployment.filters.keys().cloned().collect();
         let sinks = self.parts.sinks.read().await;
         let sink_names = sinks.names();
-        let deployment = Deployment {
-            rules: &self.parts.rules,
+        let names = Names {
+            rules: &self.parts.deployment.rules,
             sources: &sources,
             sinks: &sink_names,
         };
         let (plan, sidecar) = (&loaded.plan, &candidate.sidecar);
-        let sink_list = resolve::sinks(plan, sidecar, &deployment)?;
+        let sink_list = resolve::sinks(plan, sidecar, &names)?;
         let spec = RuleSpec {
             id: name.into(),
-            stream: resolve::stream(plan, sidecar, &deployment)?,
+            stream: resolve::stream(plan, sidecar, &names)?,
             settings: resolve::settings(plan, sidecar)?,
-            window_override_ms: sidecar.window_ms(),
+            window_override_ms: sidecar.window.map(whole_millis),
             limits: sidecar.limits,
             sinks: sink_list.iter().filter_map(|name| sinks.handle(name)).collect(),
-            metrics: self.parts.telemetry.rule(name),
+            metrics,
             loaded,
         };
-        Ok((spec, sink_list))
+        Ok(spec)
     }
 
-    fn accept(
-        &mut self,
-        name: &str,
-        candidate: Candidate,
-        stream: Option<(super::command::StreamKey, usize)>,
-        sinks: Vec<String>,
-    ) {
+    fn accept(&mut self, name: &str, candidate: Candidate, stream: Option<(StreamKey, usize)>, sinks: Vec<String>) {
         if let Some(library) = &candidate.loaded.library {
             let functions = library.description.scalars.len() + library.description.aggregates.len();
             tracing::info!(library = library.description.name, functions, "library loaded");
@@ -289,14 +317,13 @@ impl Catalogue {
             candidate,
             since: clock::wall(),
             stream,
-            sinks,
         });
     }
 
     fn refuse(&mut self, name: &str, identity: Option<scan::Identity>, reason: String) {
         let goes_on = self.entries.get(name).is_some_and(|entry| entry.running.is_some());
         tracing::error!(guest = name, %reason, goes_on, "refused; a running version goes on untouched");
-        self.parts.telemetry.rule(name).refused();
+        self.metrics_of(name).reloads_refused.inc();
         let entry = self.entry(name);
         entry.waiting = None;
         entry.refused = Some(Refused {
@@ -309,7 +336,10 @@ impl Catalogue {
     /// The file is gone. A rule finishes its windows; a library that rules use runs on.
     async fn remove(&mut self, name: &str) -> Result<(), MillGone> {
         self.remove_rule(name).await?;
-        let library = self.entries.get(name).and_then(|entry| entry.library().map(ToOwned::to_owned));
+        let library = self
+            .entries
+            .get(name)
+            .and_then(|entry| entry.library().map(ToOwned::to_owned));
         if let Some(library) = library
             && let Err(reason) = self.give_up_library(&library, name).await?
         {
@@ -318,16 +348,23 @@ impl Catalogue {
             return Ok(());
         }
         self.entries.remove(name);
-        self.parts.telemetry.forget_rule(name);
+        self.metrics.remove(name);
+        self.parts.families.remove_rule(&name.into());
         tracing::info!(guest = name, "removed");
         Ok(())
     }
 
     async fn remove_rule(&mut self, name: &str) -> Result<(), MillGone> {
-        let stream = self.entries.get_mut(name).and_then(|entry| entry.running.as_mut()?.stream.take());
+        let stream = self
+            .entries
+            .get_mut(name)
+            .and_then(|entry| entry.running.as_mut()?.stream.take());
         if let Some((_, mill)) = stream {
             let id: Arc<str> = name.into();
-            self.parts.mills.ask(mill, |reply| Command::RemoveRule(id, reply)).await?;
+            self.parts
+                .mills
+                .ask(mill, |reply| Command::RemoveRule(id, reply))
+                .await?;
         }
         Ok(())
     }
@@ -340,16 +377,16 @@ impl Catalogue {
             .filter_map(|(name, entry)| Some((name.clone(), entry.waiting.as_ref()?.0.clone())))
             .collect();
         for (name, candidate) in waiting {
-            if let Ok((stream, sinks)) = self.apply_rule(&name, &candidate).await? {
-                self.accept(&name, candidate, stream, sinks);
+            if let Ok(stream) = self.apply_rule(&name, &candidate).await? {
+                self.accept(&name, candidate, stream);
             }
         }
         Ok(())
     }
 
     /// The configuration was read again: every rule is resolved anew.
-    async fn reconfigure(&mut self, rules: RulesConfig) -> Result<(), MillGone> {
-        self.parts.rules = rules;
+    async fn reconfigure(&mut self, deployment: Deployment) -> Result<(), MillGone> {
+        self.parts.deployment = deployment;
         let running: Vec<(String, Candidate)> = self
             .entries
             .iter()
@@ -357,7 +394,7 @@ impl Catalogue {
             .collect();
         for (name, candidate) in running {
             match self.apply_rule(&name, &candidate).await? {
-                Ok((stream, sinks)) => self.accept(&name, candidate, stream, sinks),
+                Ok(stream) => self.accept(&name, candidate, stream),
                 Err(refusal) => self.refuse(&name, Some(candidate.identity), refusal.to_string()),
             }
         }
@@ -379,15 +416,35 @@ impl Catalogue {
             .values()
             .filter(|entry| *entry.name != *file)
             .filter_map(|entry| Some((entry, entry.running.as_ref()?.candidate.loaded.rule.as_ref()?)))
-            .filter(|(_, rule)| rule.calls().any(|(wanted, function)| match wanted {
-                Some(wanted) => wanted == library,
-                None => exporters(function) == [library],
-            }))
+            .filter(|(_, rule)| {
+                rule.calls().any(|(wanted, function)| match wanted {
+                    Some(wanted) => wanted == library,
+                    None => exporters(function) == [library],
+                })
+            })
             .map(|(entry, _)| entry.name.to_string())
             .collect()
+    }
+
+    fn metrics_of(&mut self, name: &str) -> RuleMetrics {
+        let families = &self.parts.families;
+        let metrics = || families.rule(&name.into());
+        self.metrics.entry(name.to_owned()).or_insert_with(metrics).clone()
     }
 
     fn entry(&mut self, name: &str) -> &mut Entry {
         self.entries.entry(name.to_owned()).or_insert_with(|| Entry::new(name))
     }
+}
+
+fn swap_words(swap: &Swap) -> &'static str {
+    match swap {
+        Swap::New => "new",
+        Swap::StateKept => "open windows go on",
+        Swap::StateDraining => "open windows finish with the old version",
+    }
+}
+
+fn whole_millis(window: Duration) -> u64 {
+    u64::try_from(window.as_millis()).unwrap_or(u64::MAX)
 }

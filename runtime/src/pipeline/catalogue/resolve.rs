@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a rule's names are resolved against.
-pub(super) struct Deployment<'a> {
+pub(super) struct Names<'a> {
     /// The `[rules]` section.
     pub(super) rules: &'a RulesConfig,
     /// The names of all sources, the listener's included.
@@ -18,12 +18,12 @@ pub(super) struct Deployment<'a> {
 }
 
 /// The stream that the rule listens to.
-pub(super) fn stream(plan: &Plan, sidecar: &Sidecar, deployment: &Deployment<'_>) -> Result<StreamKey, String> {
-    let source = sidecar.source.as_ref().or(deployment.rules.default_source.as_ref());
+pub(super) fn stream(plan: &Plan, sidecar: &Sidecar, names: &Names<'_>) -> Result<StreamKey, String> {
+    let source = sidecar.source.as_ref().or(names.rules.default_source.as_ref());
     if let Some(source) = source
-        && !deployment.sources.contains(source)
+        && !names.sources.contains(source)
     {
-        let known = list(deployment.sources);
+        let known = list(names.sources);
         return Err(format!("its source {source} is not configured (there are: {known})"));
     }
     let texts = sidecar.topics.as_ref().unwrap_or(&plan.topics);
@@ -43,17 +43,17 @@ pub(super) fn stream(plan: &Plan, sidecar: &Sidecar, deployment: &Deployment<'_>
 }
 
 /// The names of the sinks that the rule sends to.
-pub(super) fn sinks(plan: &Plan, sidecar: &Sidecar, deployment: &Deployment<'_>) -> Result<Vec<String>, String> {
-    let names = match &sidecar.sinks {
-        Some(names) => names,
+pub(super) fn sinks(plan: &Plan, sidecar: &Sidecar, names: &Names<'_>) -> Result<Vec<String>, String> {
+    let wanted = match &sidecar.sinks {
+        Some(wanted) => wanted,
         None if !plan.sinks.is_empty() => &plan.sinks,
-        None => &deployment.rules.default_sinks,
+        None => &names.rules.default_sinks,
     };
-    match names.iter().find(|name| !deployment.sinks.contains(*name)) {
-        None => Ok(names.clone()),
+    match wanted.iter().find(|name| !names.sinks.contains(*name)) {
+        None => Ok(wanted.clone()),
         Some(name) => Err(format!(
             "its sink {name} is not configured (there are: {}); set sinks in the .toml file beside it",
-            list(deployment.sinks)
+            list(names.sinks)
         )),
     }
 }

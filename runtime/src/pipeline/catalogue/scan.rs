@@ -89,7 +89,12 @@ impl Scanner {
                 Err(error) => scan.unreadable.push((name.clone(), error.to_string())),
             }
         }
-        let gone: Vec<String> = self.seen.keys().filter(|name| !names.contains(*name)).cloned().collect();
+        let gone: Vec<String> = self
+            .seen
+            .keys()
+            .filter(|name| !names.contains(*name))
+            .cloned()
+            .collect();
         for name in gone {
             self.seen.remove(&name);
             scan.gone.push(name);
@@ -158,9 +163,11 @@ impl Seen {
     /// Whether nothing can have changed since it was read.
     fn settled(&self, wasm: &Stamp, sidecar: Option<&Stamp>) -> bool {
         let old_enough = |stamp: &Stamp| {
-            stamp
-                .modified
-                .is_some_and(|modified| self.read_at.duration_since(modified).is_ok_and(|age| age > TIMESTAMP_STEP))
+            stamp.modified.is_some_and(|modified| {
+                self.read_at
+                    .duration_since(modified)
+                    .is_ok_and(|age| age > TIMESTAMP_STEP)
+            })
         };
         self.wasm == *wasm
             && self.sidecar.as_ref() == sidecar
@@ -172,9 +179,7 @@ impl Seen {
 /// The guest that a file belongs to, if any: `NAME.wasm` or `NAME.toml`.
 pub(super) fn guest_of(path: &Path) -> Option<String> {
     let file = path.file_name()?.to_str()?;
-    guest_name(file)
-        .or_else(|| named(file, ".toml"))
-        .map(ToOwned::to_owned)
+    guest_name(file).or_else(|| named(file, ".toml")).map(ToOwned::to_owned)
 }
 
 fn guest_name(file: &str) -> Option<&str> {
@@ -198,7 +203,9 @@ fn stamp(path: &Path) -> std::io::Result<Stamp> {
 /// Reads at most one byte more than the bound, so that the loader can refuse the file without it being held whole.
 fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?
+        .take(bytes_max.saturating_add(1))
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

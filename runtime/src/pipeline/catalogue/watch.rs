@@ -111,7 +111,11 @@ impl Pending {
             EventKind::Create(_) | EventKind::Modify(_) | EventKind::Any | EventKind::Other => false,
             EventKind::Access(_) => return,
         };
-        let names: Vec<String> = event.paths.iter().filter_map(|path: &PathBuf| guest_of(Path::new(path))).collect();
+        let names: Vec<String> = event
+            .paths
+            .iter()
+            .filter_map(|path: &PathBuf| guest_of(Path::new(path)))
+            .collect();
         if names.is_empty() {
             return;
         }

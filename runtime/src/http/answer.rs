@@ -1,0 +1,199 @@
+//! The JSON of the answers.
+
+use super::snapshot::{
+    Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, Snapshot,
+};
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use rulemill_core::Micros;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// An error as `{"error": STATUS, "message": "..."}`.
+#[derive(Debug)]
+pub(super) struct Error {
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let body = json!({"error": self.status.as_u16(), "message": self.message});
+        (self.status, Json(body)).into_response()
+    }
+}
+
+/// 200 when ready, otherwise 503, with the reasons.
+pub(super) fn readiness(readiness: &Readiness) -> Response {
+    let starting = ["starting".to_owned()];
+    let reasons: &[String] = match readiness {
+        Readiness::Ready => &[],
+        Readiness::Starting => &starting,
+        Readiness::NotReady(reasons) => reasons,
+    };
+    let status = match readiness {
+        Readiness::Ready => StatusCode::OK,
+        Readiness::Starting | Readiness::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let body = json!({"ready": status == StatusCode::OK, "reasons": reasons});
+    (status, Json(body)).into_response()
+}
+
+/// The list of rules.
+pub(super) fn rules(snapshot: &Snapshot) -> Value {
+    let rules = snapshot.rules.iter().map(|rule| {
+        let running = rule.running.as_ref();
+        json!({
+            "id": rule.id,
+            "name": running.map(|running| &running.name),
+            "version": running.map(|running| &running.version),
+            "kind": kind(rule.kind),
+            "status": state(&rule.state),
+        })
+    });
+    rules.collect()
+}
+
+/// What a rule is.
+pub(super) fn rule(rule: &RuleStatus) -> Value {
+    let running = rule.running.as_ref();
+    let sidecar = &rule.sidecar;
+    json!({
+        "id": rule.id,
+        "name": running.map(|running| &running.name),
+        "version": running.map(|running| &running.version),
+        "doc": running.map(|running| &running.doc),
+        "kind": kind(rule.kind),
+        "status": state(&rule.state),
+        "digest": running.map(|running| &running.digest),
+        "loaded_at": running.map(|running| timestamp(running.loaded_at)),
+        "plan": running.and_then(|running| running.plan.as_deref()),
+        "deployment": {
+            "topics": sidecar.topics,
+            "source": sidecar.source,
+            "sinks": sidecar.sinks,
+            "window_ms": sidecar.window.map(|size| size.as_millis()),
+            "settings": sidecar.settings,
+            "limits": {
+                "call_timeout_ms": sidecar.limits.call_timeout.as_millis(),
+                "memory_bytes_max": sidecar.limits.memory_bytes_max,
+                "groups_max": sidecar.limits.groups_max,
+                "windows_max": sidecar.limits.windows_max,
+            },
+        },
+    })
+}
+
+/// What a rule did.
+pub(super) fn status(rule: &RuleStatus) -> Value {
+    let metrics = &rule.metrics;
+    let dead_rows = metrics.dead_rows_total();
+    let exception = metrics.last_exception();
+    json!({
+        "id": rule.id,
+        "status": state(&rule.state),
+        "message": match &rule.state {
+            RunState::Running => None,
+            RunState::Waiting(reason) | RunState::Stopped(reason) => Some(reason),
+        },
+        "batches_total": metrics.batches.get(),
+        "records_in_total": metrics.rows_in.get(),
+        "records_kept_total": metrics.rows_kept.get(),
+        "records_late_total": metrics.rows_late.get(),
+        "records_out_total": metrics.rows_out.get(),
+        "emissions_total": metrics.emissions.get(),
+        "exceptions_total": dead_rows.saturating_add(metrics.traps.get()),
+        "last_exception": exception.as_ref().map(|exception| &exception.message),
+        "last_exception_time": exception.as_ref().map(|exception| timestamp(exception.at)),
+        "dead_rows_total": dead_rows,
+        "row_errors_total": metrics.row_errors.get(),
+        "traps_total": metrics.traps.get(),
+        "guest_calls_total": metrics.guest_calls.get(),
+        "guest_seconds_total": metrics.guest_seconds.get(),
+        "windows_open": metrics.windows_open.get(),
+        "groups_open": metrics.groups_open.get(),
+        "reloads_ok_total": metrics.reloads_ok.get(),
+        "reloads_refused_total": metrics.reloads_refused.get(),
+        "running": rule.running.as_ref().map(running),
+        "refused": rule.refused.as_ref().map(refused),
+    })
+}
+
+/// The functions of the loaded libraries.
+pub(super) fn functions(snapshot: &Snapshot) -> Value {
+    snapshot.functions.iter().map(function).collect()
+}
+
+fn function(status: &FunctionStatus) -> Value {
+    let metrics = &status.metrics;
+    let mut answer = json!({
+        "library": status.library,
+        "library_version": status.version,
+        "calls_total": metrics.calls.get(),
+        "rows_total": metrics.rows.get(),
+        "row_errors_total": metrics.errors.get(),
+        "seconds_total": metrics.seconds.get(),
+    });
+    match &status.function {
+        Function::Scalar(function) => {
+            answer["kind"] = json!("scalar");
+            answer["name"] = json!(function.name);
+            answer["doc"] = json!(function.doc);
+            answer["parameters"] = json!(function.parameters);
+            answer["returns"] = json!(function.returns);
+            answer["volatility"] = json!(function.volatility);
+            answer["examples"] = json!(function.examples);
+        }
+        Function::Aggregate(function) => {
+            answer["kind"] = json!("aggregate");
+            answer["name"] = json!(function.name);
+            answer["doc"] = json!(function.doc);
+            answer["parameters"] = json!(function.parameters);
+            answer["returns"] = json!(function.returns);
+            answer["examples"] = json!(function.examples);
+        }
+    }
+    answer
+}
+
+fn running(running: &RunningVersion) -> Value {
+    json!({
+        "name": running.name,
+        "version": running.version,
+        "digest": running.digest,
+        "loaded_at": timestamp(running.loaded_at),
+    })
+}
+
+fn refused(refused: &Refused) -> Value {
+    json!({
+        "digest": refused.digest,
+        "at": timestamp(refused.at),
+        "reason": refused.reason,
+    })
+}
+
+fn kind(kind: GuestKind) -> &'static str {
+    match kind {
+        GuestKind::Rule => "rule",
+        GuestKind::Library => "library",
+        GuestKind::Unknown => "unknown",
+    }
+}
+
+fn state(state: &RunState) -> &'static str {
+    match state {
+        RunState::Running => "running",
+        RunState::Waiting(_) => "waiting",
+        RunState::Stopped(_) => "stopped",
+    }
+}
+
+/// As `2026-01-31T12:00:00.5Z`; a time that no calendar has, as its microseconds.
+fn timestamp(at: Micros) -> String {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1000).ok();
+    let text = time.and_then(|time| time.format(&Rfc3339).ok());
+    text.unwrap_or_else(|| at.0.to_string())
+}

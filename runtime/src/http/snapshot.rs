@@ -1,0 +1,131 @@
+//! What the pipeline publishes for the answers: the rules, the functions, and whether everything works.
+
+use crate::config::Sidecar;
+use crate::telemetry::rule::{FunctionMetrics, RuleMetrics};
+use rulemill_core::Micros;
+use rulemill_plan::{AggregateFunction, Plan, ScalarFunction};
+use std::sync::Arc;
+
+/// The state at one moment. A new one is published when anything in it changes; counters change without.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The rules and libraries, by id.
+    pub rules: Vec<RuleStatus>,
+    /// The functions of the loaded libraries.
+    pub functions: Vec<FunctionStatus>,
+    /// Whether everything works.
+    pub readiness: Readiness,
+}
+
+/// Whether rulemill is ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Readiness {
+    /// It has not come so far yet.
+    #[default]
+    Starting,
+    /// Sources are connected and rules are loaded.
+    Ready,
+    /// What is missing, in words for people: `source default is not connected`. Not empty.
+    NotReady(Vec<String>),
+}
+
+/// One file of the rules directory.
+#[derive(Clone, Debug)]
+pub struct RuleStatus {
+    /// The name of the file without `.wasm`.
+    pub id: Arc<str>,
+    /// Whether it is a rule or a library.
+    pub kind: GuestKind,
+    /// Whether it runs.
+    pub state: RunState,
+    /// The version that runs, if any does.
+    pub running: Option<RunningVersion>,
+    /// The latest version, when it was refused.
+    pub refused: Option<Refused>,
+    /// What the file beside it sets.
+    pub sidecar: Arc<Sidecar>,
+    /// Its counters.
+    pub metrics: RuleMetrics,
+}
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuestKind {
+    /// It exports `rule`.
+    Rule,
+    /// It exports `functions`.
+    Library,
+    /// It could not be read so far as to say.
+    Unknown,
+}
+
+/// Whether a file's code runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// It runs.
+    Running,
+    /// It will run when something is there that it needs: `function split_value of library text`.
+    Waiting(String),
+    /// No version of it can run, for this reason.
+    Stopped(String),
+}
+
+/// The version that runs.
+#[derive(Clone, Debug)]
+pub struct RunningVersion {
+    /// The name it gives itself.
+    pub name: String,
+    /// The version it gives itself; may be empty.
+    pub version: String,
+    /// What it says it is for; may be empty.
+    pub doc: String,
+    /// The SHA-256 of the file, in hexadecimal digits.
+    pub digest: String,
+    /// When it was taken.
+    pub loaded_at: Micros,
+    /// The plan of a rule; `None` for a library.
+    pub plan: Option<Arc<Plan>>,
+}
+
+/// A version that was refused.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The SHA-256 of the file, in hexadecimal digits.
+    pub digest: String,
+    /// When.
+    pub at: Micros,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// One function of a loaded library.
+#[derive(Clone, Debug)]
+pub struct FunctionStatus {
+    /// The library's name.
+    pub library: Arc<str>,
+    /// The library's version; may be empty.
+    pub version: String,
+    /// The function.
+    pub function: Function,
+    /// Its counters.
+    pub metrics: FunctionMetrics,
+}
+
+/// A function as its library describes it.
+#[derive(Clone, Debug)]
+pub enum Function {
+    /// One value a row.
+    Scalar(Arc<ScalarFunction>),
+    /// One value a group.
+    Aggregate(Arc<AggregateFunction>),
+}
+
+impl Function {
+    /// The name by which rules call it.
+    pub fn name(&self) -> &str {
+        match self {
+            Function::Scalar(scalar) => &scalar.name,
+            Function::Aggregate(aggregate) => &aggregate.name,
+        }
+    }
+}

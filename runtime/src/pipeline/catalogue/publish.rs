@@ -1,0 +1,139 @@
+//! What the catalogue tells the rest of the process: what to subscribe to, and the state of every guest.
+
+use super::Catalogue;
+use super::entry::Entry;
+use crate::http::{
+    Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, Snapshot,
+};
+use crate::topic::TopicFilter;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Catalogue {
+    /// Tells sources which filters they need, and the API what runs.
+    pub(super) fn publish(&mut self) {
+        self.publish_filters();
+        let names: Vec<String> = self.entries.keys().cloned().collect();
+        let rules = names.iter().filter_map(|name| self.status(name)).collect();
+        let functions = self.functions();
+        self.parts.snapshot.send_modify(|snapshot| {
+            // Whoever watches the connections says whether everything works.
+            let readiness = match &snapshot.readiness {
+                Readiness::Starting => Readiness::Starting,
+                known => known.clone(),
+            };
+            *snapshot = Arc::new(Snapshot {
+                rules,
+                functions,
+                readiness,
+            });
+        });
+    }
+
+    fn publish_filters(&self) {
+        for (source, sender) in &self.parts.deployment.filters {
+            let filters: BTreeSet<&TopicFilter> = self
+                .entries
+                .values()
+                .filter_map(|entry| Some(&entry.running.as_ref()?.stream.as_ref()?.0))
+                .filter(|stream| stream.takes_from(source))
+                .flat_map(|stream| &stream.filters)
+                .collect();
+            let filters: Vec<TopicFilter> = filters.into_iter().cloned().collect();
+            sender.send_if_modified(|current| {
+                let changed = *current != filters;
+                *current = filters;
+                changed
+            });
+        }
+    }
+
+    fn status(&mut self, name: &str) -> Option<RuleStatus> {
+        let metrics = self.metrics_of(name);
+        let entry = self.entries.get(name)?;
+        let candidate = entry.running.as_ref().map(|running| &running.candidate);
+        let candidate = candidate.or(entry.waiting.as_ref().map(|(candidate, _)| candidate));
+        let kind = match candidate.map(|candidate| candidate.loaded.rule.is_some()) {
+            Some(true) => GuestKind::Rule,
+            Some(false) => GuestKind::Library,
+            None => GuestKind::Unknown,
+        };
+        Some(RuleStatus {
+            id: Arc::clone(&entry.name),
+            kind,
+            state: state_of(entry),
+            running: running_version(entry),
+            refused: entry.refused.as_ref().map(|refused| Refused {
+                digest: refused
+                    .identity
+                    .map(|identity| identity.wasm.to_string())
+                    .unwrap_or_default(),
+                at: refused.at,
+                reason: refused.reason.clone(),
+            }),
+            sidecar: candidate
+                .map(|candidate| Arc::new(candidate.sidecar.clone()))
+                .unwrap_or_default(),
+            metrics,
+        })
+    }
+
+    fn functions(&self) -> Vec<FunctionStatus> {
+        let libraries = self
+            .entries
+            .values()
+            .filter_map(|entry| entry.running.as_ref()?.candidate.loaded.library.as_ref());
+        let mut functions = Vec::new();
+        for library in libraries {
+            let description = &library.description;
+            let name: Arc<str> = description.name.as_str().into();
+            let scalars = description
+                .scalars
+                .iter()
+                .map(|scalar| Function::Scalar(Arc::new(scalar.clone())));
+            let aggregates = description
+                .aggregates
+                .iter()
+                .map(|aggregate| Function::Aggregate(Arc::new(aggregate.clone())));
+            functions.extend(scalars.chain(aggregates).map(|function| FunctionStatus {
+                library: Arc::clone(&name),
+                version: description.version.clone(),
+                metrics: self.parts.families.function(&name, &function.name().into()),
+                function,
+            }));
+        }
+        functions
+    }
+}
+
+fn state_of(entry: &Entry) -> RunState {
+    if entry.running.is_some() {
+        return RunState::Running;
+    }
+    if let Some((_, reason)) = &entry.waiting {
+        return RunState::Waiting(reason.clone());
+    }
+    let reason = entry.refused.as_ref().map(|refused| refused.reason.clone());
+    RunState::Stopped(reason.unwrap_or_default())
+}
+
+fn running_version(entry: &Entry) -> Option<RunningVersion> {
+    let running = entry.running.as_ref()?;
+    let loaded = &running.candidate.loaded;
+    let (name, version, doc) = match (&loaded.rule, &loaded.library) {
+        (Some(rule), _) => (&rule.plan.name, &rule.plan.version, &rule.plan.doc),
+        (None, Some(library)) => {
+            let description = &library.description;
+            (&description.name, &description.version, &description.doc)
+        }
+        (None, None) => return None,
+    };
+    Some(RunningVersion {
+        name: name.clone(),
+        version: version.clone(),
+        doc: doc.clone(),
+        digest: loaded.digest.to_string(),
+        loaded_at: running.since,
+        plan: loaded.rule.as_ref().map(|rule| Arc::clone(&rule.plan)),
+    })
+}
