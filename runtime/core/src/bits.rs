@@ -71,6 +71,15 @@ impl Bits {
         self.len = 0;
     }
 
+    /// Removes the rows from `len` on.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        if len < self.len {
+            self.len = len;
+            self.words.truncate(len.div_ceil(64));
+            self.clear_tail();
+        }
+    }
+
     /// Row `row`; false beyond the end.
     #[inline]
     pub fn get(&self, row: usize) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::Bits;
 use rulemill_plan::Type;
+use std::ops::Range;
 
 /// One column: its cells, and which of them are not null.
 ///
@@ -99,6 +100,50 @@ impl Column {
         Column {
             valid,
             cells: self.cells.gather(rows),
+        }
+    }
+
+    /// The rows of a range, which must exist, as a new column.
+    pub fn slice(&self, rows: Range<usize>) -> Column {
+        let rows: Vec<u32> = rows.map(end_of).collect();
+        self.gather(&rows)
+    }
+
+    /// Appends all rows of `other`, which must be of the same type.
+    pub fn append(&mut self, other: &Column) {
+        for row in 0..other.len() {
+            self.push_from(other, row);
+        }
+    }
+
+    /// Makes row `row`, which must exist, null.
+    pub fn set_null(&mut self, row: usize) {
+        let rows = self.len();
+        self.valid.get_or_insert_with(|| Bits::ones(rows)).set(row, false);
+    }
+
+    /// Appends a text to a text column.
+    pub(crate) fn push_text(&mut self, text: &str) {
+        if let Some(valid) = &mut self.valid {
+            valid.push(true);
+        }
+        match &mut self.cells {
+            Cells::Texts(texts) => texts.push(text),
+            other => panic!("a text for a {} column", other.kind()),
+        }
+    }
+
+    /// Removes the rows from `rows` on.
+    pub(crate) fn truncate(&mut self, rows: usize) {
+        if let Some(valid) = &mut self.valid {
+            valid.truncate(rows);
+        }
+        match &mut self.cells {
+            Cells::Bools(bits) => bits.truncate(rows),
+            Cells::Ints(values) | Cells::Times(values) => values.truncate(rows),
+            Cells::Floats(values) => values.truncate(rows),
+            Cells::Texts(texts) | Cells::Json(texts) => texts.truncate(rows),
+            Cells::Bytes(blobs) => blobs.truncate(rows),
         }
     }
 
@@ -232,6 +277,11 @@ impl Texts {
         self.ends.clear();
     }
 
+    fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.data.truncate(self.ends.last().map_or(0, |&end| end as usize));
+    }
+
     /// Row `row`, which must exist.
     #[inline]
     pub fn get(&self, row: usize) -> &str {
@@ -287,6 +337,11 @@ impl Blobs {
     pub fn push(&mut self, bytes: &[u8]) {
         self.data.extend_from_slice(bytes);
         self.ends.push(end_of(self.data.len()));
+    }
+
+    fn truncate(&mut self, rows: usize) {
+        self.ends.truncate(rows);
+        self.data.truncate(self.ends.last().map_or(0, |&end| end as usize));
     }
 
     /// Row `row`, which must exist.

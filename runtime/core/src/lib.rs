@@ -2,15 +2,55 @@
 //!
 //! No async, no I/O, no clock, no randomness and no logging live here. The host hands in decoded batches and the time,
 //! and takes out emissions, dead rows and the next deadline, so that a replay of the same inputs gives the same outputs.
+//!
+//! The flow of a batch through a [`Stream`]: shared calls (`shared`) -> for each rule (`rule`) and version of it
+//! (`version`) a frame of rows goes through the before-steps (`frame`) -> into windows (`window`, with `groups` and
+//! `aggregate`) -> when they close, through the after-steps and out (`emit`).
 
 mod bits;
 mod columns;
-mod guests;
 mod time;
+mod topics;
 
+mod guests;
+mod isolate;
+
+mod compile;
+mod program;
+
+mod batch;
+mod stream;
+
+mod shared;
+
+mod at;
+mod frame;
+mod rule;
+mod version;
+mod watermark;
+
+mod aggregate;
+mod groups;
+mod window;
+
+mod emit;
+mod order;
+
+mod bounds;
+mod output;
+
+#[cfg(test)]
+mod tests;
+
+pub use batch::{Field, Mistyped, StreamBatch};
 pub use bits::Bits;
+pub use bounds::Bounds;
 pub use columns::{Blobs, Cells, Column, Texts};
+pub use compile::{CompileError, RuleVersion};
 pub use guests::{
     AccumulatorId, BindError, BoundAggregate, BoundScalar, CallError, Guests, KernelsId, RowError, Rows, SiteId,
 };
+pub use output::{Counts, DeadRow, Emission, Output, RuleCounts};
+pub use stream::{Removal, RuleState, Stream, Swap};
 pub use time::Micros;
+pub use topics::{TOPIC_BYTES_MAX, TOPICS_MAX, TopicId, TopicTable};

@@ -1,0 +1,88 @@
+//! The number of distinct values, exact.
+
+use super::{FailedGroup, Given, Room, counted};
+use crate::Cells;
+use crate::Column;
+use crate::groups::{key_bits, mixed};
+use crate::isolate::row_number;
+use hashbrown::HashTable;
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
+
+/// The values seen, each with its group, and how many each group has.
+#[derive(Debug, Default)]
+pub(crate) struct Distinct {
+    counts: Vec<u64>,
+    fixed: HashTable<(u32, u64)>,
+    texts: HashTable<(u32, Box<[u8]>)>,
+    /// Groups that have a value for which there was no room.
+    failed: BTreeSet<u32>,
+}
+
+impl Distinct {
+    pub(super) fn grow(&mut self, groups: usize) {
+        self.counts.resize(groups, 0);
+    }
+
+    pub(super) fn update(&mut self, given: Given<'_>, room: &mut Room) {
+        match &given.column.cells {
+            Cells::Bools(bits) => self.add_fixed(given, room, |cell| u64::from(bits.get(cell))),
+            Cells::Ints(values) | Cells::Times(values) => {
+                self.add_fixed(given, room, |cell| values[cell].cast_unsigned());
+            }
+            Cells::Floats(values) => self.add_fixed(given, room, |cell| key_bits(values[cell])),
+            Cells::Texts(texts) | Cells::Json(texts) => self.add_texts(given, room, |cell| texts.get(cell).as_bytes()),
+            Cells::Bytes(blobs) => self.add_texts(given, room, |cell| blobs.get(cell)),
+        }
+    }
+
+    #[inline]
+    fn add_fixed(&mut self, given: Given<'_>, room: &Room, value: impl Fn(usize) -> u64) {
+        let hash = |&(group, value): &(u32, u64)| mixed(group.into(), value);
+        given.for_values(|group, cell| {
+            let entry = (row_number(group), value(cell));
+            if self.fixed.find(hash(&entry), |known| *known == entry).is_some() {
+                return;
+            }
+            if self.fixed.len() >= room.distinct {
+                self.failed.insert(entry.0);
+                return;
+            }
+            self.fixed.insert_unique(hash(&entry), entry, hash);
+            self.counts[group] += 1;
+        });
+    }
+
+    #[inline]
+    fn add_texts<'v>(&mut self, given: Given<'_>, room: &mut Room, value: impl Fn(usize) -> &'v [u8]) {
+        let state = foldhash::fast::FixedState::default();
+        let hash_of = |group: u32, value: &[u8]| mixed(group.into(), state.hash_one(value));
+        given.for_values(|group, cell| {
+            let (number, value) = (row_number(group), value(cell));
+            let hash = hash_of(number, value);
+            let known = self.texts.find(hash, |known| known.0 == number && *known.1 == *value);
+            if known.is_some() {
+                return;
+            }
+            if self.texts.len() >= room.distinct || room.bytes < value.len() {
+                self.failed.insert(number);
+                return;
+            }
+            room.bytes -= value.len();
+            self.texts
+                .insert_unique(hash, (number, value.into()), |known| hash_of(known.0, &known.1));
+            self.counts[group] += 1;
+        });
+    }
+
+    pub(super) fn finish(&mut self, failed: &mut Vec<FailedGroup>) -> Column {
+        let groups = std::mem::take(&mut self.failed);
+        failed.extend(groups.into_iter().map(|group| FailedGroup {
+            group,
+            message: "it has more distinct values than a window may remember".to_owned(),
+        }));
+        self.fixed = HashTable::new();
+        self.texts = HashTable::new();
+        counted(&mut self.counts)
+    }
+}

@@ -1,0 +1,52 @@
+//! What a stream is given: decoded messages as columns.
+
+use crate::{Column, Micros, TopicId, TopicTable};
+use rulemill_plan::{Origin, Type};
+
+/// A column that the host decodes for a stream, because some rule needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Field {
+    /// Where the values come from; never [`Origin::Topic`], which travels as [`StreamBatch::topics`].
+    pub origin: Origin,
+    /// The type that they are decoded to.
+    pub kind: Type,
+}
+
+/// A cell that is null because the message has a value of another type there. A null that is not listed is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mistyped {
+    /// The message's position in the batch.
+    pub row: u32,
+    /// The position in [`crate::Stream::fields`].
+    pub field: u32,
+}
+
+/// Messages of one stream, in order of arrival.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamBatch<'a> {
+    /// How many messages.
+    pub rows: usize,
+    /// When each arrived; not descending (a time before the one ahead of it counts as that one).
+    pub arrivals: &'a [Micros],
+    /// The topic of each.
+    pub topics: &'a [TopicId],
+    /// The table that the topics are from, always the same one for a stream.
+    pub topic_names: &'a TopicTable,
+    /// One column for each of [`crate::Stream::fields`], in that order.
+    pub columns: &'a [Column],
+    /// The cells that are null because of their type, in any order.
+    pub mistyped: &'a [Mistyped],
+}
+
+impl StreamBatch<'_> {
+    /// Panics when the parts do not fit together: that is a bug of the caller, not bad input.
+    pub(crate) fn check(&self, fields: &[Field]) {
+        assert_eq!(self.arrivals.len(), self.rows, "one arrival time a row");
+        assert_eq!(self.topics.len(), self.rows, "one topic a row");
+        assert_eq!(self.columns.len(), fields.len(), "one column a field");
+        for (column, field) in self.columns.iter().zip(fields) {
+            assert_eq!(column.len(), self.rows, "{} has a cell for each row", field.origin);
+            assert_eq!(column.kind(), field.kind, "{} has its type", field.origin);
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! The check of a plan against types, settings and loaded libraries; it makes the [`Program`] that the engine runs.
+//!
+//! All problems are reported at once, each with its place in the plan. Nothing here touches rows.
+
+mod aggregates;
+mod file;
+mod results;
+mod settings;
+mod steps;
+
+use crate::program::{EventTiming, Layout, Program, Requirement, Slot, Source, TimeLayout, Timing};
+use crate::{Bounds, Field, Guests, KernelsId};
+use file::File;
+use rulemill_plan::{
+    Argument, BoundArgument, ColumnIndex, FORMAT, Fallback, Literal, Origin, Plan, Problem, Type, Window,
+};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// The most needs, steps, keys, aggregates, orders or emits of one plan.
+const PLAN_ITEMS_MAX: usize = 1024;
+
+/// One version of a rule, as the host wants it to run.
+#[derive(Clone, Debug)]
+pub struct RuleVersion {
+    /// The rule's id; a version replaces the one with the same id.
+    pub id: Arc<str>,
+    /// What it does.
+    pub plan: Arc<Plan>,
+    /// Its prepared kernels; needed if the plan has kernel steps.
+    pub kernels: Option<KernelsId>,
+    /// What the deployment sets.
+    pub settings: BTreeMap<String, Literal>,
+    /// Another size for its windows, in milliseconds. Means nothing to a rule without a window.
+    pub window_override_ms: Option<u64>,
+    /// Its bounds.
+    pub bounds: Bounds,
+}
+
+/// A plan that cannot run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompileError {
+    /// Nothing is wrong but that these functions are not loaded; it may run once a library appears.
+    Missing(Vec<Problem>),
+    /// The plan, or what the deployment set, is wrong. These are all the problems found, missing functions included.
+    Refused(Vec<Problem>),
+}
+
+impl CompileError {
+    /// The problems, at least one.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            CompileError::Missing(problems) | CompileError::Refused(problems) => problems,
+        }
+    }
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, problem) in self.problems().iter().enumerate() {
+            if position > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CompileError {}
+
+/// Checks a version and makes it executable.
+pub(crate) fn compile(version: &RuleVersion, guests: &mut dyn Guests) -> Result<Program, CompileError> {
+    let mut compiler = Compiler {
+        plan: &version.plan,
+        kernels: version.kernels,
+        guests,
+        problems: Vec::new(),
+        missing: Vec::new(),
+        sources: Vec::new(),
+        settings: BTreeMap::new(),
+    };
+    compiler.check_shape();
+    compiler.settings = settings::resolve(&version.plan.settings, &version.settings, &mut compiler.problems);
+    let program = compiler.program(version);
+    let Compiler {
+        mut problems, missing, ..
+    } = compiler;
+    if problems.is_empty() && missing.is_empty() {
+        return Ok(program);
+    }
+    if problems.is_empty() {
+        return Err(CompileError::Missing(missing));
+    }
+    problems.extend(missing);
+    Err(CompileError::Refused(problems))
+}
+
+struct Compiler<'a> {
+    plan: &'a Plan,
+    kernels: Option<KernelsId>,
+    guests: &'a mut dyn Guests,
+    problems: Vec<Problem>,
+    missing: Vec<Problem>,
+    sources: Vec<Source>,
+    settings: BTreeMap<String, Literal>,
+}
+
+impl Compiler<'_> {
+    /// Makes the program. Where there was a problem, it holds a stand-in, and is thrown away.
+    fn program(&mut self, version: &RuleVersion) -> Program {
+        let plan = self.plan;
+        let (mut file, requirements) = self.needs();
+        let before = self.steps(&plan.before, &mut file, Filter::keep(plan), "before");
+        let size = self.window_size(version.window_override_ms);
+        let keys = self.keys(&file);
+        let (timing, time) = self.timing(&file, size, version.bounds);
+        let (aggregates, aggregate_kinds, aggregate_layouts) = self.aggregates(&file);
+        let mut after_file = match plan.window {
+            Some(_) => self.group_file(&file, &aggregate_kinds),
+            None => file.clone(),
+        };
+        let group_names = after_file.names();
+        let after = self.steps(&plan.after, &mut after_file, Filter::having(plan), "after");
+        let (emit_names, emits) = self.emits(&after_file);
+        Program {
+            id: Arc::clone(&version.id),
+            kernels: version.kernels,
+            requirements,
+            before,
+            keys_by_topic: !keys.is_empty() && keys.iter().all(|&key| self.by_topic(key)),
+            key_kinds: plan.keys.iter().filter_map(|&key| file.kind(key)).collect(),
+            layout: Layout {
+                keys: plan.keys.iter().filter_map(|&key| file.kind(key)).collect(),
+                size,
+                time,
+                aggregates: aggregate_layouts,
+            },
+            keys,
+            timing,
+            aggregates,
+            after,
+            order: self.order(&after_file),
+            limit: plan.limit.map(|limit| limit as usize),
+            emit_names,
+            emits,
+            group_names,
+            bounds: version.bounds,
+            sources: std::mem::take(&mut self.sources),
+        }
+    }
+
+    /// What is wrong without looking at any column.
+    fn check_shape(&mut self) {
+        let plan = self.plan;
+        if plan.format == 0 || plan.format > FORMAT {
+            let message = format!("format must be 1 to {FORMAT}, got {}", plan.format);
+            self.problem("format", message);
+        }
+        for (name, count) in [
+            ("needs", plan.needs.len()),
+            ("before", plan.before.len()),
+            ("keys", plan.keys.len()),
+            ("aggregates", plan.aggregates.len()),
+            ("after", plan.after.len()),
+            ("order", plan.order.len()),
+            ("emits", plan.emits.len()),
+        ] {
+            if count > PLAN_ITEMS_MAX {
+                self.problem(name, format!("a plan has at most {PLAN_ITEMS_MAX} {name}, got {count}"));
+            }
+        }
+        if plan.window.is_none() {
+            for (name, there) in [
+                ("keys", !plan.keys.is_empty()),
+                ("aggregates", !plan.aggregates.is_empty()),
+                ("event_time", plan.event_time.is_some()),
+            ] {
+                if there {
+                    self.problem(name, format!("{name} need a window, and the plan has none"));
+                }
+            }
+        }
+    }
+
+    fn needs(&mut self) -> (File, Vec<Requirement>) {
+        let mut file = File::default();
+        let mut requirements = Vec::new();
+        for (position, need) in self.plan.needs.iter().enumerate() {
+            let allowed = need.origin.types();
+            if !allowed.contains(&need.kind) {
+                let allowed: Vec<&str> = allowed.iter().map(|kind| kind.name()).collect();
+                let message = format!(
+                    "{} can be read as {}, not as {}",
+                    need.origin,
+                    allowed.join(" or "),
+                    need.kind
+                );
+                self.problem(&format!("needs[{position}].type"), message);
+            }
+            let source = match need.origin {
+                Origin::Topic => Source::Topic,
+                _ => Source::Field(Field {
+                    origin: need.origin.clone(),
+                    kind: need.kind,
+                }),
+            };
+            if let Source::Field(field) = &source
+                && (need.missing == Fallback::Reject || need.mistyped == Fallback::Reject)
+            {
+                let field = field.clone();
+                requirements.push(Requirement {
+                    source: self.source(source.clone()),
+                    field,
+                    missing: need.missing,
+                    mistyped: need.mistyped,
+                });
+            }
+            let slot = Slot::Source(self.source(source));
+            file.push(&need.name, slot, Some(need.kind));
+        }
+        (file, requirements)
+    }
+
+    /// The size of the windows, in microseconds.
+    fn window_size(&mut self, override_ms: Option<u64>) -> Option<i64> {
+        let Some(Window::Tumbling { size_ms }) = self.plan.window else {
+            return None;
+        };
+        let size_ms = override_ms.unwrap_or(size_ms);
+        // A quarter of the range leaves room to add sizes to times without overflow.
+        match i64::try_from(size_ms).ok().and_then(|size| size.checked_mul(1000)) {
+            Some(size) if (1..=i64::MAX / 4).contains(&size) => Some(size),
+            _ => {
+                let message = format!("a window lasts 1 ms to {} ms, got {size_ms} ms", i64::MAX / 4000);
+                self.problem("window.size_ms", message);
+                None
+            }
+        }
+    }
+
+    fn keys(&mut self, file: &File) -> Vec<Slot> {
+        let mut slots = Vec::new();
+        for (position, &key) in self.plan.keys.iter().enumerate() {
+            slots.extend(
+                self.column(file, key, &format!("keys[{position}]"))
+                    .map(|(slot, _)| slot),
+            );
+        }
+        slots
+    }
+
+    fn timing(&mut self, file: &File, size: Option<i64>, bounds: Bounds) -> (Timing, TimeLayout) {
+        let Some(size) = size else {
+            return (Timing::PerBatch, TimeLayout::Arrival);
+        };
+        let Some(event) = self.plan.event_time else {
+            return (Timing::Arrival { size }, TimeLayout::Arrival);
+        };
+        let Some((column, kind)) = self.column(file, event.column, "event_time.column") else {
+            return (Timing::PerBatch, TimeLayout::Arrival);
+        };
+        if let Some(kind) = kind
+            && kind != Type::Time
+        {
+            let message = format!(
+                "the event time must be of type time, and {} is of type {kind}",
+                file.name(event.column)
+            );
+            self.problem("event_time.column", message);
+        }
+        let timing = EventTiming {
+            size,
+            column,
+            lateness: micros(event.lateness_ms),
+            late: event.late,
+            idle: event.idle_ms.map(micros),
+            future_max: micros(bounds.future_max_ms),
+        };
+        let layout = match column {
+            Slot::Source(source) => Some(self.sources[source].clone()),
+            Slot::Local(_) => None,
+        };
+        (Timing::Event(timing), TimeLayout::Event(layout))
+    }
+
+    /// The slot and the type of a column; a problem if there is none. The type is unknown after an earlier problem.
+    fn column(&mut self, file: &File, index: ColumnIndex, at: &str) -> Option<(Slot, Option<Type>)> {
+        let found = file.get(index);
+        if found.is_none() {
+            let message = match file.len() {
+                0 => format!("there is no column {}: no column exists at this point", index.0),
+                len => format!(
+                    "there is no column {}: the columns at this point are 0 to {}",
+                    index.0,
+                    len - 1
+                ),
+            };
+            self.problem(at, message);
+        }
+        found
+    }
+
+    /// What `bind` is told of the arguments, and the slots of those that are columns. `None` after a problem.
+    fn arguments(&mut self, arguments: &[Argument], file: &File, at: &str) -> Option<(Vec<BoundArgument>, Vec<Slot>)> {
+        let mut bound = Vec::new();
+        let mut slots = Vec::new();
+        let mut complete = true;
+        for (position, argument) in arguments.iter().enumerate() {
+            let at = format!("{at}.arguments[{position}]");
+            let one = match argument {
+                Argument::Column(index) => self.column(file, *index, &at).and_then(|(slot, kind)| {
+                    slots.push(slot);
+                    kind.map(BoundArgument::Type)
+                }),
+                Argument::Literal(literal) => Some(BoundArgument::Literal(literal.clone())),
+                Argument::Setting(name) => self.setting(name, &at).map(BoundArgument::Literal),
+            };
+            complete &= one.is_some();
+            bound.extend(one);
+        }
+        complete.then_some((bound, slots))
+    }
+
+    fn setting(&mut self, name: &str, at: &str) -> Option<Literal> {
+        let value = self.settings.get(name).cloned();
+        // A declared setting without a value has been reported already.
+        if value.is_none() && !self.plan.settings.iter().any(|setting| setting.name == name) {
+            self.problem(at, format!("the plan declares no setting {name:?}"));
+        }
+        value
+    }
+
+    /// The position of a source in the program, new or known.
+    fn source(&mut self, source: Source) -> usize {
+        match self.sources.iter().position(|known| *known == source) {
+            Some(position) => position,
+            None => {
+                self.sources.push(source);
+                self.sources.len() - 1
+            }
+        }
+    }
+
+    fn by_topic(&self, slot: Slot) -> bool {
+        match slot {
+            Slot::Source(source) => self.sources[source].by_topic(),
+            Slot::Local(_) => false,
+        }
+    }
+
+    fn problem(&mut self, at: &str, message: String) {
+        self.problems.push(Problem {
+            at: at.to_owned(),
+            message,
+        });
+    }
+}
+
+/// The boolean column that filters rows once it exists.
+#[derive(Clone, Copy)]
+struct Filter {
+    column: Option<ColumnIndex>,
+    name: &'static str,
+}
+
+impl Filter {
+    fn keep(plan: &Plan) -> Self {
+        Filter {
+            column: plan.keep,
+            name: "keep",
+        }
+    }
+
+    fn having(plan: &Plan) -> Self {
+        Filter {
+            column: plan.having,
+            name: "having",
+        }
+    }
+}
+
+/// Milliseconds from outside as microseconds; a quarter of the range leaves room for sums.
+fn micros(millis: u64) -> i64 {
+    i64::try_from(millis.saturating_mul(1000))
+        .unwrap_or(i64::MAX)
+        .min(i64::MAX / 4)
+}

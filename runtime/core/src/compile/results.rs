@@ -1,0 +1,53 @@
+//! The result side of a plan: the file of a closed group, the order, and what is emitted.
+
+use super::{Compiler, File};
+use crate::program::Slot;
+use rulemill_plan::Type;
+use std::sync::Arc;
+
+impl Compiler<'_> {
+    /// The after file of a rule with a window: keys, window start and end, aggregates.
+    pub(super) fn group_file(&self, before: &File, aggregate_kinds: &[Option<Type>]) -> File {
+        let mut file = File::default();
+        for &key in &self.plan.keys {
+            file.push_local(before.name(key), before.kind(key));
+        }
+        file.push_local("window_start", Some(Type::Time));
+        file.push_local("window_end", Some(Type::Time));
+        for (aggregate, &kind) in self.plan.aggregates.iter().zip(aggregate_kinds) {
+            file.push_local(&aggregate.name, kind);
+        }
+        file
+    }
+
+    pub(super) fn order(&mut self, file: &File) -> Vec<(Slot, bool)> {
+        let plan = self.plan;
+        let mut order = Vec::new();
+        for (position, criterion) in plan.order.iter().enumerate() {
+            let found = self.column(file, criterion.column, &format!("order[{position}].column"));
+            order.extend(found.map(|(slot, _)| (slot, criterion.descending)));
+        }
+        order
+    }
+
+    /// The names of the emitted columns, ascending, and the columns in that order.
+    pub(super) fn emits(&mut self, file: &File) -> (Arc<[Arc<str>]>, Vec<Slot>) {
+        let plan = self.plan;
+        if plan.emits.is_empty() {
+            self.problem("emits", "a rule emits at least one column".to_owned());
+        }
+        let mut emits: Vec<(Arc<str>, Slot)> = Vec::new();
+        for (position, emit) in plan.emits.iter().enumerate() {
+            if let Some((slot, _)) = self.column(file, emit.column, &format!("emits[{position}].column")) {
+                emits.push((Arc::from(emit.name.as_str()), slot));
+            }
+            if plan.emits[..position].iter().any(|earlier| earlier.name == emit.name) {
+                let message = format!("{:?} is emitted twice; the names must be distinct", emit.name);
+                self.problem(&format!("emits[{position}].name"), message);
+            }
+        }
+        emits.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let (names, slots): (Vec<Arc<str>>, Vec<Slot>) = emits.into_iter().unzip();
+        (names.into(), slots)
+    }
+}

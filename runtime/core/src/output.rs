@@ -1,0 +1,101 @@
+//! What comes out of a stream: emissions, dead rows and counts.
+
+use crate::{Column, Micros};
+use std::sync::Arc;
+
+/// The output of one or more calls of a stream. The caller takes what it wants and clears it, which keeps the memory.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// The emissions; those of one rule in the order of their windows.
+    pub emissions: Vec<Emission>,
+    /// The rows that could not be processed.
+    pub dead: Vec<DeadRow>,
+    /// What happened in each rule, one entry a call and rule for which something happened.
+    pub counts: Vec<RuleCounts>,
+}
+
+impl Output {
+    /// Removes everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.emissions.clear();
+        self.dead.clear();
+        self.counts.clear();
+    }
+}
+
+/// The rows that leave together: those of a closed window, or of a batch for a rule without a window. Never empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emission {
+    /// The rule's id.
+    pub rule: Arc<str>,
+    /// The window's start and end; `None` for a rule without a window.
+    pub window: Option<(Micros, Micros)>,
+    /// The names of the columns, ascending.
+    pub names: Arc<[Arc<str>]>,
+    /// The columns, in the order of the names.
+    pub columns: Vec<Column>,
+    /// How many rows each column has.
+    pub rows: usize,
+}
+
+/// A row that could not be processed, for one rule.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DeadRow {
+    /// A message.
+    Message {
+        /// The rule's id.
+        rule: Arc<str>,
+        /// The message's position in the batch.
+        row: u32,
+        /// Why.
+        reason: String,
+    },
+    /// A group of a closed window.
+    Group {
+        /// The rule's id.
+        rule: Arc<str>,
+        /// The window's start and end.
+        window: (Micros, Micros),
+        /// The names of the columns that were known by then: keys, window start and end, aggregates.
+        names: Arc<[Arc<str>]>,
+        /// The columns, of one row each, in the order of the names.
+        columns: Vec<Column>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The counts of one rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleCounts {
+    /// The rule's id.
+    pub rule: Arc<str>,
+    /// What happened.
+    pub counts: Counts,
+}
+
+/// What happened in a rule. Each message that came in is counted once more: as filtered, late, dead, or in a window (or
+/// emitted, for a rule without a window).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that came in.
+    pub rows_in: u64,
+    /// Messages that `keep` (for a rule without a window also `having` or `limit`) left out.
+    pub rows_filtered: u64,
+    /// Messages whose window had closed, whatever the policy.
+    pub rows_late: u64,
+    /// Messages that went to dead letter; late ones are not counted again.
+    pub rows_dead: u64,
+    /// Messages that went into a window.
+    pub rows_windowed: u64,
+    /// Windows that closed.
+    pub windows_closed: u64,
+    /// Groups that went to dead letter.
+    pub groups_dead: u64,
+    /// Groups that `having` or `limit` left out.
+    pub groups_filtered: u64,
+    /// Emissions.
+    pub emissions: u64,
+    /// Rows in these emissions.
+    pub rows_out: u64,
+}

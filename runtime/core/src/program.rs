@@ -1,0 +1,179 @@
+//! A plan after its check: what the engine carries out, with every position resolved and every type known.
+
+use crate::{BoundAggregate, Bounds, Field, KernelsId, SiteId};
+use rulemill_plan::{Fallback, LatePolicy, Type};
+use std::sync::Arc;
+
+/// A column that a stream provides to all its rules.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Source {
+    /// The topic.
+    Topic,
+    /// A decoded field.
+    Field(Field),
+    /// A call on other sources, made once for all rules.
+    Call(Arc<SharedCall>),
+}
+
+/// A call whose inputs all come from the stream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SharedCall {
+    pub(crate) site: SiteId,
+    pub(crate) inputs: Vec<Source>,
+    pub(crate) returns: Type,
+    /// Immutable, and of nothing but the topic: the result is remembered for each topic.
+    pub(crate) by_topic: bool,
+}
+
+impl Source {
+    /// Whether the topic alone decides the value.
+    pub(crate) fn by_topic(&self) -> bool {
+        match self {
+            Source::Topic => true,
+            Source::Field(_) => false,
+            Source::Call(call) => call.by_topic,
+        }
+    }
+}
+
+/// A column of the before or the after file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// One of [`Program::sources`].
+    Source(usize),
+    /// A column of the rule's own frame.
+    Local(usize),
+}
+
+/// One thing to do to a frame of rows.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// Rows for which a shared call failed are dead from here on.
+    Check { source: usize, label: String },
+    /// A call of the rule's own; appends one local column.
+    Call {
+        site: SiteId,
+        inputs: Vec<Slot>,
+        returns: Type,
+        label: String,
+    },
+    /// A kernel; appends its outputs as local columns.
+    Kernel {
+        kernel: u32,
+        inputs: Vec<Slot>,
+        outputs: Vec<Type>,
+        label: String,
+    },
+    /// Rows where this is not true are left out from here on.
+    Keep(Slot),
+}
+
+/// A need of which some values make the message bad.
+#[derive(Clone, Debug)]
+pub(crate) struct Requirement {
+    /// The position in [`Program::sources`].
+    pub(crate) source: usize,
+    pub(crate) field: Field,
+    pub(crate) missing: Fallback,
+    pub(crate) mistyped: Fallback,
+}
+
+/// How rows find their window. All times are microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Timing {
+    /// No window.
+    PerBatch,
+    /// By the time of arrival.
+    Arrival { size: i64 },
+    /// By a column.
+    Event(EventTiming),
+}
+
+/// Windows by a time that the message carries, in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EventTiming {
+    pub(crate) size: i64,
+    pub(crate) column: Slot,
+    pub(crate) lateness: i64,
+    pub(crate) late: LatePolicy,
+    pub(crate) idle: Option<i64>,
+    pub(crate) future_max: i64,
+}
+
+/// An aggregate function with the type that it works on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    CountRows,
+    CountValues,
+    Sum(Type),
+    Avg(Type),
+    Extreme { kind: Type, largest: bool },
+    Edge { kind: Type, last: bool },
+    Spread { kind: Type, root: bool, sample: bool },
+    Distinct(Type),
+    Library(BoundAggregate),
+}
+
+/// One aggregate of a program.
+#[derive(Clone, Debug)]
+pub(crate) struct AggregateUse {
+    pub(crate) function: Function,
+    pub(crate) arguments: Vec<Slot>,
+    pub(crate) label: String,
+}
+
+/// What decides whether the state of one version can be carried on by another.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Layout {
+    pub(crate) keys: Vec<Type>,
+    pub(crate) size: Option<i64>,
+    pub(crate) time: TimeLayout,
+    pub(crate) aggregates: Vec<AggregateLayout>,
+}
+
+/// The clock of the windows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TimeLayout {
+    Arrival,
+    /// `None`: the rule computes it itself.
+    Event(Option<Source>),
+}
+
+/// The shape of one aggregate's state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum AggregateLayout {
+    BuiltIn(Function),
+    Library {
+        function: String,
+        arguments: Vec<Type>,
+        state_words: u32,
+        fingerprint: u64,
+    },
+}
+
+/// An executable rule.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) id: Arc<str>,
+    pub(crate) kernels: Option<KernelsId>,
+    /// The columns it takes from the stream.
+    pub(crate) sources: Vec<Source>,
+    pub(crate) requirements: Vec<Requirement>,
+    pub(crate) before: Vec<Action>,
+    pub(crate) keys: Vec<Slot>,
+    pub(crate) key_kinds: Vec<Type>,
+    /// The topic alone decides the group.
+    pub(crate) keys_by_topic: bool,
+    pub(crate) timing: Timing,
+    pub(crate) aggregates: Vec<AggregateUse>,
+    pub(crate) after: Vec<Action>,
+    /// Columns to order by, and whether descending.
+    pub(crate) order: Vec<(Slot, bool)>,
+    pub(crate) limit: Option<usize>,
+    pub(crate) emit_names: Arc<[Arc<str>]>,
+    pub(crate) emits: Vec<Slot>,
+    /// The names of a closed group's columns: keys, window start and end, aggregates.
+    pub(crate) group_names: Arc<[Arc<str>]>,
+    pub(crate) layout: Layout,
+    pub(crate) bounds: Bounds,
+}

@@ -1,0 +1,277 @@
+//! A rule: its newest version, and older ones that still have windows to finish. No window mixes two versions whose
+//! state differs in layout, and each row goes to one version.
+
+use crate::program::{Layout, Program, Timing};
+use crate::shared::{Link, Shared};
+use crate::version::{Ready, Sinks, Until, Version, event_time};
+use crate::watermark::Watermark;
+use crate::{Cells, Counts, Guests, Output, RuleCounts, RuleState, Swap};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// The versions of one rule.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) id: Arc<str>,
+    /// From the oldest to the newest.
+    versions: VecDeque<Version>,
+    /// The rows of the batch that no version has taken yet.
+    rest: Vec<u32>,
+}
+
+impl Rule {
+    pub(crate) fn new(id: Arc<str>) -> Self {
+        Rule {
+            id,
+            versions: VecDeque::new(),
+            rest: Vec::new(),
+        }
+    }
+
+    /// Whether no version is left.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.versions.is_empty()
+    }
+
+    pub(crate) fn versions_mut(&mut self) -> impl Iterator<Item = &mut Version> {
+        self.versions.iter_mut()
+    }
+
+    /// Makes a program the newest version. Gives the links that are used no more.
+    pub(crate) fn put(&mut self, program: Program, links: Vec<Link>) -> (Swap, Vec<Link>) {
+        let mut unused = Vec::new();
+        // Event time has come as far as it has, whichever version takes it from there.
+        let mut watermark = Watermark::default();
+        // A version without open windows has nothing to finish, unless its layout is the new one's.
+        while let Some(idle) = self
+            .versions
+            .pop_back_if(|version| version.last_end().is_none() && !same_layout(version, &program.layout))
+        {
+            if idle.program.layout.time == program.layout.time {
+                watermark.catch_up(&idle.watermark);
+            }
+            unused.extend(idle.links);
+        }
+        let Some(newest) = self.versions.back_mut() else {
+            let mut version = Version::new(program, links);
+            version.watermark = watermark;
+            self.versions.push_back(version);
+            return (Swap::New, unused);
+        };
+        if same_layout(newest, &program.layout) {
+            newest.until = Until::Open;
+            unused.extend(newest.replace(program, links));
+            return (Swap::StateKept, unused);
+        }
+        let mut version = Version::new(program, links);
+        version.watermark = watermark;
+        match handover(newest, Some(&version.program.layout)) {
+            Until::Event(until) => {
+                version.watermark.catch_up(&newest.watermark);
+                version.watermark.raise(until);
+                newest.until = Until::Event(until);
+            }
+            until => newest.until = until,
+        }
+        self.versions.push_back(version);
+        (Swap::StateDraining, unused)
+    }
+
+    /// Begins no windows any more; those that are open go on to their end. Gives the links that are used no more.
+    pub(crate) fn drain(&mut self, now: i64) -> Vec<Link> {
+        if let Some(newest) = self.versions.back_mut() {
+            if newest.until == Until::Open {
+                newest.until = handover(newest, None);
+            }
+            if newest.last_end().is_none() {
+                newest.windows.clear();
+            }
+        }
+        self.remove_finished(now)
+    }
+
+    /// Gives the links of all versions, and leaves none.
+    pub(crate) fn discard(&mut self) -> Vec<Link> {
+        self.versions.drain(..).flat_map(|version| version.links).collect()
+    }
+
+    /// Closes the oldest versions beyond the bound at once. Gives the links that are used no more.
+    pub(crate) fn bound_versions(&mut self, shared: &Shared, guests: &mut dyn Guests, out: &mut Output) -> Vec<Link> {
+        let mut unused = Vec::new();
+        while let Some(newest) = self.versions.back()
+            && self.versions.len() > newest.program.bounds.versions_max.max(2)
+            && let Some(mut oldest) = self.versions.pop_front()
+        {
+            self.with_counts(guests, out, |_, sinks| oldest.close_until(i64::MAX, shared, sinks));
+            unused.extend(oldest.links);
+        }
+        unused
+    }
+
+    /// Processes a batch. Gives the links that are used no more.
+    pub(crate) fn process(&mut self, ready: &Ready<'_>, guests: &mut dyn Guests, out: &mut Output) -> Vec<Link> {
+        self.with_counts(guests, out, |rule, sinks| match rule.versions.make_contiguous() {
+            [only] if only.until == Until::Open => {
+                let rows = ready.rows();
+                only.frame.restart(0..crate::isolate::row_number(rows), rows);
+                only.process(ready, sinks);
+            }
+            versions => {
+                rule.rest.clear();
+                rule.rest.extend(0..crate::isolate::row_number(ready.rows()));
+                for version in versions {
+                    take_rows(version, &mut rule.rest, ready);
+                    version.process(ready, sinks);
+                    version.advance(ready.now, ready.shared, sinks);
+                }
+            }
+        });
+        self.remove_finished(ready.now)
+    }
+
+    /// Lets time pass. Gives the links that are used no more.
+    pub(crate) fn advance(
+        &mut self,
+        now: i64,
+        shared: &Shared,
+        guests: &mut dyn Guests,
+        out: &mut Output,
+    ) -> Vec<Link> {
+        self.with_counts(guests, out, |rule, sinks| {
+            for version in &mut rule.versions {
+                version.advance(now, shared, sinks);
+            }
+        });
+        self.remove_finished(now)
+    }
+
+    /// Closes all windows at once, the oldest first.
+    pub(crate) fn close_all(&mut self, shared: &Shared, guests: &mut dyn Guests, out: &mut Output) {
+        self.with_counts(guests, out, |rule, sinks| {
+            for version in &mut rule.versions {
+                version.close_until(i64::MAX, shared, sinks);
+            }
+        });
+    }
+
+    pub(crate) fn state(&self) -> RuleState {
+        let windows = self.versions.iter().flat_map(|version| &version.windows);
+        let open = windows.filter(|window| window.group_count() > 0);
+        let (open_windows, groups) = open.fold((0, 0), |(windows, groups), window| {
+            (windows + 1, groups + window.group_count())
+        });
+        RuleState {
+            open_windows,
+            groups,
+            finishing: self
+                .versions
+                .iter()
+                .filter(|version| version.until != Until::Open)
+                .count(),
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<i64> {
+        self.versions.iter().filter_map(Version::deadline).min()
+    }
+
+    fn remove_finished(&mut self, now: i64) -> Vec<Link> {
+        if self.versions.iter().all(|version| version.until == Until::Open) {
+            return Vec::new();
+        }
+        let mut unused = Vec::new();
+        self.versions.retain_mut(|version| {
+            let finished = version.is_finished(now);
+            if finished {
+                unused.append(&mut version.links);
+            }
+            !finished
+        });
+        unused
+    }
+
+    fn with_counts(&mut self, guests: &mut dyn Guests, out: &mut Output, work: impl FnOnce(&mut Self, &mut Sinks<'_>)) {
+        let mut counts = Counts::default();
+        let mut sinks = Sinks {
+            guests,
+            out,
+            counts: &mut counts,
+        };
+        work(self, &mut sinks);
+        if counts != Counts::default() {
+            out.counts.push(RuleCounts {
+                rule: Arc::clone(&self.id),
+                counts,
+            });
+        }
+    }
+}
+
+fn same_layout(version: &Version, layout: &Layout) -> bool {
+    version.program.layout == *layout
+}
+
+/// How a version with open windows gives way, to one of another layout or to nobody.
+fn handover(version: &Version, next: Option<&Layout>) -> Until {
+    let Some(end) = version.last_end() else {
+        return Until::Retired;
+    };
+    match version.program.timing {
+        Timing::PerBatch => Until::Retired,
+        Timing::Arrival { .. } => Until::Arrival(end),
+        // Rows can be parted by event time only if both versions mean the same time, and it is known before any step.
+        Timing::Event(_) => {
+            let same_time = next.is_none_or(|next| next.size.is_some() && next.time == version.program.layout.time);
+            if same_time && version.event_source().is_some() {
+                Until::Event(end)
+            } else {
+                Until::Retired
+            }
+        }
+    }
+}
+
+/// Moves the rows that a version takes from the rest to its frame.
+fn take_rows(version: &mut Version, rest: &mut Vec<u32>, ready: &Ready<'_>) {
+    match version.until {
+        Until::Open => version.frame.restart_with(rest.drain(..)),
+        Until::Arrival(until) => {
+            let taken = rest.partition_point(|&row| ready.clocks[row as usize] < until);
+            version.frame.restart_with(rest.drain(..taken));
+        }
+        Until::Event(until) => take_by_event(version, until, rest, ready),
+        Until::Retired => version.frame.restart_with(std::iter::empty()),
+    }
+}
+
+/// Rows without a usable time are left to the next version. Those that it leaves move the watermark all the same.
+fn take_by_event(version: &mut Version, until: i64, rest: &mut Vec<u32>, ready: &Ready<'_>) {
+    let Some((timing, link)) = version.event_source() else {
+        version.frame.restart_with(std::iter::empty());
+        return;
+    };
+    let view = ready.shared.view(link, ready.columns);
+    let failed = ready.shared.errors(link);
+    let mut cells = Vec::with_capacity(rest.len());
+    view.cells(rest.iter().copied(), &mut cells);
+    let Cells::Times(times) = &view.column.cells else {
+        unreachable!("compile checks that the event time is a time");
+    };
+    version.heralds.clear();
+    let mut taken = Vec::new();
+    let mut left = Vec::new();
+    for (&row, &cell) in rest.iter().zip(&cells) {
+        let cell = cell as usize;
+        let null = view.column.is_null(cell) || failed.binary_search_by_key(&row, |failed| failed.row).is_ok();
+        match event_time(times[cell], null, ready.clocks[row as usize], &timing) {
+            Ok(time) if time < until => taken.push(row),
+            Ok(time) => {
+                left.push(row);
+                version.heralds.push((row, time));
+            }
+            Err(_) => left.push(row),
+        }
+    }
+    version.frame.restart_with(taken.into_iter());
+    *rest = left;
+}

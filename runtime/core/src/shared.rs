@@ -1,0 +1,534 @@
+//! What the rules of a stream share: the decoded fields, and calls whose inputs all come from the stream.
+//!
+//! A call is made once a batch for all rules. An immutable call of the topic alone is made once a topic: its results
+//! are kept by **topic slot**, the number of the topic in the order in which this stream saw it.
+
+use crate::isolate::{self, Blame, FailedRow, row_number};
+use crate::program::{SharedCall, Source};
+use crate::{Column, Field, Guests, Micros, Rows, SiteId, StreamBatch, TopicTable};
+use rulemill_plan::Type;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// No entry.
+pub(crate) const NONE: u32 = u32::MAX;
+/// The call failed for this topic; see [`Memo::faults`].
+const FAULT: u32 = u32::MAX - 1;
+/// How long a trap for a topic is remembered, in microseconds of arrival time, before the call is tried again. A trap
+/// may be for want of time on a busy machine; trying each batch again would let one bad topic stall its stream.
+const TRAP_MEMORY: i64 = 10_000_000;
+/// The most rows in one call for topics that were seen before the call was added.
+const TOPICS_PER_CALL_MAX: usize = 1024;
+
+/// Where a source is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    Topic,
+    Field(usize),
+    Call(usize),
+}
+
+/// The shared columns of a stream.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    fields: Vec<Field>,
+    field_uses: Vec<usize>,
+    pub(crate) fields_version: u64,
+    calls: Vec<CallState>,
+    topics: Topics,
+}
+
+/// The topics this stream has seen, and those of the batch.
+#[derive(Debug)]
+struct Topics {
+    generation: u64,
+    slot_of_topic: Vec<u32>,
+    /// The topic of each slot.
+    names: Column,
+    /// The slot of each row of the batch.
+    slots: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct CallState {
+    call: Arc<SharedCall>,
+    inputs: Vec<Link>,
+    uses: usize,
+    /// By memo row, or by row of the batch.
+    column: Column,
+    memo: Option<Memo>,
+    /// The rows of the batch that could not be computed.
+    errors: Vec<FailedRow>,
+}
+
+/// The remembered results of a call of the topic alone. Row 0 of the column is a null that stands for what is not known.
+#[derive(Debug, Default)]
+struct Memo {
+    row_of_slot: Vec<u32>,
+    /// How many slots have a row or a fault.
+    known: usize,
+    faults: BTreeMap<u32, Fault>,
+    /// When the first fault may be tried again.
+    retry_at: Option<i64>,
+}
+
+#[derive(Debug)]
+struct Fault {
+    message: String,
+    blame: Blame,
+    retry_at: Option<i64>,
+}
+
+/// A shared column of the batch: row r of the batch is in the cell that [`View::cell`] says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) column: &'a Column,
+    map: Map<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Map<'a> {
+    Same,
+    Slots(&'a [u32]),
+    Memo { slots: &'a [u32], row_of_slot: &'a [u32] },
+}
+
+impl View<'_> {
+    /// Whether row r is cell r.
+    pub(crate) fn is_direct(&self) -> bool {
+        matches!(self.map, Map::Same)
+    }
+
+    /// Appends the cells of rows.
+    pub(crate) fn cells(&self, rows: impl Iterator<Item = u32>, cells: &mut Vec<u32>) {
+        match self.map {
+            Map::Same => cells.extend(rows),
+            Map::Slots(slots) => cells.extend(rows.map(|row| slots[row as usize])),
+            Map::Memo { slots, row_of_slot } => {
+                let known = row_number(self.column.len());
+                cells.extend(rows.map(|row| memo_row(row_of_slot, slots[row as usize], known)));
+            }
+        }
+    }
+}
+
+fn memo_row(row_of_slot: &[u32], slot: u32, known: u32) -> u32 {
+    match row_of_slot.get(slot as usize) {
+        Some(&row) if row < known => row,
+        Some(_) | None => 0,
+    }
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Shared {
+            fields: Vec::new(),
+            field_uses: Vec::new(),
+            fields_version: 0,
+            calls: Vec::new(),
+            topics: Topics {
+                generation: 0,
+                slot_of_topic: Vec::new(),
+                names: Column::empty(Type::Text),
+                slots: Vec::new(),
+            },
+        }
+    }
+
+    pub(crate) fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// Finds or adds a source, and counts the use.
+    pub(crate) fn link(&mut self, source: &Source) -> Link {
+        match source {
+            Source::Topic => Link::Topic,
+            Source::Field(field) => {
+                let position = self.fields.iter().position(|known| known == field).unwrap_or_else(|| {
+                    self.fields.push(field.clone());
+                    self.field_uses.push(0);
+                    self.fields_version += 1;
+                    self.fields.len() - 1
+                });
+                self.field_uses[position] += 1;
+                Link::Field(position)
+            }
+            Source::Call(call) => {
+                if let Some(position) = self.calls.iter().position(|known| known.call == *call) {
+                    self.calls[position].uses += 1;
+                    return Link::Call(position);
+                }
+                let inputs = call.inputs.iter().map(|input| self.link(input)).collect();
+                self.calls.push(CallState::new(Arc::clone(call), inputs));
+                Link::Call(self.calls.len() - 1)
+            }
+        }
+    }
+
+    /// Takes one use back. True: something is used no more, and [`Shared::compact`] would remove it.
+    pub(crate) fn unlink(&mut self, link: Link) -> bool {
+        match link {
+            Link::Topic => false,
+            Link::Field(field) => {
+                self.field_uses[field] -= 1;
+                self.field_uses[field] == 0
+            }
+            Link::Call(call) => {
+                self.calls[call].uses -= 1;
+                self.calls[call].uses == 0
+            }
+        }
+    }
+
+    /// Removes what nobody uses; positions change as the result says.
+    pub(crate) fn compact(&mut self) -> Moves {
+        // A call's inputs come before it, so going backwards finds the inputs that only unused calls had.
+        for position in (0..self.calls.len()).rev() {
+            if self.calls[position].uses == 0 {
+                for link in self.calls[position].inputs.clone() {
+                    self.unlink(link);
+                }
+            }
+        }
+        let moves = Moves {
+            fields: new_positions(self.field_uses.iter().copied()),
+            calls: new_positions(self.calls.iter().map(|call| call.uses)),
+        };
+        if self.field_uses.contains(&0) {
+            self.fields_version += 1;
+        }
+        let mut uses = self.field_uses.iter();
+        self.fields.retain(|_| uses.next().is_some_and(|&uses| uses > 0));
+        self.field_uses.retain(|&uses| uses > 0);
+        self.calls.retain(|call| call.uses > 0);
+        for call in &mut self.calls {
+            for input in &mut call.inputs {
+                *input = moves.apply(*input);
+            }
+        }
+        moves
+    }
+
+    /// Drops the remembered results of these call sites.
+    pub(crate) fn forget(&mut self, sites: &[SiteId]) {
+        for position in 0..self.calls.len() {
+            let state = &self.calls[position];
+            let stale_input = state.inputs.iter().any(|&input| match input {
+                Link::Call(input) => input < position && self.calls[input].forgotten(),
+                Link::Topic | Link::Field(_) => false,
+            });
+            if stale_input || sites.contains(&state.call.site) {
+                self.calls[position].forget();
+            }
+        }
+    }
+
+    /// The slot of each row's topic.
+    pub(crate) fn slots(&self) -> &[u32] {
+        &self.topics.slots
+    }
+
+    /// The rows of the batch that a source could not be computed for.
+    pub(crate) fn errors(&self, link: Link) -> &[FailedRow] {
+        match link {
+            Link::Topic | Link::Field(_) => &[],
+            Link::Call(call) => &self.calls[call].errors,
+        }
+    }
+
+    /// A source's column for the batch whose fields are `columns`.
+    pub(crate) fn view<'a>(&'a self, link: Link, columns: &'a [Column]) -> View<'a> {
+        view(&self.calls, &self.topics, columns, link)
+    }
+
+    /// Finds the topics' slots. True: the topics began a new generation, so anything kept by slot is void.
+    pub(crate) fn start_batch(&mut self, batch: &StreamBatch<'_>) -> bool {
+        let topics = &mut self.topics;
+        let new_generation = topics.generation != batch.topic_names.generation();
+        if new_generation {
+            topics.generation = batch.topic_names.generation();
+            topics.slot_of_topic.clear();
+            topics.names = Column::empty(Type::Text);
+            self.calls.iter_mut().for_each(CallState::forget);
+        }
+        topics.find_slots(batch, batch.topic_names);
+        new_generation
+    }
+
+    /// Makes the calls for the batch.
+    pub(crate) fn evaluate(
+        &mut self,
+        batch: &StreamBatch<'_>,
+        clock: Micros,
+        guests: &mut dyn Guests,
+        trapped_max: usize,
+    ) {
+        for position in 0..self.calls.len() {
+            let (earlier, rest) = self.calls.split_at_mut(position);
+            let inputs = Inputs {
+                calls: earlier,
+                topics: &self.topics,
+                columns: batch.columns,
+            };
+            if rest[0].memo.is_some() {
+                rest[0].evaluate_topics(&inputs, clock, guests, trapped_max);
+            } else {
+                rest[0].evaluate_rows(&inputs, batch.rows, guests, trapped_max);
+            }
+        }
+    }
+}
+
+/// Where fields and calls went when unused ones were removed.
+#[derive(Debug)]
+pub(crate) struct Moves {
+    fields: Vec<usize>,
+    calls: Vec<usize>,
+}
+
+impl Moves {
+    /// The new place of what is still used.
+    pub(crate) fn apply(&self, link: Link) -> Link {
+        match link {
+            Link::Topic => Link::Topic,
+            Link::Field(field) => Link::Field(self.fields[field]),
+            Link::Call(call) => Link::Call(self.calls[call]),
+        }
+    }
+}
+
+fn new_positions(uses: impl Iterator<Item = usize>) -> Vec<usize> {
+    uses.scan(0, |next, uses| {
+        let position = *next;
+        *next += usize::from(uses > 0);
+        Some(position)
+    })
+    .collect()
+}
+
+impl Topics {
+    fn find_slots(&mut self, batch: &StreamBatch<'_>, table: &TopicTable) {
+        if self.slot_of_topic.len() < table.len() {
+            self.slot_of_topic.resize(table.len(), NONE);
+        }
+        self.slots.clear();
+        for &topic in batch.topics {
+            let mut slot = self.slot_of_topic[topic.position()];
+            if slot == NONE {
+                slot = row_number(self.names.len());
+                self.slot_of_topic[topic.position()] = slot;
+                self.names.push_text(table.name(topic));
+            }
+            self.slots.push(slot);
+        }
+    }
+}
+
+/// What a call may read: calls before it, topics, fields.
+struct Inputs<'a> {
+    calls: &'a [CallState],
+    topics: &'a Topics,
+    columns: &'a [Column],
+}
+
+fn view<'a>(calls: &'a [CallState], topics: &'a Topics, columns: &'a [Column], link: Link) -> View<'a> {
+    match link {
+        Link::Topic => View {
+            column: &topics.names,
+            map: Map::Slots(&topics.slots),
+        },
+        Link::Field(field) => View {
+            column: &columns[field],
+            map: Map::Same,
+        },
+        Link::Call(call) => View {
+            column: &calls[call].column,
+            map: match &calls[call].memo {
+                None => Map::Same,
+                Some(memo) => Map::Memo {
+                    slots: &topics.slots,
+                    row_of_slot: &memo.row_of_slot,
+                },
+            },
+        },
+    }
+}
+
+impl CallState {
+    fn new(call: Arc<SharedCall>, inputs: Vec<Link>) -> Self {
+        let mut state = CallState {
+            inputs,
+            uses: 1,
+            column: Column::empty(call.returns),
+            memo: call.by_topic.then(Memo::default),
+            errors: Vec::new(),
+            call,
+        };
+        state.forget();
+        state
+    }
+
+    fn forget(&mut self) {
+        if let Some(memo) = &mut self.memo {
+            *memo = Memo::default();
+            self.column = Column::nulls(self.call.returns, 1);
+        }
+    }
+
+    fn forgotten(&self) -> bool {
+        self.memo.as_ref().is_some_and(|memo| memo.row_of_slot.is_empty())
+    }
+
+    /// Once for each row of the batch.
+    fn evaluate_rows(&mut self, inputs: &Inputs<'_>, rows: usize, guests: &mut dyn Guests, trapped_max: usize) {
+        let views: Vec<View<'_>> = self
+            .inputs
+            .iter()
+            .map(|&link| view(inputs.calls, inputs.topics, inputs.columns, link))
+            .collect();
+        let gathered: Vec<Option<Column>> = views
+            .iter()
+            .map(|view| (!view.is_direct()).then(|| gather(view, rows)))
+            .collect();
+        let columns: Vec<&Column> = views
+            .iter()
+            .zip(&gathered)
+            .map(|(view, gathered)| gathered.as_ref().unwrap_or(view.column))
+            .collect();
+        let rows = Rows {
+            rows,
+            columns: &columns,
+        };
+        let mut computed = isolate::evaluate(guests, self.call.site, self.call.returns, rows, trapped_max);
+        self.errors = computed.errors;
+        self.column = computed.columns.swap_remove(0);
+    }
+
+    /// Once for each topic of the batch that is not known yet.
+    fn evaluate_topics(&mut self, inputs: &Inputs<'_>, clock: Micros, guests: &mut dyn Guests, trapped_max: usize) {
+        let slots = &inputs.topics.slots;
+        let Some(memo) = &mut self.memo else { return };
+        memo.drop_stale_faults(clock);
+        if memo.known < inputs.topics.names.len() {
+            for chunk in memo.unknown(&self.inputs, inputs).chunks(TOPICS_PER_CALL_MAX) {
+                let columns: Vec<Column> = self.inputs.iter().map(|&link| by_slot(link, inputs, chunk)).collect();
+                let columns: Vec<&Column> = columns.iter().collect();
+                let rows = Rows {
+                    rows: chunk.len(),
+                    columns: &columns,
+                };
+                let computed = isolate::evaluate(guests, self.call.site, self.call.returns, rows, trapped_max);
+                memo.learn(&mut self.column, chunk, computed, clock);
+            }
+        }
+        self.errors.clear();
+        if !memo.faults.is_empty() {
+            for (row, slot) in slots.iter().enumerate() {
+                if memo.row_of_slot.get(*slot as usize) == Some(&FAULT)
+                    && let Some(fault) = memo.faults.get(slot)
+                {
+                    self.errors.push(FailedRow {
+                        row: row_number(row),
+                        message: fault.message.clone(),
+                        blame: fault.blame,
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl Memo {
+    fn drop_stale_faults(&mut self, clock: Micros) {
+        if self.retry_at.is_none_or(|retry_at| clock.0 < retry_at) {
+            return;
+        }
+        self.faults.retain(|&slot, fault| {
+            let stale = fault.retry_at.is_some_and(|retry_at| retry_at <= clock.0);
+            if stale {
+                self.row_of_slot[slot as usize] = NONE;
+                self.known -= 1;
+            }
+            !stale
+        });
+        self.retry_at = self.faults.values().filter_map(|fault| fault.retry_at).min();
+    }
+
+    /// The slots of the batch that have neither a row nor a fault, each once; without those that an input failed for.
+    fn unknown(&mut self, links: &[Link], inputs: &Inputs<'_>) -> Vec<u32> {
+        self.row_of_slot.resize(inputs.topics.names.len(), NONE);
+        let mut unknown: Vec<u32> = inputs
+            .topics
+            .slots
+            .iter()
+            .copied()
+            .filter(|&slot| self.row_of_slot[slot as usize] == NONE)
+            .collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown.retain(|&slot| {
+            links.iter().all(|&link| match link {
+                Link::Call(call) => inputs.calls[call].knows(slot),
+                Link::Topic | Link::Field(_) => true,
+            })
+        });
+        unknown
+    }
+
+    fn learn(&mut self, column: &mut Column, slots: &[u32], computed: isolate::Computed, clock: Micros) {
+        self.known += slots.len();
+        for failed in &computed.errors {
+            self.row_of_slot[slots[failed.row as usize] as usize] = FAULT;
+        }
+        let learned: Vec<u32> = (0..row_number(slots.len()))
+            .filter(|&row| self.row_of_slot[slots[row as usize] as usize] != FAULT)
+            .collect();
+        for (row, &position) in (row_number(column.len())..).zip(&learned) {
+            self.row_of_slot[slots[position as usize] as usize] = row;
+        }
+        column.append(&computed.columns[0].gather(&learned));
+        for failed in computed.errors {
+            let retry_at = match failed.blame {
+                Blame::Row => None,
+                Blame::Trap => Some(clock.0.saturating_add(TRAP_MEMORY)),
+                Blame::Call => Some(i64::MIN),
+            };
+            self.retry_at = self.retry_at.into_iter().chain(retry_at).min();
+            let fault = Fault {
+                message: failed.message,
+                blame: failed.blame,
+                retry_at,
+            };
+            self.faults.insert(slots[failed.row as usize], fault);
+        }
+    }
+}
+
+impl CallState {
+    fn knows(&self, slot: u32) -> bool {
+        let row = self.memo.as_ref().and_then(|memo| memo.row_of_slot.get(slot as usize));
+        row.is_some_and(|&row| (row as usize) < self.column.len())
+    }
+}
+
+fn gather(view: &View<'_>, rows: usize) -> Column {
+    let mut cells = Vec::with_capacity(rows);
+    view.cells(0..row_number(rows), &mut cells);
+    view.column.gather(&cells)
+}
+
+/// The input of a call of the topic alone, for topic slots instead of rows.
+fn by_slot(link: Link, inputs: &Inputs<'_>, slots: &[u32]) -> Column {
+    match link {
+        Link::Topic => inputs.topics.names.gather(slots),
+        // A call of the topic alone has no field among its inputs.
+        Link::Field(field) => inputs.columns[field].gather(slots),
+        Link::Call(call) => {
+            let state = &inputs.calls[call];
+            let row_of_slot = state.memo.as_ref().map_or(&[][..], |memo| &memo.row_of_slot);
+            let known = row_number(state.column.len());
+            let cells: Vec<u32> = slots.iter().map(|&slot| memo_row(row_of_slot, slot, known)).collect();
+            state.column.gather(&cells)
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! A stream: all rules that listen to the same messages of the same source.
+
+use crate::compile::compile;
+use crate::rule::Rule;
+use crate::shared::{Link, Shared};
+use crate::version::Ready;
+use crate::{Bounds, CompileError, Field, Guests, Micros, Output, RuleVersion, SiteId, StreamBatch};
+use std::sync::Arc;
+
+/// What became of the state when a version was put in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// There was no rule of that id, or none with an open window: the new version begins at once.
+    New,
+    /// The layout is the same: the open windows go on with the new version.
+    StateKept,
+    /// The old version finishes its open windows, and takes the rows that belong into them; the new one takes the rows
+    /// after them. When the two do not agree on what time is (event time against arrival, or another event time), or
+    /// the rule computes the event time itself, the new version takes all rows at once, and the old windows close as
+    /// the time of arrival passes their end.
+    StateDraining,
+}
+
+/// How a rule is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It finishes its open windows, and takes the rows that belong into them, as in [`Swap::StateDraining`].
+    Drain,
+    /// It and its open windows are gone at once.
+    Discard,
+}
+
+/// What a rule holds at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleState {
+    /// Windows with at least one row.
+    pub open_windows: usize,
+    /// The groups of these windows.
+    pub groups: usize,
+    /// Versions that only finish their windows.
+    pub finishing: usize,
+}
+
+/// All rules of one stream. The host feeds it batches and the time, and drains the [`Output`] after each call.
+///
+/// Time is the time of arrival: that of the rows of a batch, and that of [`Stream::advance`]. It never goes back: a time
+/// before the latest one counts as the latest one.
+///
+/// ```text
+/// stream.put(&version, guests, &mut out)?          a rule appears or is replaced
+/// loop {
+///     topics.make_room();                          then intern each topic, decode stream.fields()
+///     stream.process(&batch, guests, &mut out);
+///     ... take out.emissions, out.dead, out.counts; out.clear();
+///     wait for the next batch until stream.next_deadline(), else stream.advance(now, guests, &mut out)
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Stream {
+    bounds: Bounds,
+    shared: Shared,
+    /// By id, so that the order of output does not depend on the order in which rules were loaded.
+    rules: Vec<Rule>,
+    clock: i64,
+    clocks: Vec<i64>,
+    deadline: Option<i64>,
+}
+
+impl Stream {
+    /// A stream without rules. The bounds are those of the calls that rules share.
+    pub fn new(bounds: Bounds) -> Self {
+        Stream {
+            bounds,
+            shared: Shared::new(),
+            rules: Vec::new(),
+            clock: i64::MIN,
+            clocks: Vec::new(),
+            deadline: None,
+        }
+    }
+
+    /// The fields to decode for each batch, in the order of [`StreamBatch::columns`].
+    pub fn fields(&self) -> &[Field] {
+        self.shared.fields()
+    }
+
+    /// Changes whenever [`Stream::fields`] changes.
+    pub fn fields_version(&self) -> u64 {
+        self.shared.fields_version
+    }
+
+    /// The ids of the rules, ascending, those included that only finish their windows.
+    pub fn rules(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rules.iter().map(|rule| &rule.id)
+    }
+
+    /// What a rule holds at the moment.
+    pub fn rule_state(&self, id: &str) -> Option<RuleState> {
+        self.position(id).ok().map(|position| self.rules[position].state())
+    }
+
+    /// Adds a rule, or replaces the one of the same id between two batches. After an error nothing has changed.
+    pub fn put(
+        &mut self,
+        version: &RuleVersion,
+        guests: &mut dyn Guests,
+        out: &mut Output,
+    ) -> Result<Swap, CompileError> {
+        let program = compile(version, guests)?;
+        let links = program.sources.iter().map(|source| self.shared.link(source)).collect();
+        let position = self.position(&version.id).unwrap_or_else(|position| {
+            self.rules.insert(position, Rule::new(Arc::clone(&version.id)));
+            position
+        });
+        let (swap, mut unused) = self.rules[position].put(program, links);
+        unused.extend(self.rules[position].bound_versions(&self.shared, guests, out));
+        self.unlink(unused);
+        self.find_deadline();
+        Ok(swap)
+    }
+
+    /// Removes a rule; unknown ids are no error.
+    pub fn remove(&mut self, id: &str, how: Removal) {
+        let Ok(position) = self.position(id) else {
+            return;
+        };
+        let unused = match how {
+            Removal::Drain => self.rules[position].drain(self.clock),
+            Removal::Discard => self.rules[position].discard(),
+        };
+        self.remove_finished();
+        self.unlink(unused);
+        self.find_deadline();
+    }
+
+    /// Processes a batch; then closes what is due by the time its last row arrived.
+    pub fn process(&mut self, batch: &StreamBatch<'_>, guests: &mut dyn Guests, out: &mut Output) {
+        batch.check(self.fields());
+        if batch.rows == 0 {
+            return;
+        }
+        self.clocks.clear();
+        for arrival in batch.arrivals {
+            self.clock = self.clock.max(arrival.0);
+            self.clocks.push(self.clock);
+        }
+        if self.shared.start_batch(batch) {
+            self.forget_slots();
+        }
+        let first = Micros(self.clocks[0]);
+        self.shared
+            .evaluate(batch, first, guests, self.bounds.trapped_calls_max);
+        let ready = Ready {
+            shared: &self.shared,
+            columns: batch.columns,
+            mistyped: batch.mistyped,
+            clocks: &self.clocks,
+            now: self.clock,
+        };
+        let mut unused = Vec::new();
+        for rule in &mut self.rules {
+            unused.extend(rule.process(&ready, guests, out));
+        }
+        self.finish_call(unused);
+    }
+
+    /// Lets time pass without a row: closes what is due.
+    pub fn advance(&mut self, now: Micros, guests: &mut dyn Guests, out: &mut Output) {
+        self.clock = self.clock.max(now.0);
+        if self.deadline.is_none_or(|deadline| deadline > self.clock) {
+            return;
+        }
+        let mut unused = Vec::new();
+        for rule in &mut self.rules {
+            unused.extend(rule.advance(self.clock, &self.shared, guests, out));
+        }
+        self.finish_call(unused);
+    }
+
+    /// When [`Stream::advance`] is to be called if no batch comes before; `None`: nothing waits for the time.
+    pub fn next_deadline(&self) -> Option<Micros> {
+        self.deadline.map(Micros)
+    }
+
+    /// Closes all windows at once, though their end has not come. A rule whose windows were closed like that may emit the
+    /// same window again, for later rows: this is for the end of a demonstration or a test, not for a graceful stop.
+    pub fn close_all(&mut self, guests: &mut dyn Guests, out: &mut Output) {
+        for rule in &mut self.rules {
+            rule.close_all(&self.shared, guests, out);
+        }
+        self.find_deadline();
+    }
+
+    /// Forgets the remembered results of call sites, because their library was replaced.
+    pub fn forget(&mut self, sites: &[SiteId]) {
+        self.shared.forget(sites);
+        self.forget_slots();
+    }
+
+    fn position(&self, id: &str) -> Result<usize, usize> {
+        self.rules.binary_search_by(|rule| (*rule.id).cmp(id))
+    }
+
+    fn forget_slots(&mut self) {
+        for rule in &mut self.rules {
+            rule.versions_mut().for_each(crate::version::Version::forget_slots);
+        }
+    }
+
+    fn finish_call(&mut self, unused: Vec<Link>) {
+        if !unused.is_empty() {
+            self.remove_finished();
+            self.unlink(unused);
+        }
+        self.find_deadline();
+    }
+
+    fn remove_finished(&mut self) {
+        self.rules.retain(|rule| !rule.is_finished());
+    }
+
+    /// Takes uses back; what nobody uses any more is decoded and called no more.
+    fn unlink(&mut self, unused: Vec<Link>) {
+        let mut any = false;
+        for link in unused {
+            any |= self.shared.unlink(link);
+        }
+        if !any {
+            return;
+        }
+        let moves = self.shared.compact();
+        for rule in &mut self.rules {
+            for version in rule.versions_mut() {
+                for link in &mut version.links {
+                    *link = moves.apply(*link);
+                }
+            }
+        }
+    }
+
+    fn find_deadline(&mut self) {
+        self.deadline = self.rules.iter().filter_map(Rule::deadline).min();
+    }
+}

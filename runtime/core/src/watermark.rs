@@ -1,0 +1,67 @@
+//! The watermark of a version in event time: how far event time has come.
+
+use crate::program::EventTiming;
+
+/// How far event time has come, in microseconds; it never goes back. Rows of windows that end at or before it are late.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watermark {
+    time: i64,
+    /// When the last row arrived that had a usable time.
+    last_row: Option<i64>,
+}
+
+impl Default for Watermark {
+    fn default() -> Self {
+        Watermark {
+            time: i64::MIN,
+            last_row: None,
+        }
+    }
+}
+
+impl Watermark {
+    pub(crate) fn time(&self) -> i64 {
+        self.time
+    }
+
+    /// A row comes; gives whether it is late. `end` is that of its window.
+    #[inline]
+    pub(crate) fn see(&mut self, time: i64, end: i64, clock: i64, timing: &EventTiming) -> bool {
+        self.pass(clock, timing);
+        self.last_row = Some(clock);
+        // A row's own time never makes it late: its window ends after it.
+        self.raise(time.saturating_sub(timing.lateness));
+        end <= self.time
+    }
+
+    /// Time passes without a row. After the idle time, the watermark follows the time of arrival.
+    #[inline]
+    pub(crate) fn pass(&mut self, clock: i64, timing: &EventTiming) {
+        if let (Some(idle), Some(last_row)) = (timing.idle, self.last_row)
+            && clock.saturating_sub(last_row) >= idle
+        {
+            self.follow(clock, timing);
+        }
+    }
+
+    /// Follows the time of arrival.
+    pub(crate) fn follow(&mut self, clock: i64, timing: &EventTiming) {
+        self.raise(clock.saturating_sub(timing.lateness));
+    }
+
+    /// When it begins to follow the time of arrival, if no row comes.
+    pub(crate) fn idle_at(&self, timing: &EventTiming) -> Option<i64> {
+        Some(self.last_row?.saturating_add(timing.idle?))
+    }
+
+    /// Takes over how far another one has come.
+    pub(crate) fn catch_up(&mut self, other: &Watermark) {
+        self.time = self.time.max(other.time);
+        self.last_row = self.last_row.max(other.last_row);
+    }
+
+    /// Windows that end at or before a time take no more rows.
+    pub(crate) fn raise(&mut self, time: i64) {
+        self.time = self.time.max(time);
+    }
+}

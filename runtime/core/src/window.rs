@@ -1,0 +1,336 @@
+//! An open window: its groups, and the states of its aggregates.
+
+use crate::aggregate::{Accumulation, FailedGroup, Given, Room, States, accumulate, finish_library};
+use crate::at::At;
+use crate::frame::{Env, Frame, Losses, Part};
+use crate::groups::Groups;
+use crate::isolate::row_number;
+use crate::program::{AggregateUse, Function, Program, Slot};
+use crate::shared::NONE;
+use crate::{Cells, Column, Guests};
+
+/// How often the rows of one window and batch are added again without those that a library's aggregate refused. After
+/// that, the rest is refused too: a guest that refuses other rows each time is not pure.
+const ROUNDS_MAX: usize = 16;
+
+/// A window that takes rows, in microseconds: `[start, end)`.
+#[derive(Debug)]
+pub(crate) struct OpenWindow {
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    groups: Groups,
+    /// One for each aggregate.
+    states: Vec<States>,
+    room: Room,
+    /// The positions in the frame that are to be added; empty between batches.
+    pub(crate) pending: Vec<u32>,
+}
+
+/// Memory for the work on one batch.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    cells: Vec<Vec<u32>>,
+    hashes: Vec<u64>,
+    groups: Vec<u32>,
+}
+
+/// The rows that go into a window: those of a frame, and what is needed to read them.
+#[derive(Clone, Copy)]
+pub(crate) struct Intake<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) frame: &'a Frame,
+    pub(crate) env: &'a Env<'a>,
+}
+
+/// What rows would make of the states of the aggregate of that number.
+type Pending = (usize, Accumulation);
+
+impl OpenWindow {
+    pub(crate) fn new(program: &Program, start: i64, end: i64) -> Self {
+        OpenWindow {
+            start,
+            end,
+            groups: Groups::new(&program.key_kinds),
+            states: program
+                .aggregates
+                .iter()
+                .map(|aggregate| States::new(&aggregate.function))
+                .collect(),
+            room: room(program),
+            pending: Vec::new(),
+        }
+    }
+
+    /// Makes a closed window a new one, and so keeps its memory.
+    pub(crate) fn reopen(&mut self, program: &Program, start: i64, end: i64) {
+        self.start = start;
+        self.end = end;
+        self.room = room(program);
+    }
+
+    pub(crate) fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Forgets which topic is which group, because the key function or the topics' numbers changed.
+    pub(crate) fn forget_slots(&mut self) {
+        self.groups.forget_slots();
+    }
+
+    /// Adds rows; gives how many. The others are noted as dead.
+    pub(crate) fn add(
+        &mut self,
+        intake: &Intake<'_>,
+        part: Part<'_>,
+        guests: &mut dyn Guests,
+        losses: &mut Losses,
+        scratch: &mut Scratch,
+    ) -> usize {
+        let mut chosen: Option<Vec<u32>> = None;
+        for round in 0.. {
+            let part = chosen.as_deref().map_or(part, Part::Each);
+            let group_count = self.groups.len();
+            let refused = self.assign(intake, part, scratch);
+            let admitted = (!refused.is_empty()).then(|| without(part, &refused));
+            let accepted = admitted.as_deref().map_or(part, Part::Each);
+            let (accumulations, errors) = self.accumulate(intake, accepted, guests, scratch);
+            if errors.is_empty() {
+                let reason = self.full(intake.program);
+                note(&refused, part, intake.frame, losses, |_| reason.clone());
+                self.commit(intake, accepted, &accumulations, scratch);
+                return accepted.len();
+            }
+            self.groups.truncate(group_count);
+            if round + 1 == ROUNDS_MAX {
+                let rest: Vec<u32> = (0..row_number(part.len())).collect();
+                note(&rest, part, intake.frame, losses, |_| errors[0].1.clone());
+                return 0;
+            }
+            // Errors count rows of what was accepted; from here on they count rows of the part.
+            let positions: Vec<u32> = errors
+                .iter()
+                .map(|&(row, _)| row_number(accepted.position(row as usize)))
+                .collect();
+            for (&position, (_, message)) in positions.iter().zip(&errors) {
+                losses
+                    .dead
+                    .push((intake.frame.rows()[position as usize], message.clone()));
+            }
+            let rest = (0..part.len()).map(|k| row_number(part.position(k)));
+            chosen = Some(
+                rest.filter(|position| positions.binary_search(position).is_err())
+                    .collect(),
+            );
+        }
+        0
+    }
+
+    /// Finds each row's group, in `scratch.groups`; gives the rows that cannot have one, which are left out there.
+    fn assign(&mut self, intake: &Intake<'_>, part: Part<'_>, scratch: &mut Scratch) -> Vec<u32> {
+        let Scratch { cells, hashes, groups } = scratch;
+        groups.clear();
+        if intake.program.keys_by_topic {
+            self.assign_by_topic(intake, part, cells, hashes, groups);
+        } else {
+            let bounds = intake.program.bounds;
+            let admits = |len: usize, bytes: usize| len < bounds.groups_max && bytes < bounds.window_bytes_max;
+            let keys = located(&intake.program.keys, intake, part, cells);
+            self.groups.assign(&keys, part.len(), admits, hashes, groups);
+        }
+        // Refusals are rare, so the groups are searched for one before anything is done about them.
+        if !groups.contains(&NONE) {
+            return Vec::new();
+        }
+        let refused = (0..row_number(groups.len()))
+            .filter(|&row| groups[row as usize] == NONE)
+            .collect();
+        groups.retain(|&group| group != NONE);
+        refused
+    }
+
+    fn assign_by_topic(
+        &mut self,
+        intake: &Intake<'_>,
+        part: Part<'_>,
+        cells: &mut Vec<Vec<u32>>,
+        hashes: &mut Vec<u64>,
+        groups: &mut Vec<u32>,
+    ) {
+        let bounds = intake.program.bounds;
+        let admits = |len: usize, bytes: usize| len < bounds.groups_max && bytes < bounds.window_bytes_max;
+        let (slots, rows) = (intake.env.shared.slots(), intake.frame.rows());
+        groups.reserve(part.len());
+        for k in 0..part.len() {
+            let position = part.position(k);
+            let slot = slots[rows[position] as usize];
+            let group = self.groups.of_slot(slot);
+            if group != NONE {
+                groups.push(group);
+                continue;
+            }
+            let one = Part::Range {
+                start: position,
+                end: position + 1,
+            };
+            let keys = located(&intake.program.keys, intake, one, cells);
+            self.groups.assign(&keys, 1, admits, hashes, groups);
+            if let Some(&group) = groups.last()
+                && group != NONE
+            {
+                self.groups.remember_slot(slot, group);
+            }
+        }
+    }
+
+    /// Adds the rows to copies of the states of libraries' aggregates; gives these, and the rows refused by any.
+    fn accumulate(
+        &self,
+        intake: &Intake<'_>,
+        part: Part<'_>,
+        guests: &mut dyn Guests,
+        scratch: &mut Scratch,
+    ) -> (Vec<Pending>, Vec<(u32, String)>) {
+        let mut accumulations = Vec::new();
+        let mut errors: Vec<(u32, String)> = Vec::new();
+        for (number, (aggregate, states)) in intake.program.aggregates.iter().zip(&self.states).enumerate() {
+            let (Function::Library(bound), States::Library(states)) = (&aggregate.function, states) else {
+                continue;
+            };
+            let arguments: Vec<Column> = located(&aggregate.arguments, intake, part, &mut scratch.cells)
+                .into_iter()
+                .map(|(column, at)| gathered(column, at, part.len()))
+                .collect();
+            let columns: Vec<&Column> = arguments.iter().collect();
+            let trapped_max = intake.program.bounds.trapped_calls_max;
+            let accumulation = accumulate(guests, bound, states, &scratch.groups, &columns, trapped_max);
+            let labelled = accumulation.errors.iter();
+            errors.extend(labelled.map(|(row, message)| (*row, format!("{}: {message}", aggregate.label))));
+            accumulations.push((number, accumulation));
+        }
+        errors.sort_by_key(|&(row, _)| row);
+        errors.dedup_by_key(|(row, _)| *row);
+        (accumulations, errors)
+    }
+
+    fn commit(&mut self, intake: &Intake<'_>, part: Part<'_>, accumulations: &[Pending], scratch: &mut Scratch) {
+        for (number, accumulation) in accumulations {
+            if let States::Library(states) = &mut self.states[*number] {
+                accumulation.commit(states);
+            }
+        }
+        let Scratch { cells, groups, .. } = scratch;
+        if cells.is_empty() {
+            cells.push(Vec::new());
+        }
+        for (
+            AggregateUse {
+                function, arguments, ..
+            },
+            states,
+        ) in intake.program.aggregates.iter().zip(&mut self.states)
+        {
+            states.grow(self.groups.len());
+            match (function, arguments.as_slice()) {
+                (Function::Library(_), _) => {}
+                (_, [argument]) => {
+                    let (column, at) = intake.frame.locate(*argument, intake.env, part, &mut cells[0]);
+                    let given = Given { groups, column, at };
+                    states.update(function, given, &mut self.room);
+                }
+                (_, _) => states.count(groups),
+            }
+        }
+    }
+
+    /// Why a row cannot begin a group.
+    fn full(&self, program: &Program) -> String {
+        if self.groups.len() >= program.bounds.groups_max {
+            return format!(
+                "the window has the most groups it may have, {}",
+                program.bounds.groups_max
+            );
+        }
+        format!(
+            "the keys of the window have {} bytes, and {} are the most they may have",
+            self.groups.bytes(),
+            program.bounds.window_bytes_max
+        )
+    }
+
+    /// The columns of all groups: keys, window start and end, aggregates; and the groups that have no result. Leaves the
+    /// window without groups.
+    pub(crate) fn close(
+        &mut self,
+        program: &Program,
+        guests: &mut dyn Guests,
+        failed: &mut Vec<FailedGroup>,
+    ) -> Vec<Column> {
+        let groups = self.groups.len();
+        let mut columns = self.groups.take_keys();
+        columns.push(Column::new(Cells::Times(vec![self.start; groups])));
+        columns.push(Column::new(Cells::Times(vec![self.end; groups])));
+        for (aggregate, states) in program.aggregates.iter().zip(&mut self.states) {
+            let start = failed.len();
+            let column = match (&aggregate.function, states) {
+                (Function::Library(bound), States::Library(states)) => {
+                    finish_library(guests, bound, states, failed, program.bounds.trapped_calls_max)
+                }
+                (function, states) => states.finish(function, failed),
+            };
+            for failed in &mut failed[start..] {
+                failed.message = format!("{}: {}", aggregate.label, failed.message);
+            }
+            columns.push(column);
+        }
+        columns
+    }
+}
+
+fn room(program: &Program) -> Room {
+    Room {
+        bytes: program.bounds.window_bytes_max,
+        distinct: program.bounds.distinct_max,
+    }
+}
+
+/// Where the rows stand in several columns.
+fn located<'a>(
+    slots: &[Slot],
+    intake: &Intake<'a>,
+    part: Part<'a>,
+    cells: &'a mut Vec<Vec<u32>>,
+) -> Vec<(&'a Column, At<'a>)> {
+    if cells.len() < slots.len() {
+        cells.resize(slots.len(), Vec::new());
+    }
+    slots
+        .iter()
+        .zip(cells)
+        .map(|(&slot, cells)| intake.frame.locate(slot, intake.env, part, cells))
+        .collect()
+}
+
+fn gathered(column: &Column, at: At<'_>, rows: usize) -> Column {
+    match at {
+        At::From(0) if column.len() == rows => column.clone(),
+        At::From(start) => column.slice(start..start + rows),
+        At::Each(cells) => column.gather(cells),
+    }
+}
+
+/// The positions of a part without some of its rows, which ascend.
+fn without(part: Part<'_>, rows: &[u32]) -> Vec<u32> {
+    let mut gone = rows.iter().copied().peekable();
+    (0..row_number(part.len()))
+        .filter(|row| gone.next_if_eq(row).is_none())
+        .map(|row| row_number(part.position(row as usize)))
+        .collect()
+}
+
+/// Notes rows of a part as dead.
+fn note(rows: &[u32], part: Part<'_>, frame: &Frame, losses: &mut Losses, reason: impl Fn(u32) -> String) {
+    for &row in rows {
+        let position = part.position(row as usize);
+        losses.dead.push((frame.rows()[position], reason(row)));
+    }
+}
