@@ -5,7 +5,7 @@ use crate::program::{Layout, Program, Timing};
 use crate::shared::{Link, Shared};
 use crate::version::{Ready, Sinks, Until, Version, event_time};
 use crate::watermark::Watermark;
-use crate::{Cells, Counts, Guests, Output, RuleCounts, RuleState, Swap};
+use crate::{Cells, Counts, Guests, KernelsId, Output, RuleCounts, RuleState, Swap};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -31,6 +31,10 @@ impl Rule {
     /// Whether no version is left.
     pub(crate) fn is_finished(&self) -> bool {
         self.versions.is_empty()
+    }
+
+    pub(crate) fn kernels(&self) -> impl Iterator<Item = KernelsId> {
+        self.versions.iter().filter_map(|version| version.program.kernels)
     }
 
     pub(crate) fn versions_mut(&mut self) -> impl Iterator<Item = &mut Version> {

@@ -4,7 +4,7 @@ use crate::compile::compile;
 use crate::rule::Rule;
 use crate::shared::{Link, Shared};
 use crate::version::Ready;
-use crate::{Bounds, CompileError, Field, Guests, Micros, Output, RuleVersion, SiteId, StreamBatch};
+use crate::{Bounds, CompileError, Field, Guests, KernelsId, Micros, Output, RuleVersion, SiteId, StreamBatch};
 use std::sync::Arc;
 
 /// What became of the state when a version was put in place.
@@ -97,6 +97,11 @@ impl Stream {
     /// What a rule holds at the moment.
     pub fn rule_state(&self, id: &str) -> Option<RuleState> {
         self.position(id).ok().map(|position| self.rules[position].state())
+    }
+
+    /// The kernels that versions of rules still need, those included that only finish their windows.
+    pub fn kernels(&self) -> impl Iterator<Item = KernelsId> {
+        self.rules.iter().flat_map(Rule::kernels)
     }
 
     /// Adds a rule, or replaces the one of the same id between two batches. After an error nothing has changed.

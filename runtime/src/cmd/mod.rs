@@ -2,9 +2,11 @@
 //! they are the only code besides `main` that ends in an exit code.
 
 mod failure;
+mod run;
 mod validate;
 
 pub use failure::Failure;
+pub use run::RunArgs;
 pub use validate::ValidateArgs;
 
 use crate::config::{self, Config, Environment};
@@ -25,6 +27,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the rules of a directory over what sources deliver, until SIGTERM
+    Run(RunArgs),
     /// Check a configuration and list everything that is wrong with it
     Validate(ValidateArgs),
 }
@@ -56,6 +60,7 @@ impl Cli {
     pub fn run(self) -> Result<(), Failure> {
         log::set_up(self.log.log_format, self.log.log_level);
         match self.command {
+            Command::Run(args) => run::run(&args),
             Command::Validate(args) => validate::run(&args),
         }
     }

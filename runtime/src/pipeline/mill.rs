@@ -13,8 +13,8 @@ use crate::config::LimitsConfig;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::message::{Delivery, Message};
 use crate::rule::{GuestEngine, MillGuests};
-use crate::telemetry::rule::RuleMetrics;
 use crate::telemetry::mill::{MillMetrics, SourceMetrics};
+use crate::telemetry::rule::RuleMetrics;
 use rulemill_core::{Bounds, KernelsId, Micros, Output, Removal, RuleVersion, Swap, TopicId, TopicTable};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -54,7 +54,13 @@ struct Placed {
 
 impl Mill {
     /// A mill without rules.
-    pub(super) fn new(engine: GuestEngine, outlet: Outlet, metrics: MillMetrics, unmatched: Option<Unmatched>) -> Self {
+    pub(super) fn new(
+        engine: GuestEngine,
+        outlet: Outlet,
+        accounts: Accounts,
+        metrics: MillMetrics,
+        unmatched: Option<Unmatched>,
+    ) -> Self {
         Mill {
             guests: MillGuests::new(engine),
             topics: TopicTable::new(),

@@ -107,7 +107,7 @@ impl Pipeline {
         let engine = GuestEngine::new().map_err(|error| StartError::Engine(format!("{error:#}")))?;
 
         let filters = filter_channels(&config);
-        let mills = start_mills(&engine, &dead_letters, &metrics, &filters, tap)?;
+        let mills = start_mills(&engine, &dead_letters, &metrics, &filters, tap.as_ref())?;
         let (snapshot, published) = watch::channel(Arc::default());
         let (source_names, names_changed) = watch::channel(config.sources.keys().cloned().collect());
         let (deployment, deployment_changed) = watch::channel(Deployment {
@@ -191,7 +191,8 @@ impl Pipeline {
         for name in changes.sources.added.iter().chain(&changes.sources.changed) {
             self.start_source(name);
         }
-        self.source_names.send_replace(self.config.sources.keys().cloned().collect());
+        self.source_names
+            .send_replace(self.config.sources.keys().cloned().collect());
         // Rules are resolved anew even when only sinks changed: they may be waiting for one.
         self.deployment.send_replace(Deployment {
             rules: self.config.rules.clone(),
@@ -321,14 +322,14 @@ fn start_mills(
     dead_letters: &DeadLetters,
     metrics: &Metrics,
     filters: &BTreeMap<String, watch::Sender<Vec<TopicFilter>>>,
-    tap: Option<SyncSender<EncodedEmission>>,
+    tap: Option<&SyncSender<EncodedEmission>>,
 ) -> Result<Arc<Mills>, StartError> {
     let count = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(MILLS_MAX);
     let mills = (0..count)
         .map(|number| {
-            let outlet = Outlet::new(dead_letters.clone(), tap.clone());
+            let outlet = Outlet::new(dead_letters.clone(), tap.cloned());
             // Every mill that gets a message would find it unmatched; one of them gets all messages, and tells.
             let unmatched = (number == 0).then(|| {
                 let receivers = filters
@@ -336,7 +337,13 @@ fn start_mills(
                     .map(|(name, sender)| (name.as_str().into(), sender.subscribe()));
                 Unmatched::new(receivers.collect())
             });
-            Mill::new(engine.clone(), outlet, Accounts::new(metrics.rules.clone()), metrics.mills.clone(), unmatched)
+            Mill::new(
+                engine.clone(),
+                outlet,
+                Accounts::new(metrics.rules.clone()),
+                metrics.mills.clone(),
+                unmatched,
+            )
         })
         .collect();
     Ok(Arc::new(Mills::start(mills).map_err(StartError::Thread)?))

@@ -83,7 +83,7 @@ struct Queues(Mutex<BTreeMap<Arc<str>, Arc<QueueDepth>>>);
 impl SinkMetrics {
     /// Makes the metrics part of `registry`. Counters get the suffix `_total` from the encoder.
     pub fn register(&self, registry: &mut Registry) {
-        let registry = registry.sub_registry_with_prefix("rulemill_sink");
+        let registry = registry.sub_registry_with_prefix("sink");
         registry.register("emissions", "Emissions delivered", self.emissions.clone());
         registry.register("rows", "Rows delivered", self.rows.clone());
         registry.register("bytes", "Bytes of JSON delivered", self.bytes.clone());

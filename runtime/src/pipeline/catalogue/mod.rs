@@ -184,7 +184,7 @@ impl Catalogue {
             .and_then(|entry| entry.library().map(ToOwned::to_owned));
         let Some(library) = &loaded.library else {
             if let Some(before) = before {
-                return Ok(self.give_up_library(&before, name).await?);
+                return self.give_up_library(&before, name).await;
             }
             return Ok(Ok(()));
         };
@@ -304,7 +304,7 @@ impl Catalogue {
         Ok(spec)
     }
 
-    fn accept(&mut self, name: &str, candidate: Candidate, stream: Option<(StreamKey, usize)>, sinks: Vec<String>) {
+    fn accept(&mut self, name: &str, candidate: Candidate, stream: Option<(StreamKey, usize)>) {
         if let Some(library) = &candidate.loaded.library {
             let functions = library.description.scalars.len() + library.description.aggregates.len();
             tracing::info!(library = library.description.name, functions, "library loaded");
