@@ -248,7 +248,9 @@ fn take_rows(version: &mut Version, rest: &mut Vec<u32>, ready: &Ready<'_>) {
     }
 }
 
-/// Rows without a usable time are left to the next version. Those that it leaves move the watermark all the same.
+/// Rows without a usable time are left to the next version, and so are all once the watermark has passed the last window.
+/// While a version gives way, each row of the stream moves its watermark, filtered or not, taken or left: what remains to
+/// be taken must not depend on where batches end.
 fn take_by_event(version: &mut Version, until: i64, rest: &mut Vec<u32>, ready: &Ready<'_>) {
     let Some((timing, link)) = version.event_source() else {
         version.frame.restart_with(std::iter::empty());
@@ -262,19 +264,24 @@ fn take_by_event(version: &mut Version, until: i64, rest: &mut Vec<u32>, ready: 
         unreachable!("compile checks that the event time is a time");
     };
     version.heralds.clear();
+    let mut watermark = version.watermark;
     let mut taken = Vec::new();
     let mut left = Vec::new();
     for (&row, &cell) in rest.iter().zip(&cells) {
-        let cell = cell as usize;
-        let null = view.column.is_null(cell) || failed.binary_search_by_key(&row, |failed| failed.row).is_ok();
-        match event_time(times[cell], null, ready.clocks[row as usize], &timing) {
-            Ok(time) if time < until => taken.push(row),
-            Ok(time) => {
-                left.push(row);
-                version.heralds.push((row, time));
-            }
-            Err(_) => left.push(row),
+        let (cell, clock) = (cell as usize, ready.clocks[row as usize]);
+        watermark.pass(clock, &timing);
+        if watermark.time() >= until {
+            left.push(row);
+            continue;
         }
+        let null = view.column.is_null(cell) || failed.binary_search_by_key(&row, |failed| failed.row).is_ok();
+        let Ok(time) = event_time(times[cell], null, clock, &timing) else {
+            left.push(row);
+            continue;
+        };
+        watermark.see(time, i64::MAX, clock, &timing);
+        version.heralds.push((row, time));
+        if time < until { &mut taken } else { &mut left }.push(row);
     }
     version.frame.restart_with(taken.into_iter());
     *rest = left;

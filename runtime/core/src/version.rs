@@ -65,7 +65,7 @@ pub(crate) struct Version {
     pub(crate) windows: VecDeque<OpenWindow>,
     spare: Option<OpenWindow>,
     pub(crate) frame: Frame,
-    /// Rows of the batch that a newer version takes, with their event time: they move this version's watermark too.
+    /// While this version gives way to a newer one: rows of the batch with their event time, which move the watermark.
     pub(crate) heralds: Vec<(u32, i64)>,
     scratch: Scratch,
     losses: Losses,
@@ -277,7 +277,8 @@ impl Version {
                 continue;
             }
             if self.windows.get(current).is_none_or(|window| window.start != start) {
-                match open_event_window(&mut self.windows, &self.program, (start, end), self.watermark.time()) {
+                let open = (&mut self.windows, &mut self.spare);
+                match open_event_window(open, &self.program, (start, end), self.watermark.time()) {
                     Some(position) => current = position,
                     None => {
                         let max = self.program.bounds.windows_max;
@@ -311,13 +312,7 @@ impl Version {
         if self.windows.back().is_some_and(|window| window.start == start) {
             return self.windows.len() - 1;
         }
-        let window = match self.spare.take() {
-            Some(mut spare) => {
-                spare.reopen(&self.program, start, end);
-                spare
-            }
-            None => OpenWindow::new(&self.program, start, end),
-        };
+        let window = new_window(&mut self.spare, &self.program, start, end);
         self.windows.push_back(window);
         self.windows.len() - 1
     }
@@ -398,7 +393,7 @@ pub(crate) fn event_time(time: i64, null: bool, clock: i64, timing: &EventTiming
 /// The position of a window, open or opened; `None` when no more may be open. Windows that the watermark has passed are
 /// about to close and do not count.
 fn open_event_window(
-    windows: &mut VecDeque<OpenWindow>,
+    (windows, spare): (&mut VecDeque<OpenWindow>, &mut Option<OpenWindow>),
     program: &Program,
     (start, end): (i64, i64),
     watermark: i64,
@@ -411,8 +406,19 @@ fn open_event_window(
     if open >= program.bounds.windows_max {
         return None;
     }
-    windows.insert(position, OpenWindow::new(program, start, end));
+    windows.insert(position, new_window(spare, program, start, end));
     Some(position)
+}
+
+/// A window without rows, in the memory of a closed one if there is one.
+fn new_window(spare: &mut Option<OpenWindow>, program: &Program, start: i64, end: i64) -> OpenWindow {
+    match spare.take() {
+        Some(mut spare) => {
+            spare.reopen(program, start, end);
+            spare
+        }
+        None => OpenWindow::new(program, start, end),
+    }
 }
 
 /// The rows that a requirement makes bad, ascending, with the reason.

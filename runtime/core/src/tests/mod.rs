@@ -3,4 +3,9 @@
 mod doubles;
 mod driver;
 
+mod faults;
+mod model;
+mod reload;
+mod sharing;
 mod tutorial;
+mod windows;
