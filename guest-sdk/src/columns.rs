@@ -6,6 +6,7 @@ pub use crate::bindings::library::rulemill::guest::columns::{Batch, Blobs, Cells
 pub use crate::bindings::library::rulemill::guest::columns::RowError as RowErrorAt;
 
 use crate::bits;
+use crate::types::RowError;
 use rulemill_plan::{Literal, Type};
 
 impl Column {
@@ -142,6 +143,15 @@ impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Failure {
             message: message.into(),
+        }
+    }
+}
+
+impl RowErrorAt {
+    pub(crate) fn at(row: usize, error: RowError) -> Self {
+        RowErrorAt {
+            row: u32::try_from(row).expect("a batch has fewer than 2^32 rows: its count is 32 bits"),
+            message: error.into_message(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A library: functions and aggregates under one name.
 
+use crate::aggregate::{Accumulator, AggregateEntry};
 use crate::columns::Failure;
 use crate::function::{CallSite, FunctionEntry};
 use rulemill_plan::{BoundArgument, FORMAT, Library};
@@ -16,6 +17,8 @@ pub struct LibraryDefinition {
     pub doc: &'static str,
     /// The scalar functions.
     pub functions: &'static [FunctionEntry],
+    /// The aggregate functions.
+    pub aggregates: &'static [AggregateEntry],
 }
 
 impl LibraryDefinition {
@@ -27,9 +30,19 @@ impl LibraryDefinition {
             version: self.version.to_owned(),
             doc: self.doc.to_owned(),
             scalars: self.functions.iter().map(|entry| (entry.describe)()).collect(),
-            aggregates: Vec::new(),
+            aggregates: self.aggregates.iter().map(|entry| (entry.describe)()).collect(),
             annotations: BTreeMap::new(),
         }
+    }
+
+    /// Whether there is a scalar function of this name.
+    pub fn has_function(&self, name: &str) -> bool {
+        self.functions.iter().any(|entry| (entry.describe)().name == name)
+    }
+
+    /// Whether there is an aggregate of this name.
+    pub fn has_aggregate(&self, name: &str) -> bool {
+        self.aggregates.iter().any(|entry| (entry.describe)().name == name)
     }
 
     /// Binds a call of one of the functions.
@@ -38,6 +51,18 @@ impl LibraryDefinition {
         match entry {
             Some(entry) => CallSite::bind(*entry, arguments),
             None => Err(Failure::new(format!("{} has no function {function}", self.name))),
+        }
+    }
+
+    /// Binds one of the aggregates.
+    pub fn bind_aggregate(&self, aggregate: &str, arguments: &[BoundArgument]) -> Result<Accumulator, Failure> {
+        let entry = self
+            .aggregates
+            .iter()
+            .find(|entry| (entry.describe)().name == aggregate);
+        match entry {
+            Some(entry) => Accumulator::bind(*entry, arguments),
+            None => Err(Failure::new(format!("{} has no aggregate {aggregate}", self.name))),
         }
     }
 }

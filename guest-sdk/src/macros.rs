@@ -23,7 +23,8 @@ macro_rules! library {
     (
         name: $name:literal,
         $(doc: $doc:literal,)?
-        $(functions: [$($function:ident),* $(,)?])? $(,)?
+        $(functions: [$($function:path),* $(,)?] $(,)?)?
+        $(aggregates: [$($aggregate:path),* $(,)?] $(,)?)?
     ) => {
         /// The library that this crate exports.
         pub const LIBRARY: $crate::LibraryDefinition = $crate::LibraryDefinition {
@@ -31,6 +32,7 @@ macro_rules! library {
             version: ::core::env!("CARGO_PKG_VERSION"),
             doc: ::core::concat!($($doc)?),
             functions: &[$($($crate::FunctionEntry::of::<$function>()),*)?],
+            aggregates: &[$($($crate::AggregateEntry::of::<$aggregate>()),*)?],
         };
 
         #[cfg(target_family = "wasm")]

@@ -124,10 +124,7 @@ pub fn column_of<R: Return>(rows: usize, skipped: &Skipped, mut call: impl FnMut
         <KindOf<R> as Kind>::push_default(&mut writer);
         validity.clear(row, rows);
         if let Err(error) = outcome {
-            errors.push(RowErrorAt {
-                row: u32::try_from(row).expect("a batch has less than 2^32 rows, which its count is"),
-                message: error.into_message(),
-            });
+            errors.push(RowErrorAt::at(row, error));
         }
     }
     let column = Column {

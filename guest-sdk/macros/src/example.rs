@@ -75,9 +75,35 @@ impl Example {
         })
     }
 
-    /// The example as an expression of type `rulemill_plan::Example`.
+    /// Refuses an example of an aggregate with a row of too few or too many values.
+    pub(crate) fn check_rows(&self, aggregate: &str, parameters: &[Parameter]) -> Result<(), Error> {
+        for row in &self.arguments {
+            let got = values_of(row).len();
+            if got != parameters.len() {
+                let wanted = parameters.len();
+                let message = format!("this row has {got} values, but `{aggregate}` takes {wanted}");
+                return Err(Error::new_spanned(row, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The example of a scalar function as an expression of type `rulemill_plan::Example`.
     pub(crate) fn description(&self) -> TokenStream {
         let values = self.arguments.iter().map(literal);
+        self.describe(&quote!(::std::vec![::std::vec![#(#values),*]]))
+    }
+
+    /// The example of an aggregate as an expression of type `rulemill_plan::Example`: a row is `[1.0, 2]`, or one value.
+    pub(crate) fn rows_description(&self) -> TokenStream {
+        let rows = self.arguments.iter().map(|row| {
+            let values = values_of(row).into_iter().map(literal);
+            quote!(::std::vec![#(#values),*])
+        });
+        self.describe(&quote!(::std::vec![#(#rows),*]))
+    }
+
+    fn describe(&self, rows: &TokenStream) -> TokenStream {
         let expected = if is_word(&self.expected, "error") {
             quote!(::rulemill_guest::plan::Expected::Error)
         } else {
@@ -86,7 +112,7 @@ impl Example {
         };
         quote! {
             ::rulemill_guest::plan::Example {
-                rows: ::std::vec![::std::vec![#(#values),*]],
+                rows: #rows,
                 expected: #expected,
             }
         }
@@ -108,6 +134,13 @@ fn literal(value: &Expr) -> TokenStream {
         quote!(::rulemill_guest::plan::Literal::Null)
     } else {
         quote!(::rulemill_guest::plan::Literal::from(#value))
+    }
+}
+
+fn values_of(row: &Expr) -> Vec<&Expr> {
+    match row {
+        Expr::Array(values) => values.elems.iter().collect(),
+        value => vec![value],
     }
 }
 

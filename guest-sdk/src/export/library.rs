@@ -1,6 +1,7 @@
 //! The contract's `functions`, for what `library!` defines.
 
 use super::panic::report_panics;
+use crate::aggregate::Accumulator;
 use crate::bindings::library::exports::rulemill::guest::functions;
 use crate::columns::{Batch, Column, Failure, RowErrorAt};
 use crate::function::CallSite;
@@ -19,7 +20,7 @@ pub struct LibraryGuest<L>(PhantomData<L>);
 
 impl<L: ExportedLibrary + 'static> functions::Guest for LibraryGuest<L> {
     type CallSite = CallSite;
-    type Accumulator = NoAccumulator;
+    type Accumulator = Accumulator;
 
     fn describe() -> String {
         report_panics();
@@ -33,9 +34,11 @@ impl<L: ExportedLibrary + 'static> functions::Guest for LibraryGuest<L> {
         Ok((functions::CallSite::new(site), returns))
     }
 
-    fn bind_aggregate(name: String, _arguments: String) -> Result<(functions::Accumulator, String), Failure> {
+    fn bind_aggregate(name: String, arguments: String) -> Result<(functions::Accumulator, String), Failure> {
         report_panics();
-        Err(Failure::new(format!("{} has no aggregate {name}", L::DEFINITION.name)))
+        let accumulator = L::DEFINITION.bind_aggregate(&name, &parse_arguments(&arguments)?)?;
+        let returns = accumulator.returns().name().to_owned();
+        Ok((functions::Accumulator::new(accumulator), returns))
     }
 }
 
@@ -45,24 +48,32 @@ impl functions::GuestCallSite for CallSite {
     }
 }
 
-/// x
-pub struct NoAccumulator;
-
-impl functions::GuestAccumulator for NoAccumulator {
+impl functions::GuestAccumulator for Accumulator {
     fn initial(&self) -> Vec<u64> {
-        Vec::new()
+        Accumulator::initial(self)
     }
-    fn accumulate(&self, _: Vec<u64>, _: Vec<u32>, _: Batch) -> Result<(Vec<u64>, Vec<RowErrorAt>), Failure> {
-        Err(Failure::new("none"))
+
+    fn accumulate(
+        &self,
+        mut states: Vec<u64>,
+        group_of_row: Vec<u32>,
+        arguments: Batch,
+    ) -> Result<(Vec<u64>, Vec<RowErrorAt>), Failure> {
+        let errors = Accumulator::accumulate(self, &mut states, &group_of_row, &arguments)?;
+        Ok((states, errors))
     }
-    fn merge(&self, _: Vec<u64>, _: Vec<u64>) -> Result<Vec<u64>, Failure> {
-        Err(Failure::new("none"))
+
+    fn merge(&self, mut into: Vec<u64>, other: Vec<u64>) -> Result<Vec<u64>, Failure> {
+        Accumulator::merge(self, &mut into, &other)?;
+        Ok(into)
     }
-    fn finish(&self, _: Vec<u64>) -> Result<Column, Failure> {
-        Err(Failure::new("none"))
+
+    fn finish(&self, states: Vec<u64>) -> Result<Column, Failure> {
+        Accumulator::finish(self, &states)
     }
-    fn migrate(&self, _: u64, _: Vec<u64>) -> Option<Vec<u64>> {
-        None
+
+    fn migrate(&self, from_fingerprint: u64, states: Vec<u64>) -> Option<Vec<u64>> {
+        Accumulator::migrate(self, from_fingerprint, &states)
     }
 }
 

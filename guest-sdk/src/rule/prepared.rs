@@ -141,6 +141,11 @@ impl Rule {
 }
 
 impl Prepared {
+    /// How many kernels the rule has. A rule without any needs no instance once it is described.
+    pub fn kernel_count(&self) -> usize {
+        self.kernels.len()
+    }
+
     /// Runs a kernel over a batch of the columns that the plan names for it.
     pub fn run(&self, kernel: u32, input: &Batch) -> Result<(Batch, Vec<RowErrorAt>), Failure> {
         let Some((arguments, body)) = self.kernels.get(kernel as usize) else {
