@@ -2,6 +2,7 @@
 
 use crate::arguments::{Arguments, Skipped};
 use crate::columns::{Batch, Column, Failure, RowErrorAt};
+use crate::describe::FunctionText;
 use crate::function::BoundArguments;
 use crate::output::{Return, column_of};
 use crate::state::State;
@@ -15,7 +16,7 @@ pub trait Aggregate: State {
     type Result: Return;
 
     /// What the library says about it.
-    fn describe() -> AggregateFunction;
+    const TEXT: FunctionText;
 
     /// Adds every row to the state of its group. A row with a null that the aggregate does not take is left out.
     #[doc(hidden)]
@@ -101,7 +102,9 @@ impl<S: State> GroupStates<'_, S> {
 /// An aggregate function as a value.
 #[derive(Clone, Copy, Debug)]
 pub struct AggregateEntry {
-    pub(crate) describe: fn() -> AggregateFunction,
+    pub(crate) text: &'static FunctionText,
+    words: usize,
+    fingerprint: u64,
     initial: fn() -> Vec<u64>,
     accumulate: fn(&mut [u64], &[u32], &Arguments<'_>) -> Result<Vec<RowErrorAt>, Failure>,
     merge: fn(&mut [u64], &[u64]) -> Result<(), Failure>,
@@ -117,13 +120,20 @@ impl AggregateEntry {
             "the state of an aggregate must have 1 to 64 words"
         );
         AggregateEntry {
-            describe: A::describe,
+            text: &A::TEXT,
+            words: A::WORDS,
+            fingerprint: A::FINGERPRINT,
             initial: || words_of(&A::default()),
             accumulate: accumulate::<A>,
             merge: merge::<A>,
             finish: finish::<A>,
             migrate: migrate::<A>,
         }
+    }
+
+    /// What the library says about it.
+    pub fn describe(&self) -> AggregateFunction {
+        self.text.aggregate(self.words, self.fingerprint)
     }
 }
 
@@ -139,11 +149,10 @@ pub struct Accumulator {
 impl Accumulator {
     /// Resolves the types and parses the literals. The failure names the argument and says what it must be.
     pub fn bind(aggregate: AggregateEntry, arguments: &[BoundArgument]) -> Result<Self, Failure> {
-        let description = (aggregate.describe)();
         Ok(Accumulator {
             aggregate,
-            returns: description.returns,
-            arguments: BoundArguments::new(&description.name, &description.parameters, arguments)?,
+            returns: aggregate.text.returns,
+            arguments: BoundArguments::new(aggregate.text, arguments)?,
         })
     }
 

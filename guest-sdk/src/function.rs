@@ -2,13 +2,16 @@
 
 use crate::arguments::{Argument, Arguments};
 use crate::columns::{Batch, Column, Failure};
+use crate::describe::{FunctionText, ParameterText};
 use crate::output::Evaluated;
-use rulemill_plan::{BoundArgument, Parameter, ScalarFunction, Type};
+use rulemill_plan::{BoundArgument, ScalarFunction, Type, Volatility};
 
 /// A scalar function. `#[function]` on `fn f` implements it for a type `f` that exists beside the function.
 pub trait Function {
     /// What the library says about it.
-    fn describe() -> ScalarFunction;
+    const TEXT: FunctionText;
+    /// What the host may assume when it saves calls.
+    const VOLATILITY: Volatility;
 
     /// Computes it for all rows.
     fn evaluate(arguments: &Arguments<'_>) -> Result<Evaluated, Failure>;
@@ -17,17 +20,24 @@ pub trait Function {
 /// A scalar function as a value.
 #[derive(Clone, Copy, Debug)]
 pub struct FunctionEntry {
-    pub(crate) describe: fn() -> ScalarFunction,
-    pub(crate) evaluate: fn(&Arguments<'_>) -> Result<Evaluated, Failure>,
+    pub(crate) text: &'static FunctionText,
+    volatility: Volatility,
+    evaluate: fn(&Arguments<'_>) -> Result<Evaluated, Failure>,
 }
 
 impl FunctionEntry {
     /// The function `F`.
     pub const fn of<F: Function>() -> Self {
         FunctionEntry {
-            describe: F::describe,
+            text: &F::TEXT,
+            volatility: F::VOLATILITY,
             evaluate: F::evaluate,
         }
+    }
+
+    /// What the library says about it.
+    pub fn describe(&self) -> ScalarFunction {
+        self.text.scalar(self.volatility)
     }
 }
 
@@ -42,11 +52,10 @@ pub struct CallSite {
 impl CallSite {
     /// Resolves the types and parses the literals. The failure names the argument and says what it must be.
     pub fn bind(function: FunctionEntry, arguments: &[BoundArgument]) -> Result<Self, Failure> {
-        let description = (function.describe)();
         Ok(CallSite {
             function,
-            returns: description.returns,
-            arguments: BoundArguments::new(&description.name, &description.parameters, arguments)?,
+            returns: function.text.returns,
+            arguments: BoundArguments::new(function.text, arguments)?,
         })
     }
 
@@ -75,15 +84,16 @@ pub(crate) enum Slot {
 }
 
 impl BoundArguments {
-    pub(crate) fn new(function: &str, parameters: &[Parameter], arguments: &[BoundArgument]) -> Result<Self, Failure> {
-        check_count(function, parameters, arguments.len())?;
+    pub(crate) fn new(function: &FunctionText, arguments: &[BoundArgument]) -> Result<Self, Failure> {
+        let FunctionText { name, parameters, .. } = *function;
+        check_count(name, parameters, arguments.len())?;
         let mut slots = Vec::with_capacity(arguments.len());
         for (position, argument) in arguments.iter().enumerate() {
             // The last parameter stands for all arguments beyond it when it is variadic.
             let Some(parameter) = parameters.get(position).or(parameters.last()) else {
                 continue;
             };
-            slots.push(bind_argument(function, position, parameter, argument)?);
+            slots.push(bind_argument(name, position, parameter, argument)?);
         }
         Ok(BoundArguments { slots })
     }
@@ -108,7 +118,7 @@ impl BoundArguments {
     }
 }
 
-fn check_count(function: &str, parameters: &[Parameter], got: usize) -> Result<(), Failure> {
+fn check_count(function: &str, parameters: &[ParameterText], got: usize) -> Result<(), Failure> {
     let variadic = parameters.last().is_some_and(|parameter| parameter.variadic);
     let least = parameters.len() - usize::from(variadic);
     if got == parameters.len() || (variadic && got >= least) {
@@ -125,10 +135,10 @@ fn check_count(function: &str, parameters: &[Parameter], got: usize) -> Result<(
 fn bind_argument(
     function: &str,
     position: usize,
-    parameter: &Parameter,
+    parameter: &ParameterText,
     argument: &BoundArgument,
 ) -> Result<Slot, Failure> {
-    let (number, name, wanted) = (position + 1, &parameter.name, parameter.kind);
+    let (number, name, wanted) = (position + 1, parameter.name, parameter.kind);
     let got = match argument {
         BoundArgument::Literal(literal) => match Column::constant(literal, wanted) {
             Some(column) => return Ok(Slot::Constant(column)),

@@ -5,6 +5,8 @@ mod aggregate;
 mod arguments;
 mod bits;
 mod columns;
+#[doc(hidden)]
+pub mod describe;
 mod function;
 mod kind;
 mod library;

@@ -29,25 +29,25 @@ impl LibraryDefinition {
             name: self.name.to_owned(),
             version: self.version.to_owned(),
             doc: self.doc.to_owned(),
-            scalars: self.functions.iter().map(|entry| (entry.describe)()).collect(),
-            aggregates: self.aggregates.iter().map(|entry| (entry.describe)()).collect(),
+            scalars: self.functions.iter().map(FunctionEntry::describe).collect(),
+            aggregates: self.aggregates.iter().map(AggregateEntry::describe).collect(),
             annotations: BTreeMap::new(),
         }
     }
 
     /// Whether there is a scalar function of this name.
     pub fn has_function(&self, name: &str) -> bool {
-        self.functions.iter().any(|entry| (entry.describe)().name == name)
+        self.functions.iter().any(|entry| entry.text.name == name)
     }
 
     /// Whether there is an aggregate of this name.
     pub fn has_aggregate(&self, name: &str) -> bool {
-        self.aggregates.iter().any(|entry| (entry.describe)().name == name)
+        self.aggregates.iter().any(|entry| entry.text.name == name)
     }
 
     /// Binds a call of one of the functions.
     pub fn bind(&self, function: &str, arguments: &[BoundArgument]) -> Result<CallSite, Failure> {
-        let entry = self.functions.iter().find(|entry| (entry.describe)().name == function);
+        let entry = self.functions.iter().find(|entry| entry.text.name == function);
         match entry {
             Some(entry) => CallSite::bind(*entry, arguments),
             None => Err(Failure::new(format!("{} has no function {function}", self.name))),
@@ -56,10 +56,7 @@ impl LibraryDefinition {
 
     /// Binds one of the aggregates.
     pub fn bind_aggregate(&self, aggregate: &str, arguments: &[BoundArgument]) -> Result<Accumulator, Failure> {
-        let entry = self
-            .aggregates
-            .iter()
-            .find(|entry| (entry.describe)().name == aggregate);
+        let entry = self.aggregates.iter().find(|entry| entry.text.name == aggregate);
         match entry {
             Some(entry) => Accumulator::bind(*entry, arguments),
             None => Err(Failure::new(format!("{} has no aggregate {aggregate}", self.name))),

@@ -1,6 +1,6 @@
 //! `#[aggregate]`: an `impl` block with `accumulate`, `merge` and `finish` in, an implementation of `Aggregate` out.
 
-use crate::function::{Reading, describe_parameter, reading};
+use crate::function::{self, Reading, reading};
 use crate::signature::{self, Parameter};
 use crate::{docs, example::Example, lifetimes};
 use proc_macro2::TokenStream;
@@ -28,8 +28,11 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
         example.check_rows(&name, &parameters)?;
     }
     let returned = lifetimes::anonymous(signature::returned(&finish.sig, "`finish`")?);
-    let described = parameters.iter().map(describe_parameter);
-    let descriptions = examples.iter().map(Example::rows_description);
+    let descriptions: Vec<TokenStream> = examples
+        .iter()
+        .map(Example::rows_description)
+        .collect::<Result<_, Error>>()?;
+    let text = function::text(&name, &doc, &parameters, &returned, &descriptions);
     let accumulate_all = accumulate_all(&parameters);
     let older = optional_method(&block, "older").map_or_else(
         || quote!(let _ = fingerprint; ::std::option::Option::None),
@@ -43,17 +46,7 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
         impl ::rulemill_guest::Aggregate for #state {
             type Result = #returned;
 
-            fn describe() -> ::rulemill_guest::plan::AggregateFunction {
-                ::rulemill_guest::plan::AggregateFunction {
-                    name: ::std::string::String::from(#name),
-                    doc: ::std::string::String::from(#doc),
-                    parameters: ::std::vec![#(#described),*],
-                    returns: <::rulemill_guest::KindOf<#returned> as ::rulemill_guest::Kind>::TYPE,
-                    state_words: <#state as ::rulemill_guest::State>::WORDS as u32,
-                    fingerprint: ::std::format!("{:016x}", <#state as ::rulemill_guest::State>::FINGERPRINT),
-                    examples: ::std::vec![#(#descriptions),*],
-                }
-            }
+            const TEXT: ::rulemill_guest::describe::FunctionText = #text;
 
             #accumulate_all
 

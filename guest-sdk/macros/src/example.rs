@@ -4,7 +4,7 @@ use crate::signature::Parameter;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Error, Expr, Token};
+use syn::{Attribute, Error, Expr, ExprLit, ExprUnary, Lit, Token, UnOp};
 
 /// One example as it is written.
 pub(crate) struct Example {
@@ -88,34 +88,30 @@ impl Example {
         Ok(())
     }
 
-    /// The example of a scalar function as an expression of type `rulemill_plan::Example`.
-    pub(crate) fn description(&self) -> TokenStream {
-        let values = self.arguments.iter().map(literal);
-        self.describe(&quote!(::std::vec![::std::vec![#(#values),*]]))
+    /// The example of a scalar function as an expression of type `ExampleText`.
+    pub(crate) fn description(&self) -> Result<TokenStream, Error> {
+        let values = constants(&self.arguments)?;
+        self.describe(&quote!(&[&[#(#values),*]]))
     }
 
-    /// The example of an aggregate as an expression of type `rulemill_plan::Example`: a row is `[1.0, 2]`, or one value.
-    pub(crate) fn rows_description(&self) -> TokenStream {
-        let rows = self.arguments.iter().map(|row| {
-            let values = values_of(row).into_iter().map(literal);
-            quote!(::std::vec![#(#values),*])
-        });
-        self.describe(&quote!(::std::vec![#(#rows),*]))
-    }
-
-    fn describe(&self, rows: &TokenStream) -> TokenStream {
-        let expected = if is_word(&self.expected, "error") {
-            quote!(::rulemill_guest::plan::Expected::Error)
-        } else {
-            let value = literal(&self.expected);
-            quote!(::rulemill_guest::plan::Expected::Value(#value))
-        };
-        quote! {
-            ::rulemill_guest::plan::Example {
-                rows: #rows,
-                expected: #expected,
-            }
+    /// The example of an aggregate as an expression of type `ExampleText`: a row is `[1.0, 2]`, or one value.
+    pub(crate) fn rows_description(&self) -> Result<TokenStream, Error> {
+        let mut rows = Vec::new();
+        for row in &self.arguments {
+            let values = constants(values_of(row))?;
+            rows.push(quote!(&[#(#values),*]));
         }
+        self.describe(&quote!(&[#(#rows),*]))
+    }
+
+    fn describe(&self, rows: &TokenStream) -> Result<TokenStream, Error> {
+        let expected = if is_word(&self.expected, "error") {
+            quote!(::std::option::Option::None)
+        } else {
+            let value = constant(&self.expected)?;
+            quote!(::std::option::Option::Some(#value))
+        };
+        Ok(quote!(::rulemill_guest::describe::ExampleText { rows: #rows, expected: #expected }))
     }
 
     /// The example as a line of documentation.
@@ -129,12 +125,36 @@ impl Example {
     }
 }
 
-fn literal(value: &Expr) -> TokenStream {
-    if is_word(value, "null") {
-        quote!(::rulemill_guest::plan::Literal::Null)
-    } else {
-        quote!(::rulemill_guest::plan::Literal::from(#value))
-    }
+fn constants<'v>(values: impl IntoIterator<Item = &'v Expr>) -> Result<Vec<TokenStream>, Error> {
+    values.into_iter().map(constant).collect()
+}
+
+/// A literal as an expression of type `Constant`.
+fn constant(value: &Expr) -> Result<TokenStream, Error> {
+    let (sign, positive) = match value {
+        Expr::Unary(ExprUnary {
+            op: UnOp::Neg(_), expr, ..
+        }) => ("-", &**expr),
+        value => ("", value),
+    };
+    let variant = match positive {
+        _ if is_word(value, "null") => quote!(Null),
+        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => {
+            let int: i64 = format!("{sign}{}", int.base10_digits())
+                .parse()
+                .map_err(|_| Error::new_spanned(value, "an integer in an example must fit 64 bits"))?;
+            quote!(Int(#int))
+        }
+        Expr::Lit(ExprLit { lit: Lit::Float(_), .. }) => quote!(Float(#value)),
+        Expr::Lit(ExprLit { lit: Lit::Str(_), .. }) if sign.is_empty() => quote!(Text(#value)),
+        Expr::Lit(ExprLit { lit: Lit::Bool(_), .. }) if sign.is_empty() => quote!(Bool(#value)),
+        _ => {
+            let message = "an example is made of literals: text, numbers, `true`, `false` and `null`; its result may \
+                           be `error`";
+            return Err(Error::new_spanned(value, message));
+        }
+    };
+    Ok(quote!(::rulemill_guest::describe::Constant::#variant))
 }
 
 fn values_of(row: &Expr) -> Vec<&Expr> {

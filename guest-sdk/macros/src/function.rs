@@ -23,8 +23,11 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
         example.check_count(&name, &parameters)?;
     }
     let doc = docs::text_of(&function.attrs);
-    let described = parameters.iter().map(describe_parameter);
-    let descriptions = examples.iter().map(Example::description);
+    let descriptions: Vec<TokenStream> = examples
+        .iter()
+        .map(Example::description)
+        .collect::<Result<_, Error>>()?;
+    let text = text(&name, &doc, &parameters, &returned, &descriptions);
     let lines = example_lines(&name, &examples);
     let evaluate = evaluate(ident, &parameters);
     let test = (!examples.is_empty()).then(|| test(ident));
@@ -40,16 +43,8 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
         #visibility enum #ident {}
 
         impl ::rulemill_guest::Function for #ident {
-            fn describe() -> ::rulemill_guest::plan::ScalarFunction {
-                ::rulemill_guest::plan::ScalarFunction {
-                    name: ::std::string::String::from(#name),
-                    doc: ::std::string::String::from(#doc),
-                    parameters: ::std::vec![#(#described),*],
-                    returns: <::rulemill_guest::KindOf<#returned> as ::rulemill_guest::Kind>::TYPE,
-                    volatility: ::rulemill_guest::plan::Volatility::#volatility,
-                    examples: ::std::vec![#(#descriptions),*],
-                }
-            }
+            const TEXT: ::rulemill_guest::describe::FunctionText = #text;
+            const VOLATILITY: ::rulemill_guest::plan::Volatility = ::rulemill_guest::plan::Volatility::#volatility;
 
             #evaluate
         }
@@ -73,14 +68,33 @@ fn volatility(attribute: TokenStream) -> Result<Ident, Error> {
     ))
 }
 
-pub(crate) fn describe_parameter(parameter: &Parameter) -> TokenStream {
+/// An expression of type `FunctionText`.
+pub(crate) fn text(
+    name: &str,
+    doc: &str,
+    parameters: &[Parameter],
+    returned: &TokenStream,
+    examples: &[TokenStream],
+) -> TokenStream {
+    let parameters = parameters.iter().map(describe_parameter);
+    quote! {
+        ::rulemill_guest::describe::FunctionText {
+            name: #name,
+            doc: #doc,
+            parameters: &[#(#parameters),*],
+            returns: <::rulemill_guest::KindOf<#returned> as ::rulemill_guest::Kind>::TYPE,
+            examples: &[#(#examples),*],
+        }
+    }
+}
+
+fn describe_parameter(parameter: &Parameter) -> TokenStream {
     let Parameter { name, variadic, .. } = parameter;
     let kind = lifetimes::anonymous(&parameter.kind);
-    let span = parameter.kind.span();
-    let of_kind = quote_spanned!(span=> <#kind as ::rulemill_guest::Parameter<'_>>);
+    let of_kind = quote_spanned!(parameter.kind.span()=> <#kind as ::rulemill_guest::Parameter<'_>>);
     quote! {
-        ::rulemill_guest::plan::Parameter {
-            name: ::std::string::String::from(#name),
+        ::rulemill_guest::describe::ParameterText {
+            name: #name,
             kind: <#of_kind::Kind as ::rulemill_guest::Kind>::TYPE,
             nullable: #of_kind::NULLABLE,
             variadic: #variadic,

@@ -15,10 +15,7 @@ pub type Outcome = Result<Literal, String>;
 ///
 /// Times are given and returned as ints of microseconds; bytes are returned as text.
 pub fn call<const N: usize>(library: &LibraryDefinition, function: &str, rows: &[[Literal; N]]) -> Vec<Outcome> {
-    let entry = library
-        .functions
-        .iter()
-        .find(|entry| (entry.describe)().name == function);
+    let entry = library.functions.iter().find(|entry| entry.text.name == function);
     let entry = entry.unwrap_or_else(|| panic!("{} has no function {function}", library.name));
     let rows: Vec<&[Literal]> = rows.iter().map(<[Literal; N]>::as_slice).collect();
     evaluate(*entry, &rows).unwrap_or_else(|failure| panic!("{}", failure.message))
@@ -27,10 +24,7 @@ pub fn call<const N: usize>(library: &LibraryDefinition, function: &str, rows: &
 /// Aggregates the rows of one group by an aggregate of a library. Panics when there is no such aggregate, or when it
 /// does not take these arguments.
 pub fn aggregate<const N: usize>(library: &LibraryDefinition, aggregate: &str, rows: &[[Literal; N]]) -> Outcome {
-    let entry = library
-        .aggregates
-        .iter()
-        .find(|entry| (entry.describe)().name == aggregate);
+    let entry = library.aggregates.iter().find(|entry| entry.text.name == aggregate);
     let entry = entry.unwrap_or_else(|| panic!("{} has no aggregate {aggregate}", library.name));
     let rows: Vec<&[Literal]> = rows.iter().map(<[Literal; N]>::as_slice).collect();
     accumulate(*entry, &rows).unwrap_or_else(|failure| panic!("{}", failure.message))
@@ -39,8 +33,8 @@ pub fn aggregate<const N: usize>(library: &LibraryDefinition, aggregate: &str, r
 /// Runs the examples of a function, with columns and with literals; panics with all that do not hold. `#[function]`
 /// makes a test that calls it.
 pub fn check_examples<F: Function>() {
-    let description = F::describe();
     let entry = FunctionEntry::of::<F>();
+    let description = entry.describe();
     check_all(&description.name, &description.examples, |example| {
         let row = example.rows.first().map_or(&[][..], Vec::as_slice);
         let as_columns = evaluate(entry, &[row]).map(|mut outcomes| outcomes.remove(0));
@@ -57,8 +51,8 @@ pub fn check_examples<F: Function>() {
 /// Runs the examples of an aggregate, in one state and merged from one state a row; panics with all that do not hold.
 /// `#[aggregate]` makes a test that calls it.
 pub fn check_aggregate_examples<A: Aggregate>() {
-    let description = A::describe();
     let entry = AggregateEntry::of::<A>();
+    let description = entry.describe();
     let rows_of = |example: &Example| -> Vec<Vec<Literal>> { example.rows.clone() };
     check_all(&description.name, &description.examples, |example| {
         let rows = rows_of(example);
@@ -104,7 +98,7 @@ fn same(expected: &Literal, value: &Literal) -> bool {
 }
 
 fn evaluate(entry: FunctionEntry, rows: &[&[Literal]]) -> Result<Vec<Outcome>, Failure> {
-    let description = (entry.describe)();
+    let description = entry.describe();
     let width = rows.first().map_or(description.parameters.len(), |row| row.len());
     let site = CallSite::bind(entry, &types_of(&description.parameters, width))?;
     let (column, errors) = site.evaluate(&batch_of(&description.parameters, width, rows))?;
@@ -154,7 +148,7 @@ fn accumulate_merged(entry: AggregateEntry, rows: &[&[Literal]]) -> Result<Outco
 }
 
 fn bind_aggregate(entry: AggregateEntry, rows: &[&[Literal]]) -> Result<(Accumulator, Batch), Failure> {
-    let description = (entry.describe)();
+    let description = entry.describe();
     let width = rows.first().map_or(description.parameters.len(), |row| row.len());
     let accumulator = Accumulator::bind(entry, &types_of(&description.parameters, width))?;
     Ok((accumulator, batch_of(&description.parameters, width, rows)))

@@ -1,0 +1,6 @@
+use rulemill_guest::prelude::*;
+
+#[function]
+fn forget(_text: &str) {}
+
+fn main() {}
