@@ -39,7 +39,7 @@ pub(super) struct Client {
     /// QoS 1 messages that are not acknowledged yet.
     inflight: usize,
     /// The messages that wait for room in the collector.
-    handing_over: Option<Pin<Box<dyn Future<Output = Result<(), Closed>> + Send>>>,
+    handing_over: Option<HandingOver>,
     /// Set when the connection is to end; what was taken before is still handed over.
     closing: Option<CloseReason>,
     /// What was wrong with the device's bytes.
@@ -288,6 +288,8 @@ impl Client {
     }
 }
 
+type HandingOver = Pin<Box<dyn Future<Output = Result<(), Closed>> + Send>>;
+
 /// How long to wait for a device's next packet.
 fn patience(keep_alive_s: u16) -> Duration {
     match keep_alive_s {
@@ -301,14 +303,12 @@ fn make_room(buffer: &mut BytesMut) {
     if buffer.is_empty() && buffer.capacity() > READ_BYTES_KEPT {
         *buffer = BytesMut::new();
     }
-    if buffer.len() == buffer.capacity() {
+    if buffer.capacity() - buffer.len() < READ_BYTES_MIN / 2 {
         buffer.reserve(buffer.len().clamp(READ_BYTES_MIN, READ_BYTES_MAX));
     }
 }
 
-async fn handed_over(
-    handing_over: &mut Option<Pin<Box<dyn Future<Output = Result<(), Closed>> + Send>>>,
-) -> Result<(), Closed> {
+async fn handed_over(handing_over: &mut Option<HandingOver>) -> Result<(), Closed> {
     match handing_over {
         Some(handing_over) => handing_over.await,
         None => std::future::pending().await,

@@ -1,1 +1,79 @@
+//! The listener over loopback: devices in the hands of the test, and a real client.
 
+mod closing;
+mod device;
+mod publishing;
+
+use super::*;
+use crate::message::Delivery;
+use crate::telemetry::listener::CloseReason;
+use device::Device;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// Nothing in these tests takes so long.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A listener that runs, and the test's ends of it.
+struct Running {
+    address: SocketAddr,
+    mill: mpsc::Receiver<Delivery>,
+    stop: watch::Sender<bool>,
+    metrics: ListenerMetrics,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// A listener whose mill has room for one batch.
+    async fn start() -> Self {
+        Running::with(|_| {}).await
+    }
+
+    async fn with(adapt: impl FnOnce(&mut Listener)) -> Self {
+        let config = ListenerConfig {
+            mqtt: "127.0.0.1:0".parse().unwrap(),
+            clients_max: 1000,
+            packet_bytes_max: 1 << 20,
+            inflight_max: 100,
+        };
+        let mut listener = Listener::bind(config).await.unwrap();
+        adapt(&mut listener);
+        let (sender, mill) = mpsc::channel(1);
+        let (stop, stop_receiver) = watch::channel(false);
+        let metrics = ListenerMetrics::default();
+        Running {
+            address: listener.local_addr().unwrap(),
+            mill,
+            stop,
+            metrics: metrics.clone(),
+            task: tokio::spawn(listener.run(Inlet::new("listener", [sender]), metrics, stop_receiver)),
+        }
+    }
+
+    /// A device that is connected.
+    async fn device(&self, client_id: &str) -> Device {
+        let mut device = Device::dial(self.address).await;
+        device.connect(client_id).await;
+        device
+    }
+
+    /// The payloads of the next batch.
+    async fn batch(&mut self) -> Vec<String> {
+        let delivery = timeout(DEADLINE, self.mill.recv()).await.expect("a batch").unwrap();
+        let text = |message: &crate::message::Message| String::from_utf8(message.payload.to_vec()).unwrap();
+        delivery.messages.iter().map(text).collect()
+    }
+
+    /// Fills the mill's queue, so that the next batch waits.
+    async fn fill(&self) -> Device {
+        let mut device = self.device("filler").await;
+        device.publish(1, "fill").await;
+        device.expect_ack(1).await;
+        device
+    }
+
+    fn closed(&self, reason: CloseReason) -> u64 {
+        self.metrics.closed(reason).get()
+    }
+}
