@@ -84,8 +84,8 @@ impl Checker {
             Ok(tls) => Some(tls),
             Err(problems) => {
                 for problem in problems {
-                    let spot = raw.spot_of(problem.key);
-                    let spot = spot.unwrap_or_else(|| section.spot.missing(problem.key));
+                    let spot = raw.spot_of(problem.file.key());
+                    let spot = spot.unwrap_or_else(|| section.spot.missing(problem.file.key()));
                     self.problems.add(&spot, problem.message);
                 }
                 None
