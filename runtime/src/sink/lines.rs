@@ -138,3 +138,100 @@ impl LineSink {
 
 /// About how much is written at once, in bytes.
 const WRITE_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::context::Stopper;
+    use crate::sink::test::{delivery, emission, rows};
+    use crate::writer::Output;
+    use std::collections::VecDeque;
+    use std::sync::{Arc, Mutex};
+    use tokio::time::timeout;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// An output that fails as told, one error a write, and then keeps what it is given.
+    #[derive(Clone, Default)]
+    struct Memory {
+        errors: Arc<Mutex<VecDeque<io::ErrorKind>>>,
+        text: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Output for Memory {
+        fn write(&mut self, lines: &mut Vec<u8>) -> io::Result<()> {
+            if let Some(kind) = self.errors.lock().unwrap().pop_front() {
+                return Err(kind.into());
+            }
+            self.text.lock().unwrap().append(lines);
+            Ok(())
+        }
+    }
+
+    impl Memory {
+        fn failing(errors: &[io::ErrorKind]) -> Self {
+            let memory = Memory::default();
+            memory.errors.lock().unwrap().extend(errors);
+            memory
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.text.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    /// Runs a sink until its queue is empty.
+    async fn deliver(memory: &Memory, format: SinkFormat, emissions: Vec<EncodedEmission>) -> Delivery {
+        let folder = tempfile::tempdir().unwrap();
+        let delivery = delivery(folder.path());
+        let writer = WriterThread::spawn("test", memory.clone()).unwrap();
+        let mut sink = LineSink::new(delivery.clone(), format, writer);
+        sink.retry = (Duration::from_millis(1), Duration::from_millis(2));
+        let (stopper, stop) = Stopper::new();
+        for emission in emissions {
+            delivery.outbox.push(emission, clock::monotonic());
+        }
+        let task = tokio::spawn(sink.run(stop));
+        timeout(PATIENCE, delivery.outbox.emptied()).await.unwrap();
+        stopper.stop();
+        timeout(PATIENCE, task).await.unwrap().unwrap();
+        delivery
+    }
+
+    fn two() -> Vec<EncodedEmission> {
+        vec![rows(&[r#"{"a":1}"#, r#"{"a":2}"#]), emission("b")]
+    }
+
+    #[tokio::test]
+    async fn a_line_is_an_emission_or_a_row() {
+        for (format, expect) in [
+            (SinkFormat::Array, "[{\"a\":1},{\"a\":2}]\n[{\"name\":\"b\"}]\n"),
+            (SinkFormat::Single, "{\"a\":1}\n{\"a\":2}\n{\"name\":\"b\"}\n"),
+        ] {
+            let memory = Memory::default();
+            let delivery = deliver(&memory, format, two()).await;
+            assert_eq!(memory.text(), expect);
+            assert_eq!(
+                (delivery.counters.emissions.get(), delivery.counters.rows.get()),
+                (2, 3)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_is_full_for_a_while_costs_nothing() {
+        let memory = Memory::failing(&[io::ErrorKind::StorageFull, io::ErrorKind::StorageFull]);
+        let delivery = deliver(&memory, SinkFormat::Array, vec![emission("a")]).await;
+        assert_eq!(memory.text(), "[{\"name\":\"a\"}]\n");
+        assert_eq!(delivery.counters.retries.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_output_that_nobody_reads_drops_and_counts_and_the_sink_goes_on() {
+        let memory = Memory::failing(&[io::ErrorKind::BrokenPipe]);
+        let delivery = deliver(&memory, SinkFormat::Array, two()).await;
+        assert_eq!(memory.text(), "");
+        assert_eq!(delivery.counters.dropped("output_closed").get(), 2);
+        assert_eq!(delivery.counters.emissions.get(), 0);
+    }
+}

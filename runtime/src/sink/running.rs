@@ -6,7 +6,7 @@ use super::lines::LineSink;
 use super::mqtt::{MqttSink, Timing};
 use super::outbox::{Outbox, Pushed};
 use crate::clock;
-use crate::config::{SinkConfig, SinkKind};
+use crate::config::{NameChanges, SinkConfig, SinkKind};
 use crate::emit::{DeadLetters, EncodedEmission};
 use crate::telemetry::sink::SinkMetrics;
 use crate::writer::{RotatingFile, Stdout, WriterThread};
@@ -68,7 +68,6 @@ pub enum SinkError {
 
 #[derive(Debug)]
 struct Running {
-    config: SinkConfig,
     delivery: Delivery,
     stopper: Stopper,
     task: JoinHandle<()>,
@@ -88,32 +87,33 @@ impl Sinks {
         };
         for (name, config) in configs {
             let delivery = sinks.delivery(name, config);
-            let running = Running::start(config.clone(), delivery)?;
+            let running = Running::start(config, delivery)?;
             sinks.running.insert(name.clone(), running);
         }
         Ok(sinks)
     }
 
-    /// Changes the running sinks to those of `configs`. Unchanged ones go on; a changed one keeps its queue and its
-    /// handles, so nothing is lost; a removed one is drained in the background for at most `drain_timeout`, and its
-    /// handles then refuse. One with TLS counts as changed, so that renewed certificates are taken up.
+    /// Changes the running sinks to those of `configs`, which differ from the running ones as `changes` says. All others
+    /// go on undisturbed. A changed one keeps its queue and its handles, so nothing is lost; a removed one is drained in
+    /// the background for at most `drain_timeout`, and its handles then refuse.
     ///
     /// A sink that cannot be started as configured keeps running as it was; all such errors are returned.
-    pub async fn reload(&mut self, configs: &BTreeMap<String, SinkConfig>, drain_timeout: Duration) -> Vec<SinkError> {
-        let removed: Vec<_> = self
-            .running
-            .keys()
-            .filter(|name| !configs.contains_key(*name))
-            .cloned()
-            .collect();
-        for name in removed {
-            if let Some(running) = self.running.remove(&name) {
-                tokio::spawn(running.drain(name, Instant::now() + drain_timeout));
+    pub async fn reload(
+        &mut self,
+        configs: &BTreeMap<String, SinkConfig>,
+        changes: &NameChanges,
+        drain_timeout: Duration,
+    ) -> Vec<SinkError> {
+        for name in &changes.removed {
+            if let Some(running) = self.running.remove(name) {
+                tokio::spawn(running.drain(name.clone(), Instant::now() + drain_timeout));
             }
         }
         let mut errors = Vec::new();
-        for (name, config) in configs {
-            if let Err(error) = self.change(name, config).await {
+        for name in changes.added.iter().chain(&changes.changed) {
+            if let Some(config) = configs.get(name)
+                && let Err(error) = self.change(name, config).await
+            {
                 errors.push(error);
             }
         }
@@ -147,13 +147,10 @@ impl Sinks {
 
     async fn change(&mut self, name: &str, config: &SinkConfig) -> Result<(), SinkError> {
         let Some(running) = self.running.get(name) else {
-            let running = Running::start(config.clone(), self.delivery(name, config))?;
+            let running = Running::start(config, self.delivery(name, config))?;
             self.running.insert(name.to_owned(), running);
             return Ok(());
         };
-        if running.config == *config {
-            return Ok(());
-        }
         let delivery = running.delivery.clone();
         let task = build(config, delivery.clone())?;
         if let Some(old) = self.running.remove(name) {
@@ -161,7 +158,7 @@ impl Sinks {
         }
         delivery.outbox.rewind();
         delivery.outbox.reconfigure(config);
-        let running = Running::spawn(config.clone(), delivery, task);
+        let running = Running::spawn(delivery, task);
         self.running.insert(name.to_owned(), running);
         Ok(())
     }
@@ -185,15 +182,14 @@ impl SinkHandle {
 }
 
 impl Running {
-    fn start(config: SinkConfig, delivery: Delivery) -> Result<Self, SinkError> {
-        let task = build(&config, delivery.clone())?;
-        Ok(Running::spawn(config, delivery, task))
+    fn start(config: &SinkConfig, delivery: Delivery) -> Result<Self, SinkError> {
+        let task = build(config, delivery.clone())?;
+        Ok(Running::spawn(delivery, task))
     }
 
-    fn spawn(config: SinkConfig, delivery: Delivery, task: Task) -> Self {
+    fn spawn(delivery: Delivery, task: Task) -> Self {
         let (stopper, stop) = Stopper::new();
         Running {
-            config,
             delivery,
             stopper,
             task: tokio::spawn(task(stop)),

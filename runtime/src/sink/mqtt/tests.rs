@@ -1,15 +1,19 @@
 //! The sink against a broker in this process, which the test plays packet by packet.
 
 use super::*;
-use crate::config::Credentials;
+use crate::config::{Credentials, TlsConfig};
 use crate::sink::context::Stopper;
 use crate::sink::test::{dead_reasons, delivery, emission, rows};
+use crate::tls::pki::{P256, Pki, RSA_2048};
+use crate::tls::{TlsPurpose, client_config};
 use bytes::BytesMut;
-use rumqttc::{ConnAck, ConnectReturnCode, Packet, PubAck, Publish, QoS};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rumqttc::{ConnAck, ConnectReturnCode, Packet, PubAck, Publish, QoS, mqttbytes};
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -23,8 +27,8 @@ struct Rig {
 }
 
 /// The broker's side of one connection.
-struct Peer {
-    stream: TcpStream,
+struct Peer<S = TcpStream> {
+    stream: S,
     buffer: BytesMut,
 }
 
@@ -81,6 +85,7 @@ impl Rig {
 
     async fn accept(&self) -> Peer {
         let (stream, _) = timeout(PATIENCE, self.listener.accept()).await.unwrap().unwrap();
+        stream.set_nodelay(true).unwrap();
         Peer {
             stream,
             buffer: BytesMut::new(),
@@ -109,7 +114,7 @@ impl Rig {
     }
 }
 
-impl Peer {
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     async fn read(&mut self) -> Packet {
         self.try_read().await.expect("the sink keeps the connection")
     }
@@ -132,7 +137,8 @@ impl Peer {
     async fn write(&mut self, packet: Packet) {
         let mut bytes = BytesMut::new();
         packet.write(&mut bytes, 1 << 20).unwrap();
-        self.stream.write_all(&bytes).await.unwrap();
+        // The sink may have given the connection up meanwhile; what the test reads next tells.
+        let _ = self.stream.write_all(&bytes).await;
     }
 
     async fn publishes(&mut self, count: usize) -> Vec<Publish> {
@@ -150,8 +156,6 @@ impl Peer {
         self.write(Packet::PubAck(PubAck::new(publish.pkid))).await;
     }
 }
-
-use rumqttc::mqttbytes;
 
 fn payloads(publishes: &[Publish]) -> Vec<String> {
     publishes
@@ -221,11 +225,22 @@ async fn a_broker_that_forgets_to_acknowledge_is_left_and_everything_is_sent_aga
     let mut peer = rig.connect().await;
     peer.publishes(1).await;
     assert_eq!(peer.try_read().await, None);
-    let mut peer = rig.connect().await;
-    let again = peer.publishes(1).await;
-    peer.acknowledge(&again[0]).await;
-    rig.emptied().await;
-    assert_eq!(rig.delivery.counters.reconnects("ack_timeout").get(), 1);
+    // On a slow machine even the acknowledgement may come too late, so there may be more than one more connection.
+    let acknowledging = async {
+        loop {
+            let mut peer = rig.connect().await;
+            while let Some(packet) = peer.try_read().await {
+                if let Packet::Publish(publish) = packet {
+                    peer.acknowledge(&publish).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = rig.emptied() => {}
+        () = acknowledging => {}
+    }
+    assert!(rig.delivery.counters.reconnects("ack_timeout").get() >= 1);
 }
 
 #[tokio::test]
@@ -398,4 +413,61 @@ async fn without_tls_settings_nothing_leaves_for_an_ssl_server() {
     timeout(PATIENCE, rig.task).await.unwrap().unwrap();
     let accepted = timeout(Duration::ZERO, rig.listener.accept()).await;
     assert!(accepted.is_err(), "there is no connection");
+}
+
+#[tokio::test]
+async fn mutual_tls_on_port_443_settings_carries_emissions() {
+    let pki = Pki::new();
+    let files = pki.client_files(RSA_2048, RSA_2048.forms()[1]);
+    let client = client_config(&files, TlsPurpose::Mqtt { port: 443 }, clock::wall()).unwrap();
+    let rig = Rig::start(
+        |config| {
+            config.server.host = "localhost".to_owned();
+            config.server.tls = true;
+            config.tls = Some(TlsConfig { client, files });
+        },
+        SinkFormat::Array,
+        PATIENCE,
+    )
+    .await;
+    rig.push(emission("a"));
+    let mut server = pki.server();
+    server.alpn_protocols = vec![b"x-amzn-mqtt-ca".to_vec()];
+    let (stream, _) = timeout(PATIENCE, rig.listener.accept()).await.unwrap().unwrap();
+    let stream = TlsAcceptor::from(Arc::new(server)).accept(stream).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"x-amzn-mqtt-ca"[..]));
+    assert_eq!(stream.get_ref().1.server_name(), Some("localhost"));
+    let mut peer = Peer {
+        stream,
+        buffer: BytesMut::new(),
+    };
+    assert!(matches!(peer.read().await, Packet::Connect(_)));
+    peer.write(Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false)))
+        .await;
+    let publishes = peer.publishes(1).await;
+    peer.acknowledge(&publishes[0]).await;
+    rig.emptied().await;
+}
+
+#[tokio::test]
+async fn a_server_of_another_authority_is_counted_as_a_tls_failure() {
+    let (pki, other) = (Pki::new(), Pki::new());
+    let files = pki.client_files(P256, P256.forms()[0]);
+    let client = client_config(&files, TlsPurpose::Mqtt { port: 8883 }, clock::wall()).unwrap();
+    let rig = Rig::start(
+        |config| {
+            config.server.host = "localhost".to_owned();
+            config.server.tls = true;
+            config.tls = Some(TlsConfig { client, files });
+        },
+        SinkFormat::Array,
+        PATIENCE,
+    )
+    .await;
+    let acceptor = TlsAcceptor::from(Arc::new(other.server()));
+    for _ in 0..2 {
+        let (stream, _) = timeout(PATIENCE, rig.listener.accept()).await.unwrap().unwrap();
+        assert!(acceptor.accept(stream).await.is_err());
+    }
+    assert!(rig.delivery.counters.reconnects("tls").get() >= 1);
 }

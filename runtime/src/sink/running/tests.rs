@@ -1,1 +1,147 @@
+use super::*;
+use crate::config::{FileSinkConfig, MqttSinkConfig, OnFull, ServerAddress, SinkFormat};
+use crate::sink::test::{dead_letters, emission};
+use std::path::Path;
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn config(kind: SinkKind) -> SinkConfig {
+    SinkConfig {
+        kind,
+        format: SinkFormat::Array,
+        queue_bytes_max: 1 << 20,
+        on_full: OnFull::Block,
+    }
+}
+
+fn file(folder: &Path, name: &str) -> SinkConfig {
+    config(SinkKind::File(FileSinkConfig {
+        path: folder.join(name),
+        rotate_bytes: 1 << 20,
+        keep: 1,
+    }))
+}
+
+/// A broker that takes connections and never says a word.
+async fn silent_broker() -> (tokio::net::TcpListener, SinkConfig) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = config(SinkKind::Mqtt(MqttSinkConfig {
+        server: ServerAddress {
+            host: "127.0.0.1".to_owned(),
+            port,
+            tls: false,
+        },
+        topic: "t".to_owned(),
+        qos: 1,
+        retain: false,
+        client_id: "c".to_owned(),
+        credentials: None,
+        tls: None,
+        keep_alive: PATIENCE,
+        inflight_max: 10,
+        payload_bytes_max: 1000,
+        publishes_per_second_max: None,
+        bytes_per_second_max: None,
+    }));
+    (listener, config)
+}
+
+fn start(folder: &Path, configs: &[(&str, SinkConfig)]) -> Sinks {
+    Sinks::start(&named(configs), SinkMetrics::default(), dead_letters(folder)).unwrap()
+}
+
+fn named(configs: &[(&str, SinkConfig)]) -> BTreeMap<String, SinkConfig> {
+    configs
+        .iter()
+        .map(|(name, config)| ((*name).to_owned(), config.clone()))
+        .collect()
+}
+
+fn read(folder: &Path, name: &str) -> String {
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+#[tokio::test]
+async fn draining_delivers_what_was_pushed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let sinks = start(path, &[("a", file(path, "a.jsonl")), ("b", file(path, "b.jsonl"))]);
+    sinks.handle("a").unwrap().push(emission("1"));
+    sinks.handle("b").unwrap().push(emission("2"));
+    sinks.handle("b").unwrap().push(emission("3"));
+    assert!(sinks.handle("c").is_none());
+    assert_eq!(sinks.drain(PATIENCE).await, []);
+    assert_eq!(read(path, "a.jsonl"), "[{\"name\":\"1\"}]\n");
+    assert_eq!(read(path, "b.jsonl"), "[{\"name\":\"2\"}]\n[{\"name\":\"3\"}]\n");
+}
+
+#[tokio::test]
+async fn draining_ends_at_its_deadline_and_says_what_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let (_listener, broker) = silent_broker().await;
+    let sinks = start(path, &[("cloud", broker), ("disk", file(path, "a.jsonl"))]);
+    let handle = sinks.handle("cloud").unwrap();
+    assert_eq!(handle.push(emission("1")), Pushed::Queued);
+    let left = sinks.drain(Duration::from_millis(1)).await;
+    let expect = Undelivered {
+        sink: "cloud".to_owned(),
+        emissions: 1,
+    };
+    assert_eq!(left, [expect]);
+    assert_eq!(handle.push(emission("2")), Pushed::Closed);
+}
+
+#[tokio::test]
+async fn a_changed_sink_keeps_its_queue_and_its_handles() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let (listener, broker) = silent_broker().await;
+    let mut sinks = start(path, &[("x", broker), ("same", file(path, "same.jsonl"))]);
+    let handle = sinks.handle("x").unwrap();
+    handle.push(emission("1"));
+    let _connection = listener.accept().await.unwrap();
+
+    let configs = named(&[("x", file(path, "x.jsonl")), ("same", file(path, "other.jsonl"))]);
+    let changes = NameChanges {
+        changed: ["x".to_owned()].into(),
+        ..NameChanges::default()
+    };
+    assert!(sinks.reload(&configs, &changes, PATIENCE).await.is_empty());
+
+    handle.push(emission("2"));
+    sinks.handle("same").unwrap().push(emission("3"));
+    assert_eq!(sinks.drain(PATIENCE).await, []);
+    assert_eq!(read(path, "x.jsonl"), "[{\"name\":\"1\"}]\n[{\"name\":\"2\"}]\n");
+    assert_eq!(read(path, "same.jsonl"), "[{\"name\":\"3\"}]\n");
+}
+
+#[tokio::test]
+async fn sinks_are_added_and_removed_and_a_removed_one_is_drained() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let mut sinks = start(path, &[("old", file(path, "old.jsonl"))]);
+    let old = sinks.handle("old").unwrap();
+    old.push(emission("1"));
+    let changes = NameChanges {
+        added: ["new".to_owned()].into(),
+        removed: ["old".to_owned()].into(),
+        ..NameChanges::default()
+    };
+    let configs = named(&[("new", file(path, "new.jsonl"))]);
+    assert!(sinks.reload(&configs, &changes, PATIENCE).await.is_empty());
+    assert!(sinks.handle("old").is_none());
+    sinks.handle("new").unwrap().push(emission("2"));
+    // The old sink closes in the background.
+    timeout(PATIENCE, async {
+        while old.push(emission("late")) != Pushed::Closed {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert!(read(path, "old.jsonl").starts_with("[{\"name\":\"1\"}]\n"));
+    assert_eq!(sinks.drain(PATIENCE).await, []);
+    assert_eq!(read(path, "new.jsonl"), "[{\"name\":\"2\"}]\n");
+}
