@@ -26,6 +26,6 @@ pub use mosquitto::{Access, Mosquitto};
 pub use mqtt::{Publisher, Received, Subscriber};
 pub use output::Output;
 pub use receiver::HttpReceiver;
-pub use rulemill::{Finished, Rulemill, validate};
+pub use rulemill::{Finished, Rulemill, run_to_end};
 pub use sandbox::Sandbox;
 pub use wait::{LIMIT, wait_for, wait_for_async};

@@ -147,22 +147,36 @@ impl Drop for Rulemill {
     }
 }
 
-/// Runs `rulemill validate` on this configuration.
-pub async fn validate(sandbox: &Sandbox, config: &str) -> Finished {
-    let path = sandbox.write("rulemill.toml", config);
-    let mut process = command(&path, "validate")
-        .current_dir(sandbox.dir())
-        .spawn()
-        .expect("the binary can be started");
-    let stdout = Output::follow(process.stdout.take().expect("stdout is piped"));
-    let stderr = Output::follow(process.stderr.take().expect("stderr is piped"));
-    let status = wait_for("rulemill validate to end", LIMIT, || process.try_wait().ok().flatten()).await;
+/// Runs `rulemill VERB` on this configuration until it ends by itself.
+pub async fn run_to_end(sandbox: &Sandbox, verb: &str, config: &str) -> Finished {
+    let path = sandbox.write("rulemill.toml", with_ports(config, free_port(), free_port()));
+    let mut process = Ending(
+        command(&path, verb)
+            .current_dir(sandbox.dir())
+            .spawn()
+            .expect("the binary can be started"),
+    );
+    let stdout = Output::follow(process.0.stdout.take().expect("stdout is piped"));
+    let stderr = Output::follow(process.0.stderr.take().expect("stderr is piped"));
+    let what = format!("rulemill {verb} to end");
+    let status = wait_for(&what, LIMIT, || process.0.try_wait().ok().flatten()).await;
     stdout.wait_for_end().await;
     stderr.wait_for_end().await;
     Finished {
         code: status.code(),
         stdout: stdout.text(),
         stderr: stderr.text(),
+    }
+}
+
+/// A process that does not outlive the wait for its end.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // It has ended already unless the wait failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -57,6 +57,11 @@ impl Sandbox {
         path
     }
 
+    /// Sets the permission bits of a file.
+    pub fn set_mode(&self, path: &Path, mode: u32) {
+        set_mode(path, mode);
+    }
+
     /// Removes a file of the sandbox.
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.path(name)).expect("a file that the test wrote can be removed");
@@ -84,7 +89,6 @@ impl Default for Sandbox {
     }
 }
 
-/// Sets a file's permission bits.
-pub(crate) fn set_mode(path: &Path, mode: u32) {
+fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("the owner can set permissions");
 }

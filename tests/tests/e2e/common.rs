@@ -1,0 +1,74 @@
+//! What several stories share: configurations, and counting over emissions.
+
+use rulemill_tests::{LIMIT, Mosquitto, Publisher, Rulemill, wait_for};
+use rumqttc::QoS;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A configuration with an HTTP endpoint, the log sink, and these further parts.
+pub(crate) fn config(parts: &[&str]) -> String {
+    let mut text = String::from(
+        r#"
+        [http]
+        listen = "127.0.0.1:$HTTP"
+        [rules]
+        poll_interval = "200ms"
+        [dead_letter]
+        file = "dead-letter.jsonl"
+        "#,
+    );
+    for part in parts {
+        text.push_str(part);
+        text.push('\n');
+    }
+    text
+}
+
+/// The built-in listener.
+pub(crate) const LISTENER: &str = "[listener]\nmqtt = \"127.0.0.1:$LISTENER\"";
+
+/// A source at an open broker.
+pub(crate) fn source(broker: &Mosquitto) -> String {
+    format!("[source.default]\nserver = \"{}\"", broker.tcp_url())
+}
+
+/// A message as the tutorial's devices send it.
+pub(crate) fn reading(temperature: f64, humidity: i64) -> String {
+    format!(r#"{{"temperature": {temperature}, "humidity" : {humidity}}}"#)
+}
+
+/// The topic of a device.
+pub(crate) fn topic(device: &str) -> String {
+    format!("devices/{device}/messages")
+}
+
+/// The sum of `t_count` for each device over all emissions.
+pub(crate) fn counts(emissions: &[Vec<Value>]) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for row in emissions.iter().flatten() {
+        let device = row["device_id"].as_str().expect("every row has a device").to_owned();
+        *counts.entry(device).or_default() += row["t_count"].as_u64().expect("every row has a count");
+    }
+    counts
+}
+
+/// Publishes a reading of the device `marker`, waits until its window is emitted, and gives the number of emissions so
+/// far. The next window has just begun then, and everything sent before is in an emission.
+pub(crate) async fn window_boundary(publisher: &mut Publisher, rulemill: &Rulemill, marker: &str) -> usize {
+    publisher
+        .publish(&topic(marker), reading(0.0, 0), QoS::AtLeastOnce)
+        .await;
+    let what = format!("the window of {marker}");
+    wait_for(&what, LIMIT, || {
+        let emissions = rulemill.emissions_from(0);
+        let at = emissions
+            .iter()
+            .position(|rows| rows.iter().any(|row| row["device_id"] == marker))?;
+        Some(at + 1)
+    })
+    .await
+}
+
+/// How long something may take that waits for a window of two seconds to close.
+pub(crate) const WINDOW_LIMIT: Duration = Duration::from_secs(30);

@@ -1,0 +1,14 @@
+//! The stories that must hold, told by the real binary and real brokers. One module a story.
+
+mod common;
+
+mod tutorial;
+
+mod bad_input;
+mod directory;
+mod listener;
+mod process;
+mod replacing;
+mod shipped_rules;
+mod sinks;
+mod validation;

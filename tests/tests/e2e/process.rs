@@ -1,0 +1,81 @@
+//! The process stops in good order and takes on another configuration.
+
+use crate::common::{LISTENER, WINDOW_LIMIT, config, reading, topic};
+use rulemill_tests::{HttpReceiver, LIMIT, Publisher, Rulemill, Sandbox, wait_for, wait_for_async};
+use rumqttc::QoS;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_sends_what_is_waiting_before_it_ends() {
+    let receiver = HttpReceiver::start(2).await;
+    let sandbox = sandbox();
+    let sink = format!(
+        "[sink.web]\ntype = \"http\"\nurl = \"http://127.0.0.1:{}/\"",
+        receiver.port
+    );
+    let sinks = "default_sinks = [\"log\", \"web\"]";
+    let text = format!("stop_timeout = \"15s\"\n{}", config(&[LISTENER, &sink]));
+    let text = text.replace("[rules]", &format!("[rules]\n{sinks}"));
+    let mut rulemill = Rulemill::start(&sandbox, &text).await;
+    let mut publisher = Publisher::connect(rulemill.listener);
+    publisher
+        .publish(&topic("a"), reading(20.5, 12), QoS::AtLeastOnce)
+        .await;
+    publisher.flush().await;
+    rulemill
+        .wait_for_emissions("the emission", LIMIT, |all| !all.is_empty())
+        .await;
+
+    let status = rulemill.stop().await;
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(receiver.bodies(), rulemill.stdout().lines());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sighup_adds_a_sink_without_losing_a_window() {
+    let sandbox = sandbox();
+    let before = config(&[LISTENER]);
+    let after = config(&[LISTENER, "[sink.file]\ntype = \"file\"\npath = \"results.jsonl\""])
+        .replace("[rules]", "[rules]\ndefault_sinks = [\"log\", \"file\"]");
+    let rulemill = Rulemill::start(&sandbox, &before).await;
+    let mut publisher = Publisher::connect(rulemill.listener);
+    rulemill.reconfigure(&after);
+    let mut sent = 0;
+    wait_for_async("an emission in the new file", WINDOW_LIMIT, async || {
+        publisher
+            .publish(&topic("a"), reading(20.5, 12), QoS::AtLeastOnce)
+            .await;
+        sent += 1;
+        (!sandbox.read("results.jsonl").is_empty()).then_some(())
+    })
+    .await;
+    let counted = |all: &[Vec<serde_json::Value>]| crate::common::counts(all).get("a") == Some(&sent);
+    rulemill
+        .wait_for_emissions("every message", WINDOW_LIMIT, counted)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sighup_with_a_wrong_configuration_changes_nothing() {
+    let sandbox = sandbox();
+    let good = config(&[LISTENER]);
+    let rulemill = Rulemill::start(&sandbox, &good).await;
+    rulemill.reconfigure(&good.replace("[rules]", "[rules]\ndefault_sinks = [\"nowhere\"]"));
+    let log = rulemill.log().clone();
+    wait_for("the refusal in the log", LIMIT, || {
+        log.text().contains("nowhere").then_some(())
+    })
+    .await;
+    let mut publisher = Publisher::connect(rulemill.listener);
+    publisher
+        .publish(&topic("a"), reading(20.5, 12), QoS::AtLeastOnce)
+        .await;
+    rulemill
+        .wait_for_emissions("an emission", LIMIT, |all| !all.is_empty())
+        .await;
+}
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::with_guests(&["text.wasm", "device_temperature.wasm"]);
+    sandbox.write("rules.d/device_temperature.toml", "window = \"500ms\"");
+    sandbox
+}
