@@ -137,7 +137,7 @@ async fn check(sandbox: &Sandbox, rulemill: &Rulemill, mut publisher: Publisher)
         "{letters:#?}"
     );
     wait_for_async("the metric", LIMIT, async || {
-        let counted = rulemill.metric("rulemill_dead_letters_total", &[]).await;
+        let counted = rulemill.metric("rulemill_dead_letters_rejected_total", &[]).await;
         (counted == bad.len() as f64).then_some(())
     })
     .await;

@@ -2,6 +2,8 @@
 
 mod common;
 
+mod harness;
+
 mod tutorial;
 
 mod bad_input;

@@ -45,6 +45,10 @@ async fn check(sandbox: &Sandbox, rulemill: &Rulemill, mut publisher: Publisher)
     assert!(replaced > 10, "{replaced} replacements are not what was meant");
     assert_eq!(counts.values().sum::<u64>(), sent, "{counts:?}");
     assert_eq!(counts.len(), DEVICES);
+    let reloads = rulemill
+        .metric("rulemill_rule_reloads_total", &["device_temperature", "ok"])
+        .await;
+    assert!(reloads > 3.0, "{reloads} versions taken of {replaced} files written");
 }
 
 /// Publishes until `end`; gives how many.
