@@ -37,17 +37,27 @@ pub(super) enum Scalar<'t> {
 }
 
 /// The cell for a value that is wanted as `kind`. Texts are the caller's, for it knows where the text lives.
+#[inline]
 pub(super) fn convert(scalar: Scalar<'_>, kind: Type) -> Slot<'static> {
-    let cell = match (kind, scalar) {
-        (Type::Bool, Scalar::Bool(value)) => Some(Slot::Bool(value)),
-        (Type::Int, Scalar::Int(value)) => Some(Slot::Int(value)),
-        (Type::Int, Scalar::Float(value)) => whole(value).map(Slot::Int),
-        (Type::Float, Scalar::Float(value)) => Some(Slot::Float(value)),
+    match (kind, scalar) {
+        (Type::Float, Scalar::Float(value)) => Slot::Float(value),
         #[expect(
             clippy::cast_precision_loss,
             reason = "the nearest double is what a float column promises"
         )]
-        (Type::Float, Scalar::Int(value)) => Some(Slot::Float(value as f64)),
+        (Type::Float, Scalar::Int(value)) => Slot::Float(value as f64),
+        (Type::Int, Scalar::Int(value)) => Slot::Int(value),
+        (Type::Bool, Scalar::Bool(value)) => Slot::Bool(value),
+        _ => convert_between(scalar, kind),
+    }
+}
+
+/// The conversions that compute something. Apart, for an optimiser that sees them together with the simple ones computes
+/// them for every value.
+#[inline(never)]
+fn convert_between(scalar: Scalar<'_>, kind: Type) -> Slot<'static> {
+    let cell = match (kind, scalar) {
+        (Type::Int, Scalar::Float(value)) => whole(value).map(Slot::Int),
         #[expect(
             clippy::cast_precision_loss,
             reason = "the nearest double is what a float column promises"
