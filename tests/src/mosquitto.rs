@@ -68,6 +68,13 @@ impl Mosquitto {
         assert!(self.listens().await, "mosquitto ended:\n{}", self.log.text());
     }
 
+    /// Waits until somebody subscribes to exactly this filter.
+    pub async fn wait_for_subscription(&self, filter: &str) {
+        let line = format!("{filter} (QoS ");
+        let what = format!("a subscription to {filter}");
+        wait_for(&what, LIMIT, || self.log.text().contains(&line).then_some(())).await;
+    }
+
     /// The address as rulemill's configuration wants it, without TLS.
     pub fn tcp_url(&self) -> String {
         format!("tcp://127.0.0.1:{}", self.port)

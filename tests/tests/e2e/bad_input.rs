@@ -1,6 +1,6 @@
 //! Bad messages are explained and kept, and disturb nobody.
 
-use crate::common::{LISTENER, WINDOW_LIMIT, config, counts, reading, source, topic, window_boundary};
+use crate::common::{FILTER, LISTENER, WINDOW_LIMIT, config, counts, reading, source, topic, window_boundary};
 use rulemill_tests::{Access, LIMIT, Mosquitto, Publisher, Rulemill, Sandbox, wait_for, wait_for_async};
 use rumqttc::QoS;
 use serde_json::Value;
@@ -18,6 +18,7 @@ async fn bad_messages_through_a_broker_are_explained_and_disturb_nobody() {
     let sandbox = sandbox();
     let broker = Mosquitto::start(&sandbox, Access::Open).await;
     let rulemill = Rulemill::start(&sandbox, &config(&[&source(&broker)])).await;
+    broker.wait_for_subscription(FILTER).await;
     let publisher = Publisher::connect(broker.port);
     check(&sandbox, &rulemill, publisher).await;
 }

@@ -38,6 +38,9 @@ pub(crate) fn reading(temperature: f64, humidity: i64) -> String {
     format!(r#"{{"temperature": {temperature}, "humidity" : {humidity}}}"#)
 }
 
+/// What the shipped rules listen to.
+pub(crate) const FILTER: &str = "devices/+/messages";
+
 /// The topic of a device.
 pub(crate) fn topic(device: &str) -> String {
     format!("devices/{device}/messages")

@@ -1,6 +1,6 @@
 //! The process stops in good order and takes on another configuration.
 
-use crate::common::{LISTENER, WINDOW_LIMIT, config, reading, topic};
+use crate::common::{LISTENER, WINDOW_LIMIT, config, counts, reading, topic};
 use rulemill_tests::{HttpReceiver, LIMIT, Publisher, Rulemill, Sandbox, wait_for, wait_for_async};
 use rumqttc::QoS;
 
@@ -17,17 +17,23 @@ async fn sigterm_sends_what_is_waiting_before_it_ends() {
     let text = text.replace("[rules]", &format!("[rules]\n{sinks}"));
     let mut rulemill = Rulemill::start(&sandbox, &text).await;
     let mut publisher = Publisher::connect(rulemill.listener);
-    publisher
-        .publish(&topic("a"), reading(20.5, 12), QoS::AtLeastOnce)
-        .await;
+    for _ in 0..100 {
+        publisher
+            .publish(&topic("a"), reading(20.5, 12), QoS::AtLeastOnce)
+            .await;
+    }
     publisher.flush().await;
-    rulemill
-        .wait_for_emissions("the emission", LIMIT, |all| !all.is_empty())
-        .await;
 
     let status = rulemill.stop().await;
     assert_eq!(status.code(), Some(0));
+    let counted = counts(&rulemill.emissions_from(0));
+    assert_eq!(
+        counted.get("a"),
+        Some(&100),
+        "what was acknowledged is in a window, also in one that is open"
+    );
     assert_eq!(receiver.bodies(), rulemill.stdout().lines());
+    assert_eq!(receiver.refusals_left(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,7 +54,7 @@ async fn sighup_adds_a_sink_without_losing_a_window() {
         (!sandbox.read("results.jsonl").is_empty()).then_some(())
     })
     .await;
-    let counted = |all: &[Vec<serde_json::Value>]| crate::common::counts(all).get("a") == Some(&sent);
+    let counted = |all: &[Vec<serde_json::Value>]| counts(all).get("a") == Some(&sent);
     rulemill
         .wait_for_emissions("every message", WINDOW_LIMIT, counted)
         .await;

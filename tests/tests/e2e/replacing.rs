@@ -1,6 +1,6 @@
 //! Guests are replaced while messages flow, and every message is counted once.
 
-use crate::common::{LISTENER, config, counts, reading, source, topic, window_boundary};
+use crate::common::{FILTER, LISTENER, config, counts, reading, source, topic, window_boundary};
 use rulemill_tests::{Access, Mosquitto, Publisher, Rulemill, Sandbox, guest};
 use rumqttc::QoS;
 use std::time::Duration;
@@ -19,6 +19,7 @@ async fn no_message_is_lost_or_counted_twice_through_a_broker() {
     let sandbox = sandbox();
     let broker = Mosquitto::start(&sandbox, Access::Open).await;
     let rulemill = Rulemill::start(&sandbox, &config(&[&source(&broker)])).await;
+    broker.wait_for_subscription(FILTER).await;
     let publisher = Publisher::connect(broker.port);
     check(&sandbox, &rulemill, publisher).await;
 }

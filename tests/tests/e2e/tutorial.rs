@@ -1,6 +1,6 @@
 //! The tutorial: ten messages in two windows give exactly its two results, here and in the cloud.
 
-use crate::common::{WINDOW_LIMIT, config, reading, source, topic, window_boundary};
+use crate::common::{FILTER, WINDOW_LIMIT, config, reading, source, topic, window_boundary};
 use rulemill_tests::{Access, Authority, Mosquitto, Publisher, Rulemill, Sandbox, Subscriber, wait_for};
 use rumqttc::QoS;
 
@@ -37,6 +37,7 @@ async fn ten_messages_in_two_windows_give_the_tutorials_results() {
         cloud.ssl_url()
     );
     let rulemill = Rulemill::start(&sandbox, &config(&[&source(&devices), &sink])).await;
+    devices.wait_for_subscription(FILTER).await;
     let mut publisher = Publisher::connect(devices.port);
 
     let start = window_boundary(&mut publisher, &rulemill, "marker").await;
