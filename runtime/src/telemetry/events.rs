@@ -3,9 +3,9 @@
 use super::mill::MillMetrics;
 use super::rate_limit::{RateLimited, Verdict};
 use super::rule::RuleMetrics;
+use crate::clock;
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Instant;
 use tracing::{error, info, warn};
 
 /// The events of messages and rules. A clone shares limits and counters.
@@ -36,32 +36,27 @@ impl Events {
     }
 
     /// A message of `source` could not be decoded.
-    pub fn bad_message(
-        &self,
-        source: &Arc<str>,
-        topic: &str,
-        reason: &'static str,
-        detail: impl Display,
-        now: Instant,
-    ) {
+    pub fn bad_message(&self, source: &Arc<str>, topic: &str, reason: &'static str, detail: impl Display) {
         self.mill.bad(source, reason, 1);
-        if let Some(suppressed) = self.may_log(Repeat::Bad(Arc::clone(source), reason), now) {
+        if let Some(suppressed) = self.may_log(Repeat::Bad(Arc::clone(source), reason)) {
             warn!(%source, topic, reason, %detail, suppressed, "message rejected");
         }
     }
 
     /// `rows` rows of a rule went to the dead-letter output; `detail` is of the first.
-    pub fn dead_rows(&self, rule: &RuleMetrics, reason: &'static str, rows: u64, detail: impl Display, now: Instant) {
+    pub fn dead_rows(&self, rule: &RuleMetrics, reason: &'static str, rows: u64, detail: impl Display) {
         rule.dead_rows(reason, rows);
-        if let Some(suppressed) = self.may_log(Repeat::Dead(Arc::clone(rule.name()), reason), now) {
+        rule.exception(detail.to_string(), clock::wall());
+        if let Some(suppressed) = self.may_log(Repeat::Dead(Arc::clone(rule.name()), reason)) {
             warn!(rule = %rule.name(), reason, rows, %detail, suppressed, "rows rejected");
         }
     }
 
     /// A call of a rule's kernel trapped or overran.
-    pub fn trap(&self, rule: &RuleMetrics, error: impl Display, now: Instant) {
+    pub fn trap(&self, rule: &RuleMetrics, error: impl Display) {
         rule.traps.inc();
-        if let Some(suppressed) = self.may_log(Repeat::Trap(Arc::clone(rule.name())), now) {
+        rule.exception(error.to_string(), clock::wall());
+        if let Some(suppressed) = self.may_log(Repeat::Trap(Arc::clone(rule.name()))) {
             error!(rule = %rule.name(), %error, suppressed, "rule trapped");
         }
     }
@@ -79,8 +74,8 @@ impl Events {
     }
 
     /// The number of suppressed lines when this one may be logged.
-    fn may_log(&self, repeat: Repeat, now: Instant) -> Option<u64> {
-        match self.repeats.check(repeat, now) {
+    fn may_log(&self, repeat: Repeat) -> Option<u64> {
+        match self.repeats.check(repeat, clock::monotonic()) {
             Verdict::Log { suppressed } => Some(suppressed),
             Verdict::Suppress => None,
         }
@@ -90,7 +85,6 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
     use crate::telemetry::Telemetry;
     use crate::telemetry::rule::RuleFamilies;
 
@@ -99,16 +93,17 @@ mod tests {
         let mut telemetry = Telemetry::start();
         let events = Events::new(MillMetrics::register(&mut telemetry.registry));
         let rule = RuleFamilies::register(&mut telemetry.registry).rule(&Arc::from("mean"));
-        let (source, now) = (Arc::from("default"), clock::monotonic());
+        let source = Arc::from("default");
         for _ in 0..1000 {
-            events.bad_message(&source, "a/b", "not_json", "expected a value", now);
-            events.trap(&rule, "unreachable", now);
+            events.bad_message(&source, "a/b", "not_json", "expected a value");
+            events.trap(&rule, "unreachable");
         }
-        events.dead_rows(&rule, "row_error", 7, "index out of range", now);
+        events.dead_rows(&rule, "row_error", 7, "index out of range");
         let text = telemetry.encode();
         let line = "rulemill_mill_bad_messages_total{source=\"default\",reason=\"not_json\"} 1000";
         assert!(text.contains(line), "{text}");
         assert_eq!((rule.traps.get(), rule.dead_rows_total()), (1000, 7));
+        assert_eq!(rule.last_exception().unwrap().message, "index out of range");
     }
 
     #[test]

@@ -30,14 +30,14 @@ impl Collector for Status {
         };
         if let Some(kibibytes) = field(&status, "VmRSS:") {
             let gauge = ConstGauge::new(kibibytes.saturating_mul(1024));
-            let help = "Physical memory in use";
+            let help = "Physical memory in use.";
             let unit = Unit::Bytes;
             let metric = encoder.encode_descriptor("resident_memory", help, Some(&unit), gauge.metric_type())?;
             gauge.encode(metric)?;
         }
         if let Some(threads) = field(&status, "Threads:") {
             let gauge = ConstGauge::new(threads);
-            let metric = encoder.encode_descriptor("threads", "Threads of the process", None, gauge.metric_type())?;
+            let metric = encoder.encode_descriptor("threads", "Threads of the process.", None, gauge.metric_type())?;
             gauge.encode(metric)?;
         }
         Ok(())
