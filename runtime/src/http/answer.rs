@@ -129,6 +129,7 @@ pub(super) fn functions(snapshot: &Snapshot) -> Value {
 fn function(status: &FunctionStatus) -> Value {
     let metrics = &status.metrics;
     let mut answer = json!({
+        "name": status.function.name(),
         "library": status.library,
         "library_version": status.version,
         "calls_total": metrics.calls.get(),
@@ -139,7 +140,6 @@ fn function(status: &FunctionStatus) -> Value {
     match &status.function {
         Function::Scalar(function) => {
             answer["kind"] = json!("scalar");
-            answer["name"] = json!(function.name);
             answer["doc"] = json!(function.doc);
             answer["parameters"] = json!(function.parameters);
             answer["returns"] = json!(function.returns);
@@ -148,7 +148,6 @@ fn function(status: &FunctionStatus) -> Value {
         }
         Function::Aggregate(function) => {
             answer["kind"] = json!("aggregate");
-            answer["name"] = json!(function.name);
             answer["doc"] = json!(function.doc);
             answer["parameters"] = json!(function.parameters);
             answer["returns"] = json!(function.returns);
