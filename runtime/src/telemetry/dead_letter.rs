@@ -24,9 +24,9 @@ struct LostLabel {
 }
 
 impl DeadLetterMetrics {
-    /// Makes the metrics part of `registry`. Counters get the suffix `_total` from the encoder.
+    /// Makes the metrics part of `registry`, whose prefix is `rulemill`. Counters get the suffix `_total` from the encoder.
     pub fn register(&self, registry: &mut Registry) {
-        let registry = registry.sub_registry_with_prefix("rulemill_dead_letters");
+        let registry = registry.sub_registry_with_prefix("dead_letters");
         registry.register(
             "rejected",
             "Messages and rows that could not be processed, by rule and kind",

@@ -1,8 +1,11 @@
 //! The reference page of the metrics, `docs/metrics.md`, from what the stages register.
 
 use super::Telemetry;
+use super::dead_letter::DeadLetterMetrics;
 use super::mill::MillMetrics;
 use super::rule::RuleFamilies;
+use super::sink::SinkMetrics;
+use super::source::{DisconnectReason, SourcesMetrics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -33,6 +36,18 @@ fn with_every_metric() -> Telemetry {
     let rules = RuleFamilies::register(&mut telemetry.registry);
     rules.rule(&name).dead_rows("x", 1);
     rules.function(&name, &name);
+    let sources = SourcesMetrics::default();
+    sources.register(&mut telemetry.registry);
+    sources.source(&name).disconnects(DisconnectReason::Network);
+    let sinks = SinkMetrics::default();
+    sinks.register(&mut telemetry.registry);
+    let sink = sinks.of(&name);
+    sink.dropped("x");
+    sink.reconnects("x");
+    let dead_letters = DeadLetterMetrics::default();
+    dead_letters.register(&mut telemetry.registry);
+    dead_letters.kept("x", "x");
+    dead_letters.lost("x");
     telemetry
 }
 
@@ -66,7 +81,12 @@ fn metrics_of(text: &str) -> BTreeMap<String, Metric> {
             let name = if is_histogram { family } else { series };
             let metric = metrics.entry(name.to_owned()).or_default();
             kinds[family].clone_into(&mut metric.kind);
-            metric.help = helps.get(family).copied().unwrap_or_default().replace('|', "\\|");
+            metric.help = helps
+                .get(family)
+                .copied()
+                .unwrap_or_default()
+                .trim_end_matches('.')
+                .replace('|', "\\|");
             metric.labels.extend(labels.into_iter().filter(|label| label != "le"));
         }
     }
@@ -122,7 +142,10 @@ mod tests {
         let metrics = metrics_of(&with_every_metric().encode());
         assert!(metrics.len() > 20, "{metrics:?}");
         for (name, metric) in metrics {
-            assert!(name.starts_with("rulemill_"), "{name}");
+            assert!(
+                name.starts_with("rulemill_") && name.matches("rulemill").count() == 1,
+                "{name}"
+            );
             assert!(metric.help.len() > 10 && !metric.kind.is_empty(), "{name}: {metric:?}");
         }
     }
