@@ -171,7 +171,7 @@ impl Pipeline {
         }
         let errors = {
             let mut sinks = self.sinks.write().await;
-            sinks.reload(&config.sinks, config.stop_timeout).await
+            sinks.reload(&config.sinks, &changes.sinks, config.stop_timeout).await
         };
         for error in errors {
             tracing::error!(%error, "the sink goes on as it was");

@@ -1,14 +1,15 @@
 //! Whole batches: metadata, selections, memory that is used again.
 
 use super::{cell, decode, field, message};
-use crate::decode::{BadReason, Decoded, Decoder, FieldSpec};
+use crate::decode::{BadReason, Decoded, Decoder};
+use rulemill_core::Field;
 use rulemill_plan::{Origin, Type};
 
-fn origin(origin: Origin, kind: Type) -> FieldSpec {
-    FieldSpec { origin, kind }
+fn origin(origin: Origin, kind: Type) -> Field {
+    Field { origin, kind }
 }
 
-fn metadata() -> Vec<FieldSpec> {
+fn metadata() -> Vec<Field> {
     vec![
         origin(Origin::Topic, Type::Text),
         origin(Origin::Payload, Type::Bytes),
@@ -61,12 +62,13 @@ fn a_selection_keeps_the_positions_of_the_messages() {
     let messages: Vec<_> = payloads.iter().map(message).collect();
     let mut decoded = Decoded::default();
     let mut decoder = Decoder::new(&[field("a", Type::Int)]);
-    decoder.decode_selected("default", &messages, &[1, 2, 3, 5], &mut decoded);
+    let selected = [1u32, 2, 3, 5].map(|at| (at, &messages[at as usize]));
+    decoder.decode("default", selected.into_iter(), &mut decoded);
     assert_eq!(decoded.good, [1, 3]);
     assert_eq!(decoded.mistyped, [(1, 0)], "rows are counted among the good messages");
     let bad: Vec<_> = decoded.bad.iter().map(|bad| (bad.position, bad.reason)).collect();
     assert_eq!(bad, [(2, BadReason::NotJson), (5, BadReason::WrongShape)]);
-    decoder.decode_selected("default", &messages, &[], &mut decoded);
+    decoder.decode("default", std::iter::empty(), &mut decoded);
     assert_eq!(
         decoded,
         Decoded {
@@ -87,16 +89,16 @@ fn a_second_batch_starts_afresh_in_the_same_memory() {
         .map(message)
         .collect();
     let second: Vec<_> = ["{\"a\":\"x\",\"b\":false}"; 70].iter().map(message).collect();
-    decoder.decode("default", &first, &mut decoded);
-    decoder.decode("default", &second, &mut decoded);
+    decoder.decode("default", (0..).zip(&first), &mut decoded);
+    decoder.decode("default", (0..).zip(&second), &mut decoded);
     let mut fresh = Decoded::default();
-    Decoder::new(&fields).decode("default", &second, &mut fresh);
+    Decoder::new(&fields).decode("default", (0..).zip(&second), &mut fresh);
     assert_eq!(decoded, fresh);
     assert!(
         decoded.columns.iter().all(|column| column.valid.is_none()),
         "no nulls, no validity"
     );
-    Decoder::new(&[field("a", Type::Json)]).decode("default", &second, &mut decoded);
+    Decoder::new(&[field("a", Type::Json)]).decode("default", (0..).zip(&second), &mut decoded);
     assert_eq!(decoded.columns.len(), 1, "another decoder finds its own columns");
     assert_eq!(cell(&decoded.columns[0], 69), "\"x\"");
 }

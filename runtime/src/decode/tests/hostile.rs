@@ -1,10 +1,11 @@
 //! Payloads that are broken or meant to break the decoder.
 
 use super::{bad, cells, field};
-use crate::decode::{BadReason, FieldSpec};
+use crate::decode::BadReason;
+use rulemill_core::Field;
 use rulemill_plan::Type;
 
-fn fields() -> [FieldSpec; 3] {
+fn fields() -> [Field; 3] {
     [field("a", Type::Int), field("b", Type::Text), field("c.d", Type::Float)]
 }
 

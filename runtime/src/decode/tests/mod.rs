@@ -3,19 +3,19 @@ mod hostile;
 mod model;
 mod types;
 
-use super::{BadReason, Decoded, Decoder, FieldSpec};
+use super::{BadReason, Decoded, Decoder};
 use crate::message::Message;
 use bytes::Bytes;
-use rulemill_core::{Cells, Column, Micros};
+use rulemill_core::{Cells, Column, Field, Micros};
 use rulemill_plan::{Origin, PathSegment, Type};
 
 /// A field by its path in dots; a part that is a number is a position in an array.
-fn field(path: &str, kind: Type) -> FieldSpec {
+fn field(path: &str, kind: Type) -> Field {
     let segments = path.split('.').filter(|part| !part.is_empty());
     let path = segments
         .map(|part| part.parse().map_or_else(|_| part.into(), PathSegment::Index))
         .collect();
-    FieldSpec {
+    Field {
         origin: Origin::Field(path),
         kind,
     }
@@ -31,10 +31,10 @@ fn message(payload: impl AsRef<[u8]>) -> Message {
     }
 }
 
-fn decode(fields: &[FieldSpec], payloads: &[&[u8]]) -> Decoded {
+fn decode(fields: &[Field], payloads: &[&[u8]]) -> Decoded {
     let messages: Vec<Message> = payloads.iter().map(message).collect();
     let mut decoded = Decoded::default();
-    Decoder::new(fields).decode("default", &messages, &mut decoded);
+    Decoder::new(fields).decode("default", (0..).zip(&messages), &mut decoded);
     decoded
 }
 
@@ -53,7 +53,7 @@ fn cell(column: &Column, row: usize) -> String {
 }
 
 /// Decodes one payload; gives each field's cell, with `!` when it was mistyped.
-fn cells(fields: &[FieldSpec], payload: impl AsRef<[u8]>) -> Vec<String> {
+fn cells(fields: &[Field], payload: impl AsRef<[u8]>) -> Vec<String> {
     let decoded = decode(fields, &[payload.as_ref()]);
     assert_eq!(decoded.bad, [], "{}", String::from_utf8_lossy(payload.as_ref()));
     let mistyped = |field: usize| decoded.mistyped.iter().any(|&(_, at)| at as usize == field);
@@ -65,7 +65,7 @@ fn cells(fields: &[FieldSpec], payload: impl AsRef<[u8]>) -> Vec<String> {
 }
 
 /// Decodes one payload that must be bad, between two good ones that must not notice.
-fn bad(fields: &[FieldSpec], payload: impl AsRef<[u8]>) -> (BadReason, String) {
+fn bad(fields: &[Field], payload: impl AsRef<[u8]>) -> (BadReason, String) {
     let good: &[u8] = br#"{"a":1,"b":"x","c":{"d":2}}"#;
     let decoded = decode(fields, &[good, payload.as_ref(), good]);
     let alone = decode(fields, &[good, good]);

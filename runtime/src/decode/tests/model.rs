@@ -1,8 +1,8 @@
 //! The decoder against a naive one that builds every value and looks the fields up.
 
 use super::{cell, decode, field};
-use crate::decode::FieldSpec;
 use proptest::prelude::*;
+use rulemill_core::Field;
 use rulemill_plan::{Origin, PathSegment, Type};
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ fn json() -> impl Strategy<Value = String> {
     })
 }
 
-fn fields() -> impl Strategy<Value = Vec<FieldSpec>> {
+fn fields() -> impl Strategy<Value = Vec<Field>> {
     let path = prop::collection::vec(prop_oneof!["a", "b", "c", "0", "1", "3"], 0..4).prop_map(|parts| parts.join("."));
     let kind = prop::sample::select(vec![
         Type::Bool,
@@ -42,7 +42,7 @@ fn fields() -> impl Strategy<Value = Vec<FieldSpec>> {
 }
 
 /// The cell and whether it is mistyped; the JSON column is compared as a value.
-fn naive(payload: &Value, spec: &FieldSpec) -> (Option<Value>, bool) {
+fn naive(payload: &Value, spec: &Field) -> (Option<Value>, bool) {
     let Origin::Field(path) = &spec.origin else {
         unreachable!("the strategy makes paths only")
     };
