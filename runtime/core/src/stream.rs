@@ -163,8 +163,11 @@ impl Stream {
             now: self.clock,
         };
         let mut unused = Vec::new();
+        self.deadline = None;
         for rule in &mut self.rules {
             unused.extend(rule.process(&ready, guests, out));
+            // Here, where the rule is still in the processor's cache, not in a loop of its own.
+            self.deadline = self.deadline.into_iter().chain(rule.deadline()).min();
         }
         self.finish_call(unused);
     }
@@ -179,6 +182,7 @@ impl Stream {
         for rule in &mut self.rules {
             unused.extend(rule.advance(self.clock, &self.shared, guests, out));
         }
+        self.find_deadline();
         self.finish_call(unused);
     }
 
@@ -217,7 +221,6 @@ impl Stream {
             self.remove_finished();
             self.unlink(unused);
         }
-        self.find_deadline();
     }
 
     fn remove_finished(&mut self) {

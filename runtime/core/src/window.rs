@@ -22,6 +22,8 @@ pub(crate) struct OpenWindow {
     /// One for each aggregate.
     states: Vec<States>,
     room: Room,
+    /// How many groups the states are for.
+    grown: usize,
     /// The positions in the frame that are to be added; empty between batches.
     pub(crate) pending: Vec<u32>,
 }
@@ -57,6 +59,7 @@ impl OpenWindow {
                 .map(|aggregate| States::new(&aggregate.function))
                 .collect(),
             room: room(program),
+            grown: 0,
             pending: Vec::new(),
         }
     }
@@ -218,6 +221,12 @@ impl OpenWindow {
                 accumulation.commit(states);
             }
         }
+        if self.grown != self.groups.len() {
+            self.grown = self.groups.len();
+            for states in &mut self.states {
+                states.grow(self.grown);
+            }
+        }
         let Scratch { cells, groups, .. } = scratch;
         if cells.is_empty() {
             cells.push(Vec::new());
@@ -229,7 +238,6 @@ impl OpenWindow {
             states,
         ) in intake.program.aggregates.iter().zip(&mut self.states)
         {
-            states.grow(self.groups.len());
             match (function, arguments.as_slice()) {
                 (Function::Library(_), _) => {}
                 (_, [argument]) => {
@@ -266,6 +274,7 @@ impl OpenWindow {
         failed: &mut Vec<FailedGroup>,
     ) -> Vec<Column> {
         let groups = self.groups.len();
+        self.grown = 0;
         let mut columns = self.groups.take_keys();
         columns.push(Column::new(Cells::Times(vec![self.start; groups])));
         columns.push(Column::new(Cells::Times(vec![self.end; groups])));

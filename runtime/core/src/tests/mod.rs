@@ -3,6 +3,8 @@
 mod doubles;
 mod driver;
 
+mod aggregates;
+mod compiling;
 mod faults;
 mod model;
 mod reload;
