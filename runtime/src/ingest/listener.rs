@@ -15,14 +15,15 @@ mod frame;
 use super::inlet::{Closed, Inlet};
 use crate::clock;
 use crate::config::ListenerConfig;
-use crate::telemetry::listener::ListenerMetrics;
+use crate::telemetry::listener::{CloseReason, ListenerMetrics};
+use crate::telemetry::rate_limit::RateLimited;
 use client::{Admission, Client};
 use clients::{Clients, Presence};
 use collector::{Outlet, collector};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -44,7 +45,8 @@ struct Shared {
     metrics: ListenerMetrics,
     outlet: Outlet,
     clients: Arc<Clients>,
-    log_limit: LogLimit,
+    /// Devices that misbehave may come back as often as they like.
+    faults: RateLimited<CloseReason>,
 }
 
 /// How patient to be. Tests are less so.
@@ -56,12 +58,6 @@ struct Timing {
     write: Duration,
     /// How long a stop may take.
     stop: Duration,
-}
-
-/// At most one log line an interval about devices that misbehave: they may come back as often as they like.
-#[derive(Debug, Default)]
-struct LogLimit {
-    logged_at: Mutex<Option<Instant>>,
 }
 
 impl Listener {
@@ -143,7 +139,7 @@ impl Serving {
                 metrics,
                 outlet,
                 clients: Arc::default(),
-                log_limit: LogLimit::default(),
+                faults: RateLimited::new(FAULT_LINES_PER_SECOND_MAX),
             }),
         }
     }
@@ -168,17 +164,6 @@ impl Serving {
     }
 }
 
-impl LogLimit {
-    fn allows(&self, now: Instant) -> bool {
-        let mut logged_at = self.logged_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let allowed = logged_at.is_none_or(|logged| now.saturating_duration_since(logged) >= LOG_INTERVAL);
-        if allowed {
-            *logged_at = Some(now);
-        }
-        allowed
-    }
-}
-
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -195,8 +180,8 @@ const REFUSALS_MAX: usize = 64;
 /// How long to wait after a connection could not be accepted.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// The shortest time between two log lines about devices that misbehave. The rest is logged at debug level.
-const LOG_INTERVAL: Duration = Duration::from_secs(1);
+/// The most log lines a second about devices closed for the same reason. The rest is logged at debug level.
+const FAULT_LINES_PER_SECOND_MAX: u32 = 1;
 
 #[cfg(test)]
 mod tests;

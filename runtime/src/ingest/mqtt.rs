@@ -6,9 +6,8 @@
 //! withheld and the connection stays up; see [`reading`] for what that means for QoS 0.
 //!
 //! Each attempt to connect has a client of its own, because a reused one loses requests and acknowledges messages of
-//! the old connection. Attempts are spread out by [`Backoff`].
+//! the old connection. Attempts are 1 s to 120 s apart, at random.
 
-mod backoff;
 mod connection;
 mod ended;
 mod intake;
@@ -17,9 +16,8 @@ mod oversize;
 mod reading;
 mod subscriptions;
 
-pub use backoff::Backoff;
-
 use super::inlet::Inlet;
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::config::SourceConfig;
 use crate::telemetry::source::{DisconnectReason, SourceMetrics};
@@ -64,9 +62,8 @@ struct Source {
 /// How patient to be. Tests are less so.
 #[derive(Clone, Debug)]
 struct Timing {
+    /// Starts over after a connection that lasted.
     backoff: Backoff,
-    /// How long a connection must have lasted for the back-off to start over.
-    stable: Duration,
     subscribe: SubscribeTiming,
     /// How long a stop may take.
     stop: Duration,
@@ -75,8 +72,11 @@ struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Timing {
-            backoff: Backoff::default(),
-            stable: Duration::from_secs(30),
+            backoff: Backoff::new(
+                Duration::from_secs(1),
+                Duration::from_secs(120),
+                Duration::from_secs(30),
+            ),
             subscribe: SubscribeTiming {
                 answer: Duration::from_secs(10),
                 retry: Duration::from_secs(30),
@@ -110,11 +110,8 @@ impl Source {
     async fn run(mut self) {
         let mut approach = Approach::configured(self.config.packet_bytes_max);
         loop {
-            let (ended, up) = connection::run(&mut self, approach).await;
+            let ended = connection::run(&mut self, approach).await;
             self.intake.disconnected(self.session());
-            if up >= self.timing.stable {
-                self.timing.backoff.reset();
-            }
             approach = Approach::configured(self.config.packet_bytes_max);
             match ended {
                 Ended::Stopped => return self.finish().await,
@@ -126,7 +123,7 @@ impl Source {
                 }
                 Ended::Failed { reason, message } => self.log_failed(reason, &message),
             }
-            let wait = self.timing.backoff.next();
+            let wait = self.timing.backoff.next_delay(clock::monotonic());
             info!(
                 source = self.name,
                 wait = %humantime::format_duration(wait),
@@ -204,10 +201,9 @@ impl Source {
 
     fn log_failed(&self, reason: DisconnectReason, message: &str) {
         self.metrics.disconnects(reason).inc();
-        let server = &self.config.server;
         warn!(
             source = self.name,
-            server = %format_args!("{}:{}", server.host, server.port),
+            server = %self.config.server,
             reason = reason.as_str(),
             error = message,
             "not connected"

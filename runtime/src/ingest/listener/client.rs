@@ -5,6 +5,7 @@ use super::frame::{self, FrameError, Request};
 use super::{Closed, Presence, Shared};
 use crate::clock;
 use crate::telemetry::listener::CloseReason;
+use crate::telemetry::rate_limit::Verdict;
 use bytes::BytesMut;
 use rumqttc::{
     ConnAck, Connect, ConnectReturnCode, Packet, PubAck, Publish, QoS, SubAck, SubscribeReasonCode, UnsubAck,
@@ -85,22 +86,17 @@ impl Client {
         };
         self.shared.metrics.closed(reason).inc();
         let error = self.error.as_ref().map(ToString::to_string).unwrap_or_default();
-        if reason.is_fault() && self.shared.log_limit.allows(clock::monotonic()) {
-            warn!(
-                client_id,
-                address,
-                reason = reason.as_str(),
-                error,
-                "device disconnected"
-            );
+        let verdict = if reason.is_fault() {
+            self.shared.faults.check(reason, clock::monotonic())
         } else {
-            debug!(
-                client_id,
-                address,
-                reason = reason.as_str(),
-                error,
-                "device disconnected"
-            );
+            Verdict::Suppress
+        };
+        let reason = reason.as_str();
+        match verdict {
+            Verdict::Log { suppressed } => {
+                warn!(client_id, address, reason, error, suppressed, "device disconnected");
+            }
+            Verdict::Suppress => debug!(client_id, address, reason, error, "device disconnected"),
         }
         // The device learns of the end at once, and what it has not read yet is not reset.
         let _ = timeout(self.shared.timing.write, self.stream.shutdown()).await;

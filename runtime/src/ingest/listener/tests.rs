@@ -6,7 +6,6 @@ mod publishing;
 
 use super::*;
 use crate::message::Delivery;
-use crate::telemetry::listener::CloseReason;
 use device::Device;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;

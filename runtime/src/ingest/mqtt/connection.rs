@@ -9,6 +9,7 @@ use super::oversize::Approach;
 use super::reading::Reading;
 use super::subscriptions::{Answer, Change, Expired, Subscriptions};
 use super::{Source, options};
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::config::SourceConfig;
 use crate::telemetry::source::{DisconnectReason, SourceMetrics};
@@ -39,7 +40,7 @@ pub(super) struct Connection<'a> {
     acks_waiting: usize,
     /// QoS 0 messages dropped since the last log line about it, and when that was.
     dropped: (u64, Option<Instant>),
-    connected_at: Option<Instant>,
+    backoff: &'a mut Backoff,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +57,8 @@ enum Phase {
     },
 }
 
-/// Makes a connection and stays with it until it ends. The second value is how long it was up.
-pub(super) async fn run(source: &mut Source, approach: Approach) -> (Ended, Duration) {
+/// Makes a connection and stays with it until it ends.
+pub(super) async fn run(source: &mut Source, approach: Approach) -> Ended {
     let (client, mut event_loop) = options::client(&source.config, approach);
     let mut connection = Connection {
         config: &source.config,
@@ -74,7 +75,7 @@ pub(super) async fn run(source: &mut Source, approach: Approach) -> (Ended, Dura
         phase: Phase::Connecting,
         acks_waiting: 0,
         dropped: (0, None),
-        connected_at: None,
+        backoff: &mut source.timing.backoff,
     };
     let ended = loop {
         let poll = pin!(event_loop.poll());
@@ -85,10 +86,7 @@ pub(super) async fn run(source: &mut Source, approach: Approach) -> (Ended, Dura
     };
     connection.log_dropped();
     source.metrics.connected.set(0);
-    let up = connection
-        .connected_at
-        .map(|since| clock::monotonic().saturating_duration_since(since));
-    (ended, up.unwrap_or_default())
+    ended
 }
 
 impl Connection<'_> {
@@ -182,7 +180,7 @@ impl Connection<'_> {
     }
 
     fn connected(&mut self, connack: &ConnAck) -> Result<(), Ended> {
-        self.connected_at = Some(clock::monotonic());
+        self.backoff.connected(clock::monotonic());
         if self.approach == Approach::Purge {
             // The session is gone by now.
             self.subscriptions.connected(false);
@@ -191,10 +189,9 @@ impl Connection<'_> {
             };
             return Ok(());
         }
-        let server = &self.config.server;
         info!(
             source = self.name,
-            server = %format_args!("{}:{}", server.host, server.port),
+            server = %self.config.server,
             session_present = connack.session_present,
             "connection established"
         );

@@ -36,7 +36,11 @@ impl Running {
         let metrics = Arc::new(SourcesMetrics::default().source("default"));
         let mut config = config(broker.port());
         let mut timing = Timing {
-            backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(20)),
+            backoff: Backoff::new(
+                Duration::from_millis(1),
+                Duration::from_millis(20),
+                Duration::from_secs(30),
+            ),
             ..Timing::default()
         };
         adapt(&mut config, &mut timing);
