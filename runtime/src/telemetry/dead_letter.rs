@@ -1,4 +1,9 @@
-//! What the dead-letter output counts.
+//! What is counted about dead letters.
+//!
+//! | metric | kind | meaning |
+//! |---|---|---|
+//! | `rulemill_dead_letters_rejected_total` | counter, by `rule` and `kind` | messages and rows that could not be processed |
+//! | `rulemill_dead_letters_lost_total` | counter, by `reason` | dead letters that could not be kept |
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -24,7 +29,7 @@ struct LostLabel {
 }
 
 impl DeadLetterMetrics {
-    /// Makes the metrics part of `registry`, whose prefix is `rulemill`. Counters get the suffix `_total` from the encoder.
+    /// Adds the metrics to `registry`; its prefix is `rulemill`.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("dead_letters");
         registry.register(

@@ -5,7 +5,6 @@ use super::dead_letter::DeadLetterMetrics;
 use super::mill::MillMetrics;
 use super::rule::RuleFamilies;
 use super::sink::SinkMetrics;
-use super::source::{DisconnectReason, SourcesMetrics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -36,9 +35,6 @@ fn with_every_metric() -> Telemetry {
     let rules = RuleFamilies::register(&mut telemetry.registry);
     rules.rule(&name).dead_rows("x", 1);
     rules.function(&name, &name);
-    let sources = SourcesMetrics::default();
-    sources.register(&mut telemetry.registry);
-    sources.source(&name).disconnects(DisconnectReason::Network);
     let sinks = SinkMetrics::default();
     sinks.register(&mut telemetry.registry);
     let sink = sinks.of(&name);

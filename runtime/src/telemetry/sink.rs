@@ -1,4 +1,18 @@
-//! What the sinks count. A sink records; the metrics endpoint reads.
+//! What is counted about each sink.
+//!
+//! | metric | kind | meaning |
+//! |---|---|---|
+//! | `rulemill_sink_emissions_total` | counter | emissions delivered |
+//! | `rulemill_sink_rows_total`, `rulemill_sink_bytes_total` | counter | their rows and bytes of JSON |
+//! | `rulemill_sink_in_flight` | gauge | publishes or requests that wait for their answer |
+//! | `rulemill_sink_connected` | gauge | 1 while the sink can deliver |
+//! | `rulemill_sink_retries_total` | counter | attempts beyond the first |
+//! | `rulemill_sink_reconnects_total` | counter, by `reason` | connections or requests that failed |
+//! | `rulemill_sink_dropped_total` | counter, by `reason` | emissions (queue) or rows (topic, size, refusal) given up |
+//! | `rulemill_sink_cloud_metered_units_total` | counter | publishes in AWS IoT Core's 5 KB units |
+//! | `rulemill_sink_queue_emissions`, `_bytes`, `_oldest_age_seconds` | gauge | what waits |
+//!
+//! All have the label `sink`.
 
 use crate::clock;
 use prometheus_client::collector::Collector;
@@ -81,7 +95,7 @@ struct SinkReasonLabel {
 struct Queues(Mutex<BTreeMap<Arc<str>, Arc<QueueDepth>>>);
 
 impl SinkMetrics {
-    /// Makes the metrics part of `registry`, whose prefix is `rulemill`. Counters get the suffix `_total` from the encoder.
+    /// Adds the metrics of all sinks, now and later, to `registry`; its prefix is `rulemill`.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("sink");
         registry.register("emissions", "Emissions delivered", self.emissions.clone());
@@ -92,20 +106,16 @@ impl SinkMetrics {
             "Publishes or requests that wait for their answer",
             self.in_flight.clone(),
         );
-        registry.register(
-            "connected",
-            "1 while the sink can deliver, 0 while it cannot",
-            self.connected.clone(),
-        );
+        registry.register("connected", "Whether the sink can deliver", self.connected.clone());
         registry.register("retries", "Attempts to deliver beyond the first", self.retries.clone());
         registry.register(
             "reconnects",
-            "Connections that failed or were lost, by reason",
+            "Connections or requests that failed or were lost",
             self.reconnects.clone(),
         );
         registry.register(
             "dropped",
-            "Emissions or rows that were given up, by reason",
+            "What was given up: emissions by the bound of the queue, rows by the sink",
             self.dropped.clone(),
         );
         registry.register(
@@ -254,7 +264,7 @@ mod tests {
             "rulemill_sink_queue_oldest_age_seconds{sink=\"aws\"}",
         ] {
             assert!(
-                text.lines().any(|other| other.starts_with(line)),
+                text.lines().any(|found| found.starts_with(line)),
                 "{line} is missing in\n{text}"
             );
         }
