@@ -12,21 +12,20 @@
 //! cut to the configured size comes with `"truncated":true`.
 
 mod line;
-mod sampler;
 mod writer;
 
 use self::line::{MessageLine, RowLine};
-use self::sampler::{Sampled, Sampler};
 use self::writer::Job;
 use super::EncodedRow;
 use crate::clock;
 use crate::config::DeadLetterConfig;
 use crate::message::Message;
 use crate::telemetry::dead_letter::DeadLetterMetrics;
+use crate::telemetry::rate_limit::{RateLimited, Verdict};
 use rulemill_core::Micros;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing::{error, warn};
 
@@ -62,7 +61,14 @@ struct Shared {
     jobs: SyncSender<Job>,
     payload_bytes_max: usize,
     metrics: DeadLetterMetrics,
-    sampler: Mutex<Sampler>,
+    repeats: RateLimited<Repeat>,
+}
+
+/// What may come in floods, and is logged only so many times a second.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Repeat {
+    Rejected(String),
+    Lost,
 }
 
 impl DeadLetters {
@@ -75,7 +81,7 @@ impl DeadLetters {
                 jobs,
                 payload_bytes_max: config.payload_bytes_max,
                 metrics,
-                sampler: Mutex::new(Sampler::new(LOG_LINES_PER_SECOND_MAX)),
+                repeats: RateLimited::new(LOG_LINES_PER_SECOND_MAX),
             }),
         })
     }
@@ -139,7 +145,7 @@ impl DeadLetters {
             return;
         }
         self.shared.metrics.lost("queue_full").inc();
-        if let Sampled::Log { suppressed } = self.sample(LOST) {
+        if let Some(suppressed) = self.may_log(Repeat::Lost) {
             error!(
                 suppressed,
                 "dead letters are lost: they come faster than their file can be written"
@@ -149,7 +155,7 @@ impl DeadLetters {
 
     fn count_and_log(&self, rule: &str, kind: DeadLetterKind, reason: &str, topic: Option<&str>) {
         self.shared.metrics.kept(rule, kind.label()).inc();
-        if let Sampled::Log { suppressed } = self.sample(rule) {
+        if let Some(suppressed) = self.may_log(Repeat::Rejected(rule.to_owned())) {
             match topic {
                 Some(topic) => warn!(
                     rule,
@@ -163,9 +169,12 @@ impl DeadLetters {
         }
     }
 
-    fn sample(&self, rule: &str) -> Sampled {
-        let mut sampler = self.shared.sampler.lock().unwrap_or_else(PoisonError::into_inner);
-        sampler.sample(rule, clock::monotonic())
+    /// The number of suppressed lines when this one may be logged.
+    fn may_log(&self, repeat: Repeat) -> Option<u64> {
+        match self.shared.repeats.check(repeat, clock::monotonic()) {
+            Verdict::Log { suppressed } => Some(suppressed),
+            Verdict::Suppress => None,
+        }
     }
 }
 
@@ -190,9 +199,6 @@ const QUEUE_LINES_MAX: usize = 1024;
 
 /// The most log lines a second for one rule; the next one says how many were left out.
 const LOG_LINES_PER_SECOND_MAX: u32 = 5;
-
-/// What the log of lost dead letters is sampled under; no rule has this name.
-const LOST: &str = "\0lost";
 
 #[cfg(test)]
 mod tests;
