@@ -15,7 +15,7 @@ use crate::emit::{DeadLetterKind, EncodedEmission};
 use crate::tls;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Url};
+use reqwest::{Client, Response, Url};
 use std::time::Duration;
 use tracing::warn;
 
@@ -105,14 +105,18 @@ impl HttpSink {
                 .map(|row| (emission.json.slice_ref(row.json), 1))
                 .collect(),
         };
+        let mut arrived = false;
         for (body, rows) in bodies {
             match self.post(&body, stop).await {
-                Posted::Delivered => self.delivery.delivered(0, rows, body.len()),
+                Posted::Delivered => {
+                    arrived = true;
+                    self.delivery.delivered(0, rows, body.len());
+                }
                 Posted::Rejected { label, reason } => self.reject(emission, &body, rows, label, &reason),
                 Posted::Stopped => return false,
             }
         }
-        self.delivery.counters.emissions.inc();
+        self.delivery.delivered(u64::from(arrived), 0, 0);
         true
     }
 
@@ -127,7 +131,7 @@ impl HttpSink {
             };
             self.delivery.counters.in_flight.set(0);
             let verdict = match answer {
-                Ok(response) => verdict::of_response(response.status(), response.headers(), clock::wall()),
+                Ok(response) => self.judge(response).await,
                 Err(error) => verdict::of_error(&error),
             };
             let (reason, text, after) = match verdict {
@@ -164,6 +168,19 @@ impl HttpSink {
         }
     }
 
+    /// The verdict on an answer. Its body is read, so that the connection can be used again, and its start is quoted.
+    async fn judge(&self, mut response: Response) -> Verdict {
+        let mut body = Vec::new();
+        while body.len() < ANSWER_BYTES_MAX {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                // The status has come; what is wrong with the body does not change it.
+                Ok(None) | Err(_) => break,
+            }
+        }
+        verdict::of_response(response.status(), response.headers(), &body, clock::wall())
+    }
+
     fn reject(&self, emission: &EncodedEmission, body: &Bytes, rows: usize, label: &'static str, reason: &str) {
         self.delivery.counters.dropped(label).inc_by(rows as u64);
         match self.format {
@@ -189,6 +206,9 @@ fn headers_of(config: &HttpSinkConfig) -> Result<HeaderMap, HttpSinkError> {
     }
     Ok(headers)
 }
+
+/// How much of an answer is read. Beyond it the connection is closed.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;

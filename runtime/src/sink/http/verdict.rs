@@ -31,11 +31,15 @@ pub(super) enum Verdict {
 }
 
 /// The verdict on an answer that came at `now`.
-pub(super) fn of_response(status: StatusCode, headers: &HeaderMap, now: Micros) -> Verdict {
+pub(super) fn of_response(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Micros) -> Verdict {
     if status.is_success() {
         return Verdict::Delivered;
     }
-    let text = format!("the server answered {status}");
+    let mut text = format!("the server answered {status}");
+    let quote = String::from_utf8_lossy(&body[..body.len().min(QUOTE_BYTES_MAX)]);
+    if !quote.trim().is_empty() {
+        let _ = write!(text, ": {}", quote.trim().escape_debug());
+    }
     let reason = match status {
         StatusCode::REQUEST_TIMEOUT => "http_408",
         StatusCode::TOO_MANY_REQUESTS => "http_429",
@@ -91,6 +95,9 @@ fn retry_after(headers: &HeaderMap, now: Micros) -> Option<Duration> {
     Some(wait.min(RETRY_AFTER_MAX))
 }
 
+/// How much of the body of an answer is quoted.
+const QUOTE_BYTES_MAX: usize = 200;
+
 /// The longest wait a server may ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
@@ -131,11 +138,14 @@ mod tests {
             (301, false),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            let verdict = of_response(status, &HeaderMap::new(), Micros(0));
+            let verdict = of_response(status, &HeaderMap::new(), b"", Micros(0));
             assert_eq!(matches!(verdict, Verdict::Retry { .. }), retried, "{status}");
         }
+        let verdict = of_response(StatusCode::NOT_FOUND, &HeaderMap::new(), b" no\nroute ", Micros(0));
+        let reason = "the server answered 404 Not Found: no\\nroute".to_owned();
+        assert_eq!(verdict, Verdict::Final { reason });
         assert_eq!(
-            of_response(StatusCode::NO_CONTENT, &HeaderMap::new(), Micros(0)),
+            of_response(StatusCode::NO_CONTENT, &HeaderMap::new(), b"", Micros(0)),
             Verdict::Delivered
         );
     }

@@ -7,12 +7,14 @@
 
 use crate::config::{OnFull, SinkConfig};
 use crate::emit::EncodedEmission;
+use crate::telemetry::rate_limit::{RateLimited, Verdict};
 use crate::telemetry::sink::{Depth, SinkCounters};
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::Notify;
+use tracing::error;
 
 /// The place of an emission in its sink's queue; the first is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,8 +32,10 @@ pub enum Pushed {
     Queued,
     /// It is in the queue, and older emissions were dropped for it.
     QueuedInstead,
-    /// It was dropped, as the sink's `on_full` says; also when it alone is larger than the whole queue.
+    /// It was dropped, as the sink's `on_full` says.
     Dropped,
+    /// It was dropped, because it alone is larger than the whole queue.
+    TooLarge,
     /// The sink has been removed or has stopped.
     Closed,
 }
@@ -44,6 +48,7 @@ pub(crate) struct Outbox {
     arrived: Notify,
     emptied: Notify,
     counters: SinkCounters,
+    losses: RateLimited<&'static str>,
 }
 
 #[derive(Debug)]
@@ -90,43 +95,60 @@ impl Outbox {
             arrived: Notify::new(),
             emptied: Notify::new(),
             counters,
+            losses: RateLimited::new(1),
         }
     }
 
     /// Appends an emission, pushed at `now`. With `on_full = "block"` the thread waits for space until the sink drains
-    /// or closes. Everything dropped is counted under its reason.
+    /// or closes. Everything dropped is counted under its reason and named in the log.
     pub(crate) fn push(&self, emission: EncodedEmission, now: Instant) -> Pushed {
         let bytes = emission.json.len() + emission.ends.len() * size_of::<u32>() + size_of::<Entry>();
+        let mut dropped = 0;
+        let pushed = self.admit(emission, bytes, now, &mut dropped);
+        let (lost, reason) = match pushed {
+            Pushed::Queued => return pushed,
+            Pushed::QueuedInstead => (dropped, "queue_full"),
+            Pushed::Dropped => (dropped + 1, "queue_full"),
+            Pushed::TooLarge => (1, "larger_than_queue"),
+            Pushed::Closed => (1, "sink_closed"),
+        };
+        self.counters.dropped(reason).inc_by(lost);
+        if let Verdict::Log { suppressed } = self.losses.check(reason, now) {
+            error!(sink = %self.counters.sink, reason, lost, suppressed, "emissions are dropped");
+        }
+        pushed
+    }
+
+    /// [`Outbox::push`] without the log, so that nothing is written under the lock; counts the older ones it dropped.
+    fn admit(&self, emission: EncodedEmission, bytes: usize, now: Instant, dropped: &mut u64) -> Pushed {
         let mut state = self.lock();
-        let mut pushed = Pushed::Queued;
         while state.phase == Phase::Open && state.bytes + bytes > state.bytes_max {
             if bytes > state.bytes_max {
-                self.counters.dropped("larger_than_queue").inc();
-                return Pushed::Dropped;
+                return Pushed::TooLarge;
             }
             let on_full = state.on_full;
             match on_full {
                 OnFull::Block => state = self.space.wait(state).unwrap_or_else(PoisonError::into_inner),
-                OnFull::DropOldest if state.drop_oldest_waiting() => {
-                    self.counters.dropped("queue_full").inc();
-                    pushed = Pushed::QueuedInstead;
-                }
+                OnFull::DropOldest if state.drop_oldest_waiting() => *dropped += 1,
                 // Everything older is in flight, and may yet arrive.
                 OnFull::DropOldest | OnFull::DropNewest => {
-                    self.counters.dropped("queue_full").inc();
+                    self.publish_depth(&state);
                     return Pushed::Dropped;
                 }
             }
         }
         if state.phase == Phase::Closed {
-            self.counters.dropped("sink_closed").inc();
             return Pushed::Closed;
         }
         state.append(emission, bytes, now);
         self.publish_depth(&state);
         drop(state);
         self.arrived.notify_one();
-        pushed
+        if *dropped > 0 {
+            Pushed::QueuedInstead
+        } else {
+            Pushed::Queued
+        }
     }
 
     /// The first emission after `after` that is not done.

@@ -87,7 +87,7 @@ fn drop_oldest_spares_what_is_in_flight() {
 fn an_emission_larger_than_the_queue_is_dropped_under_any_policy() {
     for on_full in [OnFull::Block, OnFull::DropOldest, OnFull::DropNewest] {
         let outbox = outbox(1, on_full);
-        assert_eq!(push(&outbox, &"x".repeat(1000)), Pushed::Dropped);
+        assert_eq!(push(&outbox, &"x".repeat(1000)), Pushed::TooLarge);
         assert_eq!(dropped(&outbox, "larger_than_queue"), 1);
     }
 }
