@@ -2,6 +2,7 @@
 
 use super::Telemetry;
 use super::dead_letter::DeadLetterMetrics;
+use super::listener::{CloseReason, ListenerMetrics};
 use super::mill::MillMetrics;
 use super::rule::RuleFamilies;
 use super::sink::SinkMetrics;
@@ -35,6 +36,12 @@ fn with_every_metric() -> Telemetry {
     let rules = RuleFamilies::register(&mut telemetry.registry);
     rules.rule(&name).dead_rows("x", 1);
     rules.function(&name, &name);
+    let sources = SourcesMetrics::default();
+    sources.register(&mut telemetry.registry);
+    sources.source(&name).disconnects(DisconnectReason::Network);
+    let listener = ListenerMetrics::default();
+    listener.register(&mut telemetry.registry);
+    listener.closed(CloseReason::Closed);
     let sinks = SinkMetrics::default();
     sinks.register(&mut telemetry.registry);
     let sink = sinks.of(&name);
