@@ -6,6 +6,7 @@ use super::listener::{CloseReason, ListenerMetrics};
 use super::mill::MillMetrics;
 use super::rule::RuleFamilies;
 use super::sink::SinkMetrics;
+use super::source::{DisconnectReason, SourcesMetrics};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Arc;
