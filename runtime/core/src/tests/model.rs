@@ -256,6 +256,11 @@ fn result(key: &str, rows: &[Row]) -> String {
     cells.join(" ")
 }
 
+/// Multiples of 100 ms, so that times often fall on the ends of windows and of waits.
+fn coarse(range: std::ops::Range<i64>) -> impl Strategy<Value = i64> {
+    range.prop_map(|tenths| tenths * 100)
+}
+
 fn configs() -> impl Strategy<Value = Config> {
     let keys = prop_oneof![
         Just(Keys::None),
@@ -263,7 +268,7 @@ fn configs() -> impl Strategy<Value = Config> {
         Just(Keys::Number),
         Just(Keys::Both)
     ];
-    let event = proptest::option::of((0..3000_i64, proptest::option::of(500..5000_i64)));
+    let event = proptest::option::of((coarse(0..30), proptest::option::of(coarse(5..50))));
     (prop_oneof![Just(1000_i64), Just(3000)], keys, any::<bool>(), event).prop_map(|(size, keys, filtered, event)| {
         Config {
             size,
@@ -277,11 +282,11 @@ fn configs() -> impl Strategy<Value = Config> {
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
     // Of times, first the distance to the input before; the sums are made below.
     let row = (
-        prop_oneof![8 => 0..400_i64, 1 => 0..6000_i64],
+        prop_oneof![8 => coarse(0..4), 1 => coarse(0..60)],
         0..6_u8,
         proptest::option::weighted(0.9, 0..3_i64),
         proptest::option::weighted(0.9, (-4..8_i32).prop_map(|value| f64::from(value) / 2.0)),
-        proptest::option::weighted(0.95, prop_oneof![20 => -4000..1000_i64, 1 => 0..40_000_i64]),
+        proptest::option::weighted(0.95, prop_oneof![20 => coarse(-40..10), 1 => coarse(0..400)]),
     );
     let row = row.prop_map(|(at, device, number, temperature, time)| {
         Input::Row(Row {
@@ -294,7 +299,7 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
     });
     let input = prop_oneof![
         12 => row,
-        1 => (0..3000_i64).prop_map(Input::Tick),
+        1 => coarse(0..30).prop_map(Input::Tick),
         1 => Just(Input::Reload),
         4 => Just(Input::Cut),
     ];

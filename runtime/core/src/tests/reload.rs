@@ -206,11 +206,16 @@ enum Input {
     Cut,
 }
 
+/// All times are multiples of 100 ms, so that they often fall on the ends of windows.
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
     let time = prop_oneof![Just(None), Just(Some("time")), Just(Some("other"))];
+    let row = (0..5_i64, -15..5_i64).prop_map(|(after, time)| Input::Row {
+        after: after * 100,
+        time: time * 100,
+    });
     let input = prop_oneof![
-        10 => (0..500_i64, -1500..500_i64).prop_map(|(after, time)| Input::Row { after, time }),
-        1 => (0..3000_i64).prop_map(Input::Tick),
+        10 => row,
+        1 => (0..30_i64).prop_map(|tenths| Input::Tick(tenths * 100)),
         2 => (prop_oneof![Just(1000_u64), Just(1500), Just(700)], time)
             .prop_map(|(size_ms, time)| Input::Put { size_ms, time }),
         1 => Just(Input::Drain),
