@@ -3,6 +3,7 @@
 
 mod failure;
 mod run;
+pub mod simulate;
 mod validate;
 
 pub use failure::Failure;

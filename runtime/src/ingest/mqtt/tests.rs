@@ -1,7 +1,7 @@
 //! The source against a broker in the hands of the test, over loopback.
 
 mod acknowledging;
-mod broker;
+pub(crate) mod broker;
 mod connecting;
 mod subscribing;
 

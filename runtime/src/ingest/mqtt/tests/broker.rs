@@ -96,6 +96,12 @@ impl Link {
         }
     }
 
+    /// Closes the connection in a way that what was written is read.
+    pub(crate) async fn close_after_reading(mut self) {
+        self.stream.shutdown().await.unwrap();
+        while self.read_any().await.is_some() {}
+    }
+
     pub(crate) async fn subscribe(&mut self) -> Subscribe {
         match self.read().await {
             Packet::Subscribe(subscribe) => subscribe,
