@@ -22,7 +22,7 @@ run: build rules ## build everything and run the demo; ARGS="--for 25s --json" a
 	target/release/rulemill demo $(ARGS)
 
 build: need-rust ## the release binary, target/release/rulemill
-	cargo build --release --package rulemill
+	cargo build --release --workspace --bins
 
 rules: need-guest-target ## the shipped rules and libraries, dist/rules/*.wasm
 	cargo build --quiet --profile guest --target $(GUEST) $(addprefix --package ,$(RULES))
@@ -39,11 +39,11 @@ check-lints: need-guest-target ## clippy, warnings denied
 
 unit: need-rust ## unit and property tests
 ifneq ($(NEXTEST),)
-	cargo nextest run --workspace --exclude rulemill-tests
+	cargo nextest run --workspace -E 'not binary(e2e)'
 else
-	cargo test --workspace --exclude rulemill-tests --lib --bins --tests
+	cargo test --workspace --lib --bins --tests -- --skip e2e
 endif
-	cargo test --quiet --workspace --exclude rulemill-tests --doc
+	cargo test --quiet --workspace --doc
 
 e2e: need-mosquitto rules ## the real binary against real brokers
 	cargo build --package rulemill

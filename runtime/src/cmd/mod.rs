@@ -1,13 +1,16 @@
 //! The commands: what the command line may say, and which code answers. They do not know how the pipeline works, and
 //! they are the only code besides `main` that ends in an exit code.
 
+mod demo;
 mod failure;
 mod run;
 pub mod simulate;
 mod validate;
 
+pub use demo::DemoArgs;
 pub use failure::Failure;
 pub use run::RunArgs;
+pub use simulate::SimulateArgs;
 pub use validate::ValidateArgs;
 
 use crate::config::{self, Config, Environment};
@@ -30,6 +33,10 @@ pub struct Cli {
 enum Command {
     /// Run the rules of a directory over what sources deliver, until SIGTERM
     Run(RunArgs),
+    /// Show rulemill at work: listener, shipped rules and simulated devices in one process
+    Demo(DemoArgs),
+    /// Publish as simulated devices, or the messages of a file, to any broker
+    Simulate(Box<SimulateArgs>),
     /// Check a configuration and list everything that is wrong with it
     Validate(ValidateArgs),
 }
@@ -62,6 +69,8 @@ impl Cli {
         log::set_up(self.log.log_format, self.log.log_level);
         match self.command {
             Command::Run(args) => run::run(&args),
+            Command::Demo(args) => demo::run(&args),
+            Command::Simulate(args) => Ok(run::runtime()?.block_on(simulate::run(*args))?),
             Command::Validate(args) => validate::run(&args),
         }
     }

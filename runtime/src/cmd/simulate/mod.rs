@@ -21,6 +21,7 @@ use publisher::{Outcome, Plan};
 use replay::Replay;
 use rumqttc::{MqttOptions, QoS, TlsConfiguration, Transport};
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -106,6 +107,35 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<()> {
         bail!("{} messages were not acknowledged in time", outcome.unacknowledged);
     }
     Ok(())
+}
+
+/// Publishes as simulated devices to a broker of this process, with QoS 1, until `stop` is ready: how many messages were
+/// acknowledged.
+///
+/// # Errors
+/// When the broker cannot be reached.
+pub(super) async fn publish_to(
+    address: SocketAddr,
+    devices: u32,
+    rate: f64,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<u64> {
+    let mut options = MqttOptions::new("rulemill-devices", address.ip().to_string(), address.port());
+    options.set_keep_alive(Duration::from_secs(30)).set_inflight(1000);
+    let plan = Plan {
+        options,
+        qos: QoS::AtLeastOnce,
+        rate,
+        count: None,
+        duration: None,
+        retry: Duration::from_secs(1),
+    };
+    let topic = Template::parse("devices/{id}/messages")?;
+    let payload = Template::parse(DEFAULT_PAYLOAD)?;
+    let mut simulation = Simulation::new(devices, topic, payload, fastrand::u64(..));
+    let mut next = || Ok(Some(simulation.next(clock::wall())));
+    let outcome = publisher::publish(&plan, &mut next, stop, |_| {}).await?;
+    Ok(outcome.arrived)
 }
 
 impl SimulateArgs {
