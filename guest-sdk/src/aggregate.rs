@@ -38,8 +38,11 @@ pub trait Aggregate: State {
 /// How states of an older layout are read.
 pub struct Older<S> {
     words: usize,
-    convert: Box<dyn Fn(&[u64]) -> S>,
+    convert: Convert<S>,
 }
+
+/// From the words of an older state.
+type Convert<S> = Box<dyn Fn(&[u64]) -> S>;
 
 impl<S> Older<S> {
     /// States that were an `Old`.
@@ -106,11 +109,14 @@ pub struct AggregateEntry {
     words: usize,
     fingerprint: u64,
     initial: fn() -> Vec<u64>,
-    accumulate: fn(&mut [u64], &[u32], &Arguments<'_>) -> Result<Vec<RowErrorAt>, Failure>,
+    accumulate: Accumulate,
     merge: fn(&mut [u64], &[u64]) -> Result<(), Failure>,
     finish: fn(&[u64]) -> Result<Column, Failure>,
     migrate: fn(u64, &[u64]) -> Option<Vec<u64>>,
 }
+
+/// Adds the rows of the arguments to the states of their groups.
+type Accumulate = fn(&mut [u64], &[u32], &Arguments<'_>) -> Result<Vec<RowErrorAt>, Failure>;
 
 impl AggregateEntry {
     /// The aggregate `A`. A state must have 1 to 64 words; another number does not compile.

@@ -105,6 +105,7 @@ impl Texts {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the struct is generated")]
 impl Default for Texts {
     fn default() -> Self {
         Texts {
@@ -130,6 +131,7 @@ impl Blobs {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the struct is generated")]
 impl Default for Blobs {
     fn default() -> Self {
         Blobs {

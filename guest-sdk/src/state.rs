@@ -38,14 +38,12 @@ macro_rules! word {
 
             #[inline]
             fn load(words: &[u64]) -> Self {
-                let load: fn(u64) -> $type = $load;
-                load(words[0])
+                $load(words[0])
             }
 
             #[inline]
             fn store(&self, words: &mut [u64]) {
-                let store: fn($type) -> u64 = $store;
-                words[0] = store(*self);
+                words[0] = $store(*self);
             }
         }
     )*};
@@ -55,11 +53,23 @@ word! {
     u64, std::convert::identity, std::convert::identity;
     i64, u64::cast_signed, i64::cast_unsigned;
     f64, f64::from_bits, f64::to_bits;
-    bool, |word| word != 0, u64::from;
-    Time, |word| Time(word.cast_signed()), |time| time.0.cast_unsigned();
+    bool, bool_of, u64::from;
+    Time, time_of, word_of;
 }
 
-impl<T: StateField + Default> StateField for Option<T> {
+fn bool_of(word: u64) -> bool {
+    word != 0
+}
+
+fn time_of(word: u64) -> Time {
+    Time(word.cast_signed())
+}
+
+fn word_of(time: Time) -> u64 {
+    time.0.cast_unsigned()
+}
+
+impl<T: StateField> StateField for Option<T> {
     const WORDS: usize = 1 + T::WORDS;
 
     fn load(words: &[u64]) -> Self {

@@ -9,7 +9,7 @@ use syn::{Error, Ident, ItemFn};
 
 const WHAT: &str = "a function of a library";
 
-pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream, Error> {
+pub(crate) fn expand(attribute: &TokenStream, item: TokenStream) -> Result<TokenStream, Error> {
     let volatility = volatility(attribute)?;
     let mut function: ItemFn = syn::parse2(item)?;
     signature::check_plain(&function.sig, WHAT)?;
@@ -53,12 +53,12 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
     })
 }
 
-fn volatility(attribute: TokenStream) -> Result<Ident, Error> {
+fn volatility(attribute: &TokenStream) -> Result<Ident, Error> {
     if attribute.is_empty() {
         return Ok(format_ident!("Volatile"));
     }
     let word: Ident = syn::parse2(attribute.clone())
-        .map_err(|_| Error::new_spanned(&attribute, "write `#[function]` or `#[function(immutable)]`"))?;
+        .map_err(|_| Error::new_spanned(attribute, "write `#[function]` or `#[function(immutable)]`"))?;
     if word == "immutable" {
         return Ok(format_ident!("Immutable"));
     }
@@ -77,12 +77,14 @@ pub(crate) fn text(
     examples: &[TokenStream],
 ) -> TokenStream {
     let parameters = parameters.iter().map(describe_parameter);
+    // The span puts an error about the type to the type, not to the attribute.
+    let kind = quote_spanned!(returned.span()=> <::rulemill_guest::KindOf<#returned> as ::rulemill_guest::Kind>::TYPE);
     quote! {
         ::rulemill_guest::describe::FunctionText {
             name: #name,
             doc: #doc,
             parameters: &[#(#parameters),*],
-            returns: <::rulemill_guest::KindOf<#returned> as ::rulemill_guest::Kind>::TYPE,
+            returns: #kind,
             examples: &[#(#examples),*],
         }
     }

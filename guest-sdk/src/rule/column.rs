@@ -13,7 +13,8 @@ pub enum After {}
 /// A column of type `T`, of messages ([`Before`]) or of results ([`After`]). It is a handle: copying it costs nothing.
 pub struct Col<T: ?Sized, P = Before> {
     pub(crate) id: ColumnId,
-    of: PhantomData<(fn() -> P, PhantomData<T>)>,
+    stage: PhantomData<P>,
+    of: PhantomData<T>,
 }
 
 /// A column whose nulls reach the closure, as an `Option`; see [`Col::nullable`].
@@ -34,7 +35,11 @@ pub(crate) enum ColumnId {
 
 impl<T: ?Sized, P> Col<T, P> {
     pub(crate) fn new(id: ColumnId) -> Self {
-        Col { id, of: PhantomData }
+        Col {
+            id,
+            stage: PhantomData,
+            of: PhantomData,
+        }
     }
 
     /// The same column for a closure that handles nulls itself: it is given an `Option`. Without it a row with a null

@@ -31,14 +31,14 @@ pub trait Input<P> {
     message = "`{Self}` cannot be the inputs of a computation here",
     note = "use columns of this stage (before or after the window) and settings; several go into a tuple"
 )]
-pub trait Inputs<P>: 'static {
+pub trait Inputs<P>: Sized + 'static {
     /// What the closure is given: one item, or a tuple of them.
     type Item<'r>;
     #[doc(hidden)]
     type Readers<'r>;
 
     #[doc(hidden)]
-    fn sources(&self) -> Vec<Source>;
+    fn sources(self) -> Vec<Source>;
     #[doc(hidden)]
     fn readers<'r>(arguments: &Arguments<'r>, skipped: &mut Skipped) -> Result<Self::Readers<'r>, Failure>;
     #[doc(hidden)]
@@ -108,8 +108,8 @@ macro_rules! only_input {
             type Item<'r> = <Self as Input<P>>::Item<'r>;
             type Readers<'r> = Reader<'r, K>;
 
-            fn sources(&self) -> Vec<Source> {
-                vec![<Self as Input<P>>::source(self)]
+            fn sources(self) -> Vec<Source> {
+                vec![<Self as Input<P>>::source(&self)]
             }
 
             fn readers<'r>(arguments: &Arguments<'r>, skipped: &mut Skipped) -> Result<Self::Readers<'r>, Failure> {
@@ -136,7 +136,7 @@ macro_rules! tuple {
             type Item<'r> = ($($name::Item<'r>,)*);
             type Readers<'r> = ($(Reader<'r, $name::Kind>,)*);
 
-            fn sources(&self) -> Vec<Source> {
+            fn sources(self) -> Vec<Source> {
                 vec![$(self.$position.source()),*]
             }
 

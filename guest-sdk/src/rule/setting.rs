@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 /// every row.
 pub struct Setting<T: ?Sized> {
     pub(crate) name: String,
-    of: PhantomData<PhantomData<T>>,
+    of: PhantomData<T>,
 }
 
 impl<T: ?Sized> Setting<T> {

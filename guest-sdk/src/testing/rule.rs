@@ -234,7 +234,7 @@ impl Run<'_> {
         let object = |row: &Vec<Literal>| {
             let members = self.plan.emits.iter().filter_map(|emit| {
                 let value = &row[emit.column.position()];
-                (*value != Literal::Null).then(|| (emit.name.as_str(), value))
+                (*value != Literal::Null).then_some((emit.name.as_str(), value))
             });
             let members: BTreeMap<&str, &Literal> = members.collect();
             serde_json::to_string(&members).expect("names are strings and values are plain, so it is JSON")
