@@ -75,6 +75,7 @@ async fn rule_ids(rulemill: &Rulemill) -> Vec<String> {
     let rules = rules.as_array().expect("the list is an array");
     rules
         .iter()
+        .filter(|rule| rule["kind"] == "rule")
         .map(|rule| rule["id"].as_str().expect("a rule has an id").to_owned())
         .collect()
 }

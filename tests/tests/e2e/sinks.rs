@@ -55,12 +55,12 @@ async fn file_and_http_sinks_get_what_the_log_gets() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_sink_rotates() {
     let sandbox = sandbox(&["log", "file"]);
-    let sink = "[sink.file]\ntype = \"file\"\npath = \"results.jsonl\"\nrotate_bytes = \"1KiB\"\nkeep = 100";
+    let sink = "[sink.file]\ntype = \"file\"\npath = \"results.jsonl\"\nrotate_bytes = \"4KiB\"\nkeep = 100";
     let rulemill = Rulemill::start(&sandbox, &config(&[LISTENER, sink])).await;
     let mut publisher = Publisher::connect(rulemill.listener);
     for turn in 0..4 {
-        publish(&mut publisher, turn * 10..turn * 10 + 10).await;
-        wait_for_log(&rulemill, turn * 10 + 10).await;
+        publish(&mut publisher, turn * 50..turn * 50 + 50).await;
+        wait_for_log(&rulemill, turn * 50 + 50).await;
     }
     let logged = rulemill.stdout().lines();
     let rotated = wait_for("all files", LIMIT, || {
