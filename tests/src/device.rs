@@ -1,8 +1,11 @@
 //! A device that speaks MQTT byte by byte, so that it can also say what a library would not.
 
+use crate::LIMIT;
+use std::future::Future;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// One connection of a device to the built-in listener.
 #[derive(Debug)]
@@ -18,7 +21,7 @@ impl Device {
         stream.set_nodelay(true)?;
         stream.write_all(&packet::connect(client_id)).await?;
         let mut reply = [0; 4];
-        stream.read_exact(&mut reply).await?;
+        in_time(stream.read_exact(&mut reply)).await?;
         match reply {
             [0x20, 2, _, 0] => Ok(Device { stream, next_id: 0 }),
             _ => Err(io::Error::other(format!("CONNECT was answered with {reply:02x?}"))),
@@ -27,7 +30,7 @@ impl Device {
 
     /// Publishes with QoS 0.
     pub async fn publish(&mut self, topic: &str, payload: &[u8]) -> io::Result<()> {
-        self.stream.write_all(&packet::publish(topic, payload, None)).await
+        in_time(self.stream.write_all(&packet::publish(topic, payload, None))).await
     }
 
     /// Publishes with QoS 1 and waits for the acknowledgement.
@@ -38,7 +41,7 @@ impl Device {
             .write_all(&packet::publish(topic, payload, Some(id)))
             .await?;
         let mut reply = [0; 4];
-        self.stream.read_exact(&mut reply).await?;
+        in_time(self.stream.read_exact(&mut reply)).await?;
         let [high, low] = id.to_be_bytes();
         if reply == [0x40, 2, high, low] {
             return Ok(());
@@ -48,13 +51,13 @@ impl Device {
 
     /// Sends any bytes.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        in_time(self.stream.write_all(bytes)).await
     }
 
     /// Waits until the other side closes the connection; gives what it said before.
     pub async fn wait_for_close(&mut self) -> io::Result<Vec<u8>> {
         let mut last_words = Vec::new();
-        match self.stream.read_to_end(&mut last_words).await {
+        match in_time(self.stream.read_to_end(&mut last_words)).await {
             Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err(error),
             _ => Ok(last_words),
         }
@@ -64,7 +67,7 @@ impl Device {
     pub async fn ping(&mut self) -> io::Result<()> {
         self.stream.write_all(&[0xc0, 0]).await?;
         let mut reply = [0; 2];
-        self.stream.read_exact(&mut reply).await?;
+        in_time(self.stream.read_exact(&mut reply)).await?;
         if reply == [0xd0, 0] {
             return Ok(());
         }
@@ -76,6 +79,13 @@ impl Device {
         self.stream.write_all(&[0xe0, 0]).await?;
         self.stream.shutdown().await
     }
+}
+
+/// A device does not wait for ever.
+async fn in_time<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(LIMIT, work)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// MQTT 3.1.1 packets as bytes.

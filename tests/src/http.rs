@@ -1,15 +1,17 @@
 //! GET requests to the binary under test.
 
+use crate::LIMIT;
 use crate::mqtt::install_crypto;
 use serde_json::Value;
+use tokio::time::timeout;
 
 /// The status and body of `GET path`; `None` while nobody listens.
 pub async fn get(port: u16, path: &str) -> Option<(u16, String)> {
     install_crypto();
     let url = format!("http://127.0.0.1:{port}{path}");
-    let response = reqwest::get(url).await.ok()?;
+    let response = timeout(LIMIT, reqwest::get(url)).await.ok()?.ok()?;
     let status = response.status().as_u16();
-    Some((status, response.text().await.ok()?))
+    Some((status, timeout(LIMIT, response.text()).await.ok()?.ok()?))
 }
 
 /// The body of `GET path` as JSON; `None` when there is none or the request was refused.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// A client that publishes, with a count of what the broker has.
 #[derive(Debug)]
@@ -54,9 +55,9 @@ impl Publisher {
     /// Hands a message to the client.
     pub async fn publish(&mut self, topic: &str, payload: impl Into<Vec<u8>>, qos: QoS) {
         self.sent += 1;
-        self.client
-            .publish(topic, qos, false, payload)
-            .await
+        let handed_over = timeout(LIMIT, self.client.publish(topic, qos, false, payload)).await;
+        handed_over
+            .expect("the broker takes messages")
             .expect("the publisher runs");
     }
 
