@@ -23,6 +23,8 @@ pub(super) enum Command {
     PutLibrary(Arc<LoadedLibrary>, oneshot::Sender<()>),
     /// Take away a library that no rule uses.
     RemoveLibrary(String, oneshot::Sender<()>),
+    /// Take no more deliveries; process what waits, close what is open, and end.
+    Finish,
 }
 
 impl StreamKey {

@@ -77,7 +77,7 @@ impl Mill {
         }
     }
 
-    /// Works until every source is gone; then closes what is open, so that nothing taken in stays behind.
+    /// Works until it is told to finish, or every source is gone; then closes what is open, so that nothing taken in stays behind.
     pub(super) async fn run(mut self, mut inputs: MillInputs) {
         let mut commands_open = true;
         loop {
@@ -85,8 +85,11 @@ impl Mill {
             tokio::select! {
                 biased;
                 command = inputs.commands.recv(), if commands_open => match command {
+                    Some(Command::Finish) | None => {
+                        commands_open = false;
+                        inputs.deliveries.close();
+                    }
                     Some(command) => self.obey(command),
-                    None => commands_open = false,
                 },
                 taken = inputs.deliveries.recv_many(&mut self.deliveries, DELIVERIES_AT_ONCE) => {
                     if taken == 0 {
@@ -238,6 +241,7 @@ impl Mill {
                 self.forget(&sites);
                 let _ = reply.send(());
             }
+            Command::Finish => {}
         }
     }
 

@@ -78,10 +78,12 @@ impl Mills {
         answer.await.map_err(|_| MillGone)
     }
 
-    /// Lets the mills finish: once every source has let go of its queue they process what is left and end.
+    /// Lets the mills finish: they take nothing more, process what waits, and end.
     pub(super) async fn finish(self) {
-        drop(self.deliveries);
-        drop(self.commands);
+        for commands in &self.commands {
+            // One that is gone has finished already.
+            let _ = commands.send(Command::Finish).await;
+        }
         let joined = tokio::task::spawn_blocking(move || {
             for thread in self.threads {
                 if thread.join().is_err() {

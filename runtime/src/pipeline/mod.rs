@@ -112,6 +112,7 @@ impl Pipeline {
         let (source_names, names_changed) = watch::channel(config.sources.keys().cloned().collect());
         let (deployment, deployment_changed) = watch::channel(Deployment {
             rules: config.rules.clone(),
+            limits: config.limits,
             filters: filters.clone(),
         });
         let (stop, stopped) = watch::channel(false);
@@ -121,7 +122,6 @@ impl Pipeline {
             sinks: Arc::clone(&sinks),
             families: metrics.rules.clone(),
             deployment: deployment.borrow().clone(),
-            limits: config.limits,
             snapshot: snapshot.clone(),
         });
         catalogue.look(&BTreeSet::new()).await.map_err(|_| StartError::Mills)?;
@@ -196,6 +196,7 @@ impl Pipeline {
         // Rules are resolved anew even when only sinks changed: they may be waiting for one.
         self.deployment.send_replace(Deployment {
             rules: self.config.rules.clone(),
+            limits: self.config.limits,
             filters: self.filters.clone(),
         });
         tracing::info!("configuration read again");
@@ -211,10 +212,13 @@ impl Pipeline {
             wait_for(task, deadline).await;
         }
         wait_for(self.catalogue, deadline).await;
-        match Arc::try_unwrap(self.mills) {
-            Ok(mills) => mills.finish().await,
-            Err(_) => tracing::error!("the mill threads are still in use; open windows are not emitted"),
-        }
+        let Ok(mills) = Arc::try_unwrap(self.mills) else {
+            tracing::error!("the mill threads are still in use; open windows are not emitted");
+            return;
+        };
+        let mut finishing = tokio::spawn(mills.finish());
+        // A mill may be waiting for room in a sink's queue; draining the sinks lets it through.
+        let finished = tokio::time::timeout(deadline, &mut finishing).await.is_ok();
         if let Ok(sinks) = Arc::try_unwrap(self.sinks) {
             for left in sinks.into_inner().drain(deadline).await {
                 tracing::error!(
@@ -223,6 +227,9 @@ impl Pipeline {
                     "not delivered before the stop"
                 );
             }
+        }
+        if !finished {
+            wait_for(finishing, deadline).await;
         }
         self.dead_letters.flush(deadline);
     }

@@ -1,47 +1,89 @@
-//! Guests end to end on one thread: from the bytes of a module to columns.
+//! What the loader refuses, and what it says. Guests that load are run end to end by the tests of the binary.
 
-use super::{GuestEngine, LoadError, MillGuests, load};
+use super::{GuestEngine, LoadError, load};
 use crate::config::LimitsConfig;
-use rulemill_core::{Cells, Column, Guests as _, Rows};
-use rulemill_plan::{BoundArgument, Literal, Type};
 use std::time::Duration;
 
 fn limits() -> LimitsConfig {
     LimitsConfig {
         call_timeout: Duration::from_millis(50),
-        memory_bytes_max: 64 << 20,
-        file_bytes_max: 16 << 20,
+        memory_bytes_max: 1 << 20,
+        file_bytes_max: 4096,
         groups_max: 1000,
         windows_max: 10,
     }
 }
 
-#[test]
-fn shipped() {
+fn refusal(bytes: &[u8]) -> LoadError {
     let engine = GuestEngine::new().unwrap();
-    let bytes = std::fs::read("../dist/rules/text.wasm").unwrap();
-    let loaded = load(&engine, &bytes, &limits()).unwrap();
-    let mut guests = MillGuests::new(engine);
-    guests.put_library(loaded.library.unwrap());
-    let arguments = [
-        BoundArgument::Type(Type::Text),
-        BoundArgument::Literal(Literal::from("/")),
-        BoundArgument::Literal(Literal::from(1)),
-    ];
-    let bound = guests.bind_scalar(None, "split_value", &arguments).unwrap();
-    let topics = Column::new(Cells::Texts(["a/1/c", "a", "a/é/c"].into_iter().collect()));
-    let rows = Rows {
-        rows: 3,
-        columns: &[&topics],
-    };
-    let (column, errors) = guests.evaluate(bound.site, rows).unwrap();
-    println!("{column:?} {errors:?}");
-    assert!(matches!(
-        load(&guests_engine(), b"hello", &limits()),
-        Err(LoadError::NotWasm)
-    ));
+    match load(&engine, bytes, &limits()) {
+        Ok(_) => panic!("it was taken"),
+        Err(error) => error,
+    }
 }
 
-fn guests_engine() -> GuestEngine {
-    GuestEngine::new().unwrap()
+fn refusal_of(text: &str) -> LoadError {
+    refusal(&wat::parse_str(text).unwrap())
+}
+
+#[test]
+fn text_is_refused_with_what_would_be_right() {
+    let error = refusal(b"SELECT 1");
+    assert!(matches!(error, LoadError::NotWasm));
+    assert!(error.to_string().contains("wasm32-unknown-unknown"), "{error}");
+}
+
+#[test]
+fn an_empty_file_is_refused() {
+    assert!(matches!(refusal(b""), LoadError::NotWasm));
+}
+
+#[test]
+fn a_truncated_module_is_refused() {
+    let module = wat::parse_str("(module (func (export \"f\") (result i32) i32.const 1))").unwrap();
+    for length in 8..module.len() {
+        let error = refusal(&module[..length]);
+        assert!(
+            matches!(
+                error,
+                LoadError::NotAGuest(_) | LoadError::Invalid(_) | LoadError::ExportsNothing(_)
+            ),
+            "{length} bytes: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_file_beyond_the_bound_is_refused_before_it_is_looked_at() {
+    let error = refusal(&[0; 5000]);
+    assert!(
+        matches!(error, LoadError::TooLarge { bytes: 5000, max: 4096 }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_module_that_is_no_guest_is_refused() {
+    let error = refusal_of("(module (func (export \"add\") (param i32 i32) (result i32) i32.const 0))");
+    let named = matches!(error, LoadError::NotAGuest(_) | LoadError::ExportsNothing(_));
+    assert!(named, "{error}");
+}
+
+#[test]
+fn a_component_that_exports_neither_interface_is_refused() {
+    let error = refusal_of("(component)");
+    assert!(error.to_string().contains("it exports: nothing"), "{error}");
+}
+
+#[test]
+fn an_import_that_the_host_does_not_offer_is_named() {
+    let error = refusal_of("(component (import \"wasi:cli/environment@0.2.0\" (instance)))");
+    assert!(matches!(error, LoadError::ForbiddenImport(_)));
+    assert!(error.to_string().contains("wasi:cli/environment@0.2.0"), "{error}");
+}
+
+#[test]
+fn a_component_with_the_interface_but_not_its_functions_is_refused() {
+    let error = refusal_of("(component (instance $none) (export \"rulemill:guest/rule@1.0.0\" (instance $none)))");
+    assert!(matches!(error, LoadError::Invalid(_)), "{error}");
 }

@@ -41,6 +41,8 @@ pub(super) struct Running {
 /// A version that was not taken.
 pub(super) struct Refused {
     pub(super) identity: Option<Identity>,
+    /// The version, when it could be loaded: it is tried again when the configuration changes.
+    pub(super) candidate: Option<Candidate>,
     pub(super) reason: String,
     pub(super) at: Micros,
 }
@@ -54,6 +56,14 @@ impl Entry {
             refused: None,
             removed: false,
         }
+    }
+
+    /// The versions that could be loaded: the one that runs, then those that wait or were refused.
+    pub(super) fn versions(&self) -> impl Iterator<Item = &Candidate> {
+        let running = self.running.as_ref().map(|running| &running.candidate);
+        let waiting = self.waiting.as_ref().map(|(candidate, _)| candidate);
+        let refused = self.refused.as_ref().and_then(|refused| refused.candidate.as_ref());
+        running.into_iter().chain(waiting).chain(refused)
     }
 
     /// The name of the library that runs from this file.

@@ -21,7 +21,7 @@ use crate::topic::TopicFilter;
 use entry::{Candidate, Entry, Refused, Running};
 use resolve::Names;
 use rulemill_core::Swap;
-use scan::{Found, Scanner};
+use scan::{Found, Identity, Scanner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,6 @@ pub(super) struct CatalogueParts {
     pub(super) sinks: Arc<RwLock<Sinks>>,
     pub(super) families: RuleFamilies,
     pub(super) deployment: Deployment,
-    pub(super) limits: LimitsConfig,
     pub(super) snapshot: channel::Sender<Arc<Snapshot>>,
 }
 
@@ -44,6 +43,8 @@ pub(super) struct CatalogueParts {
 pub(super) struct Deployment {
     /// The `[rules]` section.
     pub(super) rules: RulesConfig,
+    /// The bounds of guests that set none of their own.
+    pub(super) limits: LimitsConfig,
     /// For each source, the filters that it is to subscribe to.
     pub(super) filters: BTreeMap<String, channel::Sender<Vec<TopicFilter>>>,
 }
@@ -60,7 +61,10 @@ pub(super) struct Catalogue {
 impl Catalogue {
     /// A catalogue that has not looked yet.
     pub(super) fn new(parts: CatalogueParts) -> Self {
-        let scanner = Scanner::new(parts.deployment.rules.dir.clone(), parts.limits.file_bytes_max);
+        let scanner = Scanner::new(
+            parts.deployment.rules.dir.clone(),
+            parts.deployment.limits.file_bytes_max,
+        );
         Catalogue {
             parts,
             scanner,
@@ -113,7 +117,7 @@ impl Catalogue {
             return Ok(());
         }
         for (name, reason) in scan.unreadable {
-            self.refuse(&name, None, format!("the file cannot be read: {reason}"));
+            self.refuse(&name, None, format!("the file cannot be read: {reason}"), None);
         }
         let mut candidates = Vec::new();
         for found in scan.changed {
@@ -121,7 +125,7 @@ impl Catalogue {
             let identity = found.identity;
             match self.load(found).await {
                 Ok(candidate) => candidates.push((name, candidate)),
-                Err(reason) => self.refuse(&name, Some(identity), reason),
+                Err(reason) => self.refuse(&name, Some(identity), reason, None),
             }
         }
         candidates.sort_by_key(|(_, candidate)| candidate.loaded.library.is_none());
@@ -139,8 +143,8 @@ impl Catalogue {
     /// Compiles and describes a guest, on a thread that may block.
     async fn load(&self, found: Found) -> Result<Candidate, String> {
         let sidecar = match &found.sidecar {
-            None => Sidecar::absent(&self.parts.limits),
-            Some(text) => Sidecar::parse(text, &format!("{}.toml", found.name), &self.parts.limits)
+            None => Sidecar::absent(&self.parts.deployment.limits),
+            Some(text) => Sidecar::parse(text, &format!("{}.toml", found.name), &self.parts.deployment.limits)
                 .map_err(|problems| problems.to_string().replace('\n', "; "))?,
         };
         let engine = self.parts.engine.clone();
@@ -160,7 +164,7 @@ impl Catalogue {
     /// Puts a loaded version in place of the running one, or says why not.
     async fn apply(&mut self, name: &str, candidate: Candidate) -> Result<(), MillGone> {
         if let Err(reason) = self.apply_library(name, &candidate.loaded).await? {
-            self.refuse(name, Some(candidate.identity), reason);
+            self.refuse(name, Some(candidate.identity), reason, Some(candidate));
             return Ok(());
         }
         match self.apply_rule(name, &candidate).await? {
@@ -171,7 +175,7 @@ impl Catalogue {
                 entry.refused = None;
                 entry.waiting = Some((candidate, reason));
             }
-            Err(Refusal::Refused(reason)) => self.refuse(name, Some(candidate.identity), reason),
+            Err(Refusal::Refused(reason)) => self.refuse(name, Some(candidate.identity), reason, Some(candidate)),
         }
         Ok(())
     }
@@ -320,17 +324,27 @@ impl Catalogue {
         });
     }
 
-    fn refuse(&mut self, name: &str, identity: Option<scan::Identity>, reason: String) {
-        let goes_on = self.entries.get(name).is_some_and(|entry| entry.running.is_some());
-        tracing::error!(guest = name, %reason, goes_on, "refused; a running version goes on untouched");
-        self.metrics_of(name).reloads_refused.inc();
+    /// Notes why a version was not taken, once; what runs goes on untouched.
+    fn refuse(&mut self, name: &str, identity: Option<Identity>, reason: String, candidate: Option<Candidate>) {
         let entry = self.entry(name);
+        let known = entry.refused.as_ref();
+        if known.is_some_and(|known| known.identity == identity && known.reason == reason) {
+            return;
+        }
+        let goes_on = entry.running.is_some();
         entry.waiting = None;
         entry.refused = Some(Refused {
             identity,
-            reason,
+            candidate,
             at: clock::wall(),
+            reason: reason.clone(),
         });
+        self.metrics_of(name).reloads_refused.inc();
+        if goes_on {
+            tracing::error!(guest = name, %reason, "the new version is refused; the running one goes on");
+        } else {
+            tracing::error!(guest = name, %reason, "refused");
+        }
     }
 
     /// The file is gone. A rule finishes its windows; a library that rules use runs on.
@@ -384,19 +398,21 @@ impl Catalogue {
         Ok(())
     }
 
-    /// The configuration was read again: every rule is resolved anew.
-    async fn reconfigure(&mut self, deployment: Deployment) -> Result<(), MillGone> {
+    /// The configuration was read again: every rule is resolved anew, those that were refused included.
+    async fn reconfigure(&mut self, mut deployment: Deployment) -> Result<(), MillGone> {
+        let before = &self.parts.deployment.rules;
+        if deployment.rules.dir != before.dir || deployment.rules.poll_interval != before.poll_interval {
+            tracing::warn!("rules.dir and rules.poll_interval take effect at the next start only");
+            deployment.rules.dir.clone_from(&before.dir);
+        }
         self.parts.deployment = deployment;
-        let running: Vec<(String, Candidate)> = self
+        let candidates: Vec<(String, Candidate)> = self
             .entries
             .iter()
-            .filter_map(|(name, entry)| Some((name.clone(), entry.running.as_ref()?.candidate.clone())))
+            .flat_map(|(name, entry)| entry.versions().map(|version| (name.clone(), version.clone())))
             .collect();
-        for (name, candidate) in running {
-            match self.apply_rule(&name, &candidate).await? {
-                Ok(stream) => self.accept(&name, candidate, stream),
-                Err(refusal) => self.refuse(&name, Some(candidate.identity), refusal.to_string()),
-            }
+        for (name, candidate) in candidates {
+            self.apply(&name, candidate).await?;
         }
         self.publish();
         Ok(())
