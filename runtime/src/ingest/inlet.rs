@@ -1,6 +1,6 @@
-//! Where every source hands over what it took in: one bounded queue to each mill thread.
+//! Where every source hands over what it took in: one bounded queue to each mill thread that has rules.
 //!
-//! A delivery goes to every mill, and is accepted when all of them have taken it; only then may a source acknowledge
+//! A delivery goes to every such mill, and is accepted when all of them have taken it; only then may a source acknowledge
 //! its messages. At the bound of a queue [`Inlet::deliver`] waits and [`Inlet::try_deliver`] gives the messages back:
 //! nothing is dropped here.
 
@@ -8,14 +8,21 @@ use crate::clock;
 use crate::message::{Delivery, Message};
 use rulemill_core::Micros;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use tokio::sync::mpsc;
+
+/// The queue before one mill thread.
+#[derive(Clone, Debug)]
+pub struct MillQueue {
+    sender: mpsc::Sender<Delivery>,
+    wanted: Arc<AtomicBool>,
+}
 
 /// The way of one source into the mills. Clones share the queues and the clock.
 #[derive(Clone, Debug)]
 pub struct Inlet {
     source: Arc<str>,
-    senders: Arc<[mpsc::Sender<Delivery>]>,
+    queues: Arc<[MillQueue]>,
     /// The latest arrival stamp given out, in microseconds.
     latest: Arc<AtomicI64>,
 }
@@ -36,12 +43,35 @@ pub enum Refused {
     Closed,
 }
 
+impl MillQueue {
+    /// A queue that nothing is put into before [`MillQueue::want`]: a mill without rules is not woken for nothing.
+    pub fn idle(sender: mpsc::Sender<Delivery>) -> Self {
+        MillQueue {
+            sender,
+            wanted: Arc::default(),
+        }
+    }
+
+    /// From now on deliveries go there too.
+    pub fn want(&self) {
+        self.wanted.store(true, Ordering::Release);
+    }
+}
+
+impl From<mpsc::Sender<Delivery>> for MillQueue {
+    fn from(sender: mpsc::Sender<Delivery>) -> Self {
+        let queue = MillQueue::idle(sender);
+        queue.want();
+        queue
+    }
+}
+
 impl Inlet {
-    /// An inlet of the source named `source`, with one sender for each mill thread.
-    pub fn new(source: impl Into<Arc<str>>, senders: impl Into<Arc<[mpsc::Sender<Delivery>]>>) -> Self {
+    /// An inlet of the source named `source`, with one queue for each mill thread.
+    pub fn new<Q: Into<MillQueue>>(source: impl Into<Arc<str>>, queues: impl IntoIterator<Item = Q>) -> Self {
         Inlet {
             source: source.into(),
-            senders: senders.into(),
+            queues: queues.into_iter().map(Into::into).collect(),
             latest: Arc::new(AtomicI64::new(i64::MIN)),
         }
     }
@@ -64,8 +94,8 @@ impl Inlet {
     /// [`Closed`] when a mill is gone; then some mills may have the messages.
     pub async fn deliver(&self, messages: Arc<[Message]>) -> Result<(), Closed> {
         // Room everywhere first, so that a cancelled delivery has not reached half of the mills.
-        let mut permits = Vec::with_capacity(self.senders.len());
-        for sender in self.senders.iter() {
+        let mut permits = Vec::with_capacity(self.queues.len());
+        for sender in self.wanted() {
             permits.push(sender.reserve().await.map_err(|_| Closed)?);
         }
         for permit in permits {
@@ -79,8 +109,8 @@ impl Inlet {
     /// # Errors
     /// [`Refused`] with the messages, or because a mill is gone.
     pub fn try_deliver(&self, messages: Arc<[Message]>) -> Result<(), Refused> {
-        let mut permits = Vec::with_capacity(self.senders.len());
-        for sender in self.senders.iter() {
+        let mut permits = Vec::with_capacity(self.queues.len());
+        for sender in self.wanted() {
             match sender.try_reserve() {
                 Ok(permit) => permits.push(permit),
                 Err(mpsc::error::TrySendError::Full(())) => return Err(Refused::Full(messages)),
@@ -91,6 +121,11 @@ impl Inlet {
             permit.send(self.delivery(&messages));
         }
         Ok(())
+    }
+
+    fn wanted(&self) -> impl Iterator<Item = &mpsc::Sender<Delivery>> {
+        let wanted = self.queues.iter().filter(|queue| queue.wanted.load(Ordering::Acquire));
+        wanted.map(|queue| &queue.sender)
     }
 
     fn delivery(&self, messages: &Arc<[Message]>) -> Delivery {
@@ -173,10 +208,10 @@ mod tests {
 
     #[test]
     fn arrival_stamps_never_go_backwards() {
-        let inlet = Inlet::new("default", Vec::new());
+        let inlet = Inlet::new("default", Vec::<MillQueue>::new());
         let future = clock::wall().0 + 3_600_000_000;
         inlet.latest.store(future, Ordering::Relaxed);
         assert_eq!(inlet.arrival(), Micros(future));
-        assert!(Inlet::new("other", Vec::new()).arrival() < Micros(future));
+        assert!(Inlet::new("other", Vec::<MillQueue>::new()).arrival() < Micros(future));
     }
 }

@@ -8,4 +8,4 @@ pub mod listener;
 pub mod mqtt;
 mod topic_names;
 
-pub use inlet::{Closed, Inlet, Refused};
+pub use inlet::{Closed, Inlet, MillQueue, Refused};

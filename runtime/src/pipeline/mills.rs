@@ -2,17 +2,16 @@
 
 use super::command::{Command, StreamKey};
 use super::mill::{Mill, MillInputs};
+use crate::ingest::MillQueue;
 use crate::limits::MILL_QUEUE_BATCHES_MAX;
-use crate::message::Delivery;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 /// Starts mill threads, and tells them what to do.
 pub(super) struct Mills {
     commands: Vec<mpsc::Sender<Command>>,
-    deliveries: Arc<[mpsc::Sender<Delivery>]>,
+    deliveries: Vec<MillQueue>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -39,19 +38,28 @@ impl Mills {
                 .name(format!("mill-{number}"))
                 .spawn(move || runtime.block_on(mill.run(inputs)))?;
             commands.push(command_sender);
-            deliveries.push(delivery_sender);
+            deliveries.push(MillQueue::idle(delivery_sender));
             threads.push(thread);
+        }
+        // The first one counts all messages, those that no rule listens to included.
+        if let Some(first) = deliveries.first() {
+            first.want();
         }
         Ok(Mills {
             commands,
-            deliveries: deliveries.into(),
+            deliveries,
             threads,
         })
     }
 
     /// Where sources deliver to: one queue a mill.
-    pub(super) fn deliveries(&self) -> Arc<[mpsc::Sender<Delivery>]> {
-        Arc::clone(&self.deliveries)
+    pub(super) fn deliveries(&self) -> Vec<MillQueue> {
+        self.deliveries.clone()
+    }
+
+    /// From now on the mill gets deliveries: it is about to have a rule.
+    pub(super) fn wake(&self, mill: usize) {
+        self.deliveries[mill].want();
     }
 
     /// How many there are.

@@ -260,6 +260,7 @@ impl Catalogue {
         let stream = spec.stream.clone();
         let mill = self.parts.mills.of_stream(&stream);
         let mills = &self.parts.mills;
+        mills.wake(mill);
         let put = mills.ask(mill, |reply| Command::PutRule(Box::new(spec), reply)).await?;
         let swap = match put {
             Ok(swap) => swap,
@@ -331,20 +332,19 @@ impl Catalogue {
         if known.is_some_and(|known| known.identity == identity && known.reason == reason) {
             return;
         }
-        let goes_on = entry.running.is_some();
+        if entry.running.is_some() {
+            tracing::error!(guest = name, %reason, "the new version is refused; the running one goes on");
+        } else {
+            tracing::error!(guest = name, %reason, "refused");
+        }
         entry.waiting = None;
         entry.refused = Some(Refused {
             identity,
             candidate,
             at: clock::wall(),
-            reason: reason.clone(),
+            reason,
         });
         self.metrics_of(name).reloads_refused.inc();
-        if goes_on {
-            tracing::error!(guest = name, %reason, "the new version is refused; the running one goes on");
-        } else {
-            tracing::error!(guest = name, %reason, "refused");
-        }
     }
 
     /// The file is gone. A rule finishes its windows; a library that rules use runs on.
