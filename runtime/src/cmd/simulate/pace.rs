@@ -59,7 +59,8 @@ mod tests {
         let mut pace = Pace::new(100.0, start);
         assert_eq!(send(&mut pace, start), 1);
         assert_eq!(send(&mut pace, start + Duration::from_millis(500)), 50);
-        assert_eq!(send(&mut pace, start + Duration::from_secs(60)), 101);
+        // The one that was due, and a second's worth with both its ends.
+        assert_eq!(send(&mut pace, start + Duration::from_secs(60)), 102);
         assert_eq!(send(&mut pace, start + Duration::from_secs(61)), 100);
     }
 

@@ -130,7 +130,7 @@ impl<'a> Publisher<'a> {
         mut stop: std::pin::Pin<&mut impl Future<Output = ()>>,
         progress: &impl Fn(u64),
     ) -> anyhow::Result<End> {
-        loop {
+        let error = loop {
             let mut poll = pin!(event_loop.poll());
             let event = loop {
                 if self.connected {
@@ -152,9 +152,14 @@ impl<'a> Publisher<'a> {
             };
             match event {
                 Ok(event) => self.handle(&event, progress),
-                Err(error) => return Ok(End::Lost(error)),
+                Err(error) => break error,
             }
+        };
+        // What was read together with the end of the connection is still there.
+        for event in std::mem::take(&mut event_loop.state.events) {
+            self.handle(&event, progress);
         }
+        Ok(End::Lost(error))
     }
 
     /// Hands over what is due and fits into the window.

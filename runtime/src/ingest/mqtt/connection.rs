@@ -84,6 +84,11 @@ pub(super) async fn run(source: &mut Source, approach: Approach) -> Ended {
             break ended;
         }
     };
+    // The client reads several packets at once, and leaves behind those that it read together with the end.
+    for event in std::mem::take(&mut event_loop.state.events) {
+        // How the connection ended is known already.
+        let _ = connection.handle(event);
+    }
     connection.log_dropped();
     source.metrics.connected.set(0);
     ended

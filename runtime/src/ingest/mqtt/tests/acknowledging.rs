@@ -179,3 +179,19 @@ async fn a_stop_ends_in_time_when_the_mills_take_nothing() {
     );
     source.stopped().await;
 }
+
+#[tokio::test]
+async fn messages_that_come_together_with_the_end_of_the_connection_are_taken() {
+    let broker = Broker::start().await;
+    let mut source = Running::start(&broker);
+    let mut link = broker.accept_and_grant(false).await;
+
+    link.write(&["a", "b", "c"].map(|payload| publish(0, payload))).await;
+    link.close_after_reading().await;
+
+    let mut received = source.batch().await;
+    while received.len() < 3 {
+        received.extend(source.batch().await);
+    }
+    assert_eq!(received, ["a", "b", "c"]);
+}
