@@ -69,6 +69,7 @@ pub(super) async fn publish(
             () = tokio::time::sleep_until((clock::monotonic() + plan.retry).into()) => {}
             () = stop.as_mut(), if publisher.give_up_at.is_none() => publisher.end(),
         }
+        publisher.watch_time();
         if publisher.is_finished() {
             return Ok(publisher.outcome());
         }
@@ -91,7 +92,10 @@ struct Publisher<'a> {
     unacknowledged: HashMap<u16, Sample>,
     /// When the broker last acknowledged something, or the window began to fill.
     heard: Instant,
-    /// Set when no more messages are taken; then what is under way gets until that time.
+    /// No more messages are taken.
+    exhausted: bool,
+    /// Set when the time is over or somebody interrupts: what is under way then gets until that time. A number that
+    /// was asked for is waited for as long as it takes.
     give_up_at: Option<Instant>,
     /// Whether a broker has ever accepted the connection.
     was_connected: bool,
@@ -116,6 +120,7 @@ impl<'a> Publisher<'a> {
             handed: VecDeque::new(),
             unacknowledged: HashMap::new(),
             heard: now,
+            exhausted: false,
             give_up_at: None,
             was_connected: false,
             connected: false,
@@ -133,6 +138,7 @@ impl<'a> Publisher<'a> {
         let error = loop {
             let mut poll = pin!(event_loop.poll());
             let event = loop {
+                self.watch_time();
                 if self.connected {
                     self.fill(client)?;
                 }
@@ -165,13 +171,10 @@ impl<'a> Publisher<'a> {
     /// Hands over what is due and fits into the window.
     fn fill(&mut self, client: &AsyncClient) -> anyhow::Result<()> {
         let now = clock::monotonic();
-        if self.give_up_at.is_none() && self.ends_at.is_some_and(|end| end <= now) {
-            self.end();
-        }
         while self.has_window() {
             let sample = match self.again.pop_front() {
                 Some(sample) => sample,
-                None if self.give_up_at.is_some() || self.pace.due() > now => break,
+                None if self.exhausted || self.pace.due() > now => break,
                 None => match self.take(now)? {
                     Some(sample) => sample,
                     None => break,
@@ -194,7 +197,7 @@ impl<'a> Publisher<'a> {
             self.taken += 1;
             self.pace.sent(now);
         } else {
-            self.end();
+            self.exhausted = true;
         }
         Ok(sample)
     }
@@ -227,8 +230,16 @@ impl<'a> Publisher<'a> {
         }
     }
 
+    /// Ends when the time for it has come.
+    fn watch_time(&mut self) {
+        if !self.exhausted && self.ends_at.is_some_and(|end| end <= clock::monotonic()) {
+            self.end();
+        }
+    }
+
     /// Takes no more messages; what is under way has some time left.
     fn end(&mut self) {
+        self.exhausted = true;
         self.give_up_at.get_or_insert(clock::monotonic() + DRAIN_MAX);
     }
 
@@ -249,15 +260,13 @@ impl<'a> Publisher<'a> {
         self.handed.len() + self.unacknowledged.len()
     }
 
+    /// Whether everything has arrived, or there is no time left for what has not.
     fn is_finished(&self) -> bool {
-        match self.give_up_at {
-            // A number that was asked for is not given up.
-            Some(_) if self.in_flight() + self.again.len() == 0 => true,
-            Some(give_up_at) => {
-                self.plan.count.is_none_or(|count| self.taken < count) && give_up_at <= clock::monotonic()
-            }
-            None => false,
-        }
+        let arrived = self.exhausted && self.in_flight() + self.again.len() == 0;
+        arrived
+            || self
+                .give_up_at
+                .is_some_and(|give_up_at| give_up_at <= clock::monotonic())
     }
 
     /// Whether the broker has acknowledged nothing for too long.
@@ -268,13 +277,9 @@ impl<'a> Publisher<'a> {
     fn wake_at(&self) -> Instant {
         let stalled = self.heard + STALL_MAX;
         let later = clock::monotonic() + STALL_MAX;
-        let due = (self.connected && self.give_up_at.is_none() && self.has_window()).then(|| self.pace.due());
+        let due = (self.connected && !self.exhausted && self.has_window()).then(|| self.pace.due());
         let in_flight = (self.in_flight() > 0).then_some(stalled);
-        let ends = if self.give_up_at.is_none() {
-            self.ends_at
-        } else {
-            self.give_up_at
-        };
+        let ends = if self.exhausted { self.give_up_at } else { self.ends_at };
         [due, in_flight, ends].into_iter().flatten().min().unwrap_or(later)
     }
 

@@ -177,6 +177,45 @@ async fn messages_of_a_lost_connection_are_sent_again() {
 }
 
 #[tokio::test]
+async fn a_number_that_was_asked_for_is_waited_for_and_an_interrupt_is_not() {
+    let broker = Broker::start().await;
+    let line = ["--count", "1", "--qos", "1"];
+    let mut plan = args(&line).unwrap().plan().unwrap();
+    plan.options = MqttOptions::new("test", "127.0.0.1", broker.port());
+    let mut next = || {
+        Ok(Some(Sample {
+            topic: "t".into(),
+            payload: Vec::new(),
+        }))
+    };
+    let mut publishing = Box::pin(publisher::publish(&plan, &mut next, std::future::pending(), |_| {}));
+    let silent = async {
+        let mut link = broker.accept(false).await;
+        assert!(matches!(link.read().await, Packet::Publish(_)));
+        link
+    };
+    let mut link = tokio::select! {
+        outcome = &mut publishing => panic!("ended without an acknowledgement: {outcome:?}"),
+        link = silent => link,
+    };
+    let acknowledge = async {
+        link.write(&[Packet::PubAck(rumqttc::PubAck::new(1))]).await;
+        assert_eq!(link.read_any().await, Some(Packet::Disconnect));
+        drop(link);
+    };
+    let (outcome, ()) = tokio::join!(publishing, acknowledge);
+    let arrived = Outcome {
+        arrived: 1,
+        unacknowledged: 0,
+    };
+    assert_eq!(outcome.unwrap(), arrived);
+
+    let mut next = || Ok(None);
+    let nothing = publisher::publish(&plan, &mut next, std::future::ready(()), |_| {}).await;
+    assert_eq!(nothing.unwrap().arrived, 0);
+}
+
+#[tokio::test]
 async fn a_broker_that_is_not_there_is_an_error() {
     let error = run(args(&["--server", "tcp://host.invalid:1"]).unwrap())
         .await
