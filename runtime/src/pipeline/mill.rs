@@ -103,6 +103,18 @@ impl Mill {
         self.close_all();
     }
 
+    /// What a turn of the thread does with these deliveries, for who has no thread.
+    pub(super) fn turn(&mut self, deliveries: impl IntoIterator<Item = Delivery>) -> Option<Duration> {
+        self.deliveries.extend(deliveries);
+        self.process_deliveries();
+        self.time_to_wait()
+    }
+
+    /// The guests that it calls.
+    pub(super) fn guests(&self) -> &MillGuests {
+        &self.guests
+    }
+
     fn process_deliveries(&mut self) {
         let deliveries = std::mem::take(&mut self.deliveries);
         let mut batch: Vec<&Message> = Vec::with_capacity(BATCH_ROWS_MAX);
@@ -169,7 +181,7 @@ impl Mill {
     }
 
     /// Nothing waits: windows that ended by now are closed.
-    fn advance(&mut self, now: Micros) {
+    pub(super) fn advance(&mut self, now: Micros) {
         self.advance_to(now);
         self.after_work();
     }
@@ -222,7 +234,7 @@ impl Mill {
         Some(Duration::from_micros(wait.unsigned_abs()))
     }
 
-    fn obey(&mut self, command: Command) {
+    pub(super) fn obey(&mut self, command: Command) {
         // Whoever asked may have gone away meanwhile; the command is carried out all the same.
         match command {
             Command::PutRule(spec, reply) => drop(reply.send(self.put_rule(*spec))),

@@ -18,6 +18,10 @@ mod outlet;
 mod sources;
 mod streams;
 mod unmatched;
+mod workbench;
+
+#[doc(hidden)]
+pub use workbench::Workbench;
 
 use crate::config::Config;
 use crate::emit::{DeadLetters, EncodedEmission};

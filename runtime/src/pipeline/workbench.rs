@@ -1,0 +1,104 @@
+//! One mill on the caller's thread, for benchmarks: the same code, metrics and encoding as in a mill thread, without the
+//! queue before it. Not part of the flow.
+
+use super::account::Accounts;
+use super::command::{Command, RuleSpec, StreamKey};
+use super::mill::Mill;
+use super::outlet::Outlet;
+use super::unmatched::Unmatched;
+use crate::config::LimitsConfig;
+use crate::emit::DeadLetters;
+use crate::message::Delivery;
+use crate::rule::{GuestEngine, LoadedLibrary, LoadedRule};
+use crate::telemetry::Telemetry;
+use crate::telemetry::mill::MillMetrics;
+use crate::telemetry::rule::RuleFamilies;
+use crate::topic::TopicFilter;
+use rulemill_core::Micros;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::{oneshot, watch};
+
+/// A mill to be measured. Its rules listen to one source, take the defaults of their settings, and have no sinks:
+/// their emissions are encoded and dropped.
+pub struct Workbench {
+    mill: Mill,
+    families: RuleFamilies,
+    filters: watch::Sender<Vec<TopicFilter>>,
+    limits: LimitsConfig,
+    /// Metrics are registered, as they are in a pipeline.
+    _telemetry: Telemetry,
+}
+
+impl Workbench {
+    /// A mill without rules that counts the messages of `source`.
+    pub fn new(engine: &GuestEngine, dead_letters: DeadLetters, source: &str, limits: LimitsConfig) -> Self {
+        let mut telemetry = Telemetry::start();
+        let metrics = MillMetrics::register(&mut telemetry.registry);
+        let families = RuleFamilies::register(&mut telemetry.registry);
+        let (filters, changes) = watch::channel(Vec::new());
+        let unmatched = Unmatched::new(HashMap::from([(source.into(), changes)]));
+        let outlet = Outlet::new(dead_letters, None);
+        let accounts = Accounts::new(families.clone());
+        Workbench {
+            mill: Mill::new(engine.clone(), outlet, accounts, metrics, Some(unmatched)),
+            families,
+            filters,
+            limits,
+            _telemetry: telemetry,
+        }
+    }
+
+    /// Adds a library.
+    pub fn put_library(&mut self, library: Arc<LoadedLibrary>) {
+        let (reply, _) = oneshot::channel();
+        self.mill.obey(Command::PutLibrary(library, reply));
+    }
+
+    /// Adds a rule, with the window in milliseconds in place of its own.
+    ///
+    /// # Errors
+    /// Why the mill refused it.
+    pub fn put_rule(&mut self, id: &str, loaded: Arc<LoadedRule>, window_ms: Option<u64>) -> Result<(), String> {
+        let id: Arc<str> = id.into();
+        let filters: Result<Vec<TopicFilter>, _> =
+            loaded.plan.topics.iter().map(|text| TopicFilter::parse(text)).collect();
+        let filters = filters.map_err(|error| error.to_string())?;
+        self.filters.send_modify(|known| known.extend(filters.iter().cloned()));
+        let settings = loaded.plan.settings.iter();
+        let spec = RuleSpec {
+            stream: StreamKey { source: None, filters },
+            settings: settings
+                .filter_map(|setting| Some((setting.name.clone(), setting.default.clone()?)))
+                .collect(),
+            loaded,
+            window_override_ms: window_ms,
+            limits: self.limits,
+            sinks: Vec::new(),
+            metrics: self.families.rule(&id),
+            id,
+        };
+        let (reply, mut answer) = oneshot::channel();
+        self.mill.obey(Command::PutRule(Box::new(spec), reply));
+        let put = answer.try_recv().map_err(|error| error.to_string())?;
+        put.map(drop).map_err(|refusal| refusal.to_string())
+    }
+
+    /// Processes deliveries as one turn of a mill thread does.
+    pub fn process(&mut self, deliveries: impl IntoIterator<Item = Delivery>) {
+        let _wait = self.mill.turn(deliveries);
+    }
+
+    /// Lets time pass without a message.
+    pub fn advance(&mut self, now: Micros) {
+        self.mill.advance(now);
+    }
+
+    /// How often guests were called: by call sites of library functions, and by kernels of rules.
+    pub fn guest_calls(&self) -> (u64, u64) {
+        let guests = self.mill.guests();
+        let functions = guests.function_stats().map(|(_, _, stats)| stats.calls).sum();
+        let kernels = guests.kernel_stats().map(|(_, _, stats)| stats.calls).sum();
+        (functions, kernels)
+    }
+}
