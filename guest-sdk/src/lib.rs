@@ -55,7 +55,7 @@ pub use rulemill_guest_macros::aggregate;
 /// `#[function(immutable)]` promises that the same arguments always give the same result. Parameters are
 /// [`Parameter`]s; a last one that is a slice takes any number of arguments. The result is a [`Return`]. Beside it may
 /// stand any number of `#[example(arguments => result)]`, made of literals, `null` and `error`: they are documentation,
-/// a unit test, and a self-test when the library is loaded.
+/// and a unit test.
 pub use rulemill_guest_macros::function;
 
 /// Lays a struct with named fields out as 64-bit words. See [`trait@State`].
