@@ -1,3 +1,5 @@
+//! The decoder against a slow model of itself, type by type, and against hostile payloads.
+
 mod batches;
 mod hostile;
 mod model;
