@@ -24,7 +24,7 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Row>> {
         .worker_threads(1)
         .enable_all()
         .build()?;
-    let sinks = runtime.block_on(async {
+    let mut sinks = runtime.block_on(async {
         let dead_letters = DeadLetters::start(&config.dead_letter, DeadLetterMetrics::default())?;
         anyhow::Ok(Sinks::start(&config.sinks, SinkMetrics::default(), dead_letters)?)
     })?;

@@ -1,9 +1,11 @@
 //! `rulemill run`: the pipeline, until a signal says stop.
 
 use super::{ConfigArgs, Failure};
+use crate::config::Config;
 use crate::pipeline::Pipeline;
 use anyhow::Context as _;
 use clap::Args;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What `run` takes.
@@ -19,27 +21,37 @@ pub struct RunArgs {
 /// What kept the pipeline from starting.
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let config = args.config.load()?;
-    runtime()?.block_on(async {
-        let mut hang_up = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut pipeline = Pipeline::start(config, None).await.context("cannot start")?;
-        tracing::info!("rulemill runs");
-        loop {
-            tokio::select! {
-                _ = hang_up.recv() => match args.config.load() {
-                    Ok(config) => pipeline.reload(config).await,
-                    Err(failure) => tracing::error!(%failure, "the configuration stays as it was"),
-                },
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-            }
+    let runtime = runtime()?;
+    let ended = runtime.block_on(until_stopped(args, config));
+    // A file system that hangs must not keep the process.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    ended
+}
+
+async fn until_stopped(args: &RunArgs, config: Config) -> Result<(), Failure> {
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut pipeline = tokio::select! {
+        started = Pipeline::start(config, None) => started.context("cannot start")?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    tracing::info!("rulemill runs");
+    loop {
+        tokio::select! {
+            _ = hang_up.recv() => match args.config.load() {
+                Ok(config) => pipeline.reload(config).await,
+                Err(failure) => tracing::error!(%failure, "the configuration stays as it was"),
+            },
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
         }
-        tracing::info!("stopping");
-        pipeline.stop().await;
-        tracing::info!("stopped");
-        Ok(())
-    })
+    }
+    tracing::info!("stopping");
+    pipeline.stop().await;
+    tracing::info!("stopped");
+    Ok(())
 }
 
 /// The runtime for sources, sinks and the API. Guests never run on it.
@@ -52,3 +64,5 @@ pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Sockets need few threads; the cores belong to the mills.
 const WORKERS: usize = 2;
+/// How long tasks that block may take to end when everything else has.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);

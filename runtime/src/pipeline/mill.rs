@@ -229,9 +229,12 @@ impl Mill {
             .streams
             .iter()
             .filter_map(|entry| entry.stream.next_deadline())
-            .min()?;
-        let wait = deadline.0.saturating_sub(clock::wall().0).max(0);
-        Some(Duration::from_micros(wait.unsigned_abs()))
+            .min();
+        let wait = deadline.map(|deadline| {
+            let wait = deadline.0.saturating_sub(clock::wall().0).max(0);
+            Duration::from_micros(wait.unsigned_abs())
+        });
+        [wait, self.accounts.wait()].into_iter().flatten().min()
     }
 
     pub(super) fn obey(&mut self, command: Command) {
@@ -281,7 +284,6 @@ impl Mill {
             window_override_ms: spec.window_override_ms,
             bounds: bounds_of(&spec.limits),
         };
-        self.outlet.add(&spec.id, spec.sinks, spec.metrics.clone());
         let position = self.stream_position(&spec.stream);
         // The clock stands still for a rule that comes in: it starts with the time that its stream has reached.
         self.advance_to(clock::wall());
@@ -290,6 +292,7 @@ impl Mill {
         self.outlet.flush_results(&mut self.output);
         match put {
             Ok(swap) => {
+                self.outlet.add(&spec.id, spec.sinks, spec.metrics.clone());
                 let placed = Placed {
                     stream: spec.stream,
                     metrics: spec.metrics,

@@ -5,6 +5,7 @@ use super::mill::{Mill, MillInputs};
 use crate::ingest::MillQueue;
 use crate::limits::MILL_QUEUE_BATCHES_MAX;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -12,7 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) struct Mills {
     commands: Vec<mpsc::Sender<Command>>,
     deliveries: Vec<MillQueue>,
-    threads: Vec<JoinHandle<()>>,
+    /// Taken out when they are joined.
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// The mill did not answer: its thread is gone.
@@ -48,7 +50,7 @@ impl Mills {
         Ok(Mills {
             commands,
             deliveries,
-            threads,
+            threads: Mutex::new(threads),
         })
     }
 
@@ -87,13 +89,14 @@ impl Mills {
     }
 
     /// Lets the mills finish: they take nothing more, process what waits, and end.
-    pub(super) async fn finish(self) {
+    pub(super) async fn finish(&self) {
         for commands in &self.commands {
             // One that is gone has finished already.
             let _ = commands.send(Command::Finish).await;
         }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let joined = tokio::task::spawn_blocking(move || {
-            for thread in self.threads {
+            for thread in threads {
                 if thread.join().is_err() {
                     tracing::error!("a mill thread panicked; what it held is lost");
                 }

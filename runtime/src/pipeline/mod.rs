@@ -23,6 +23,7 @@ mod workbench;
 #[doc(hidden)]
 pub use workbench::Workbench;
 
+use crate::clock;
 use crate::config::Config;
 use crate::emit::{DeadLetters, EncodedEmission};
 use crate::http;
@@ -206,36 +207,36 @@ impl Pipeline {
         tracing::info!("configuration read again");
     }
 
-    /// Stops: sources first, then the mills, which process what was taken in, then the sinks, which get
-    /// [`Config::stop_timeout`] to deliver.
+    /// Stops: sources first, then the mills, which process what was taken in and emit open windows, then the sinks. All
+    /// together may take [`Config::stop_timeout`], and the sinks get a second of it in any case.
     pub async fn stop(self) {
-        let deadline = self.config.stop_timeout;
-        self.sources.stop_all().await;
-        self.stop.send_replace(true);
-        for task in self.tasks {
-            wait_for(task, deadline).await;
-        }
-        wait_for(self.catalogue, deadline).await;
-        let Ok(mills) = Arc::try_unwrap(self.mills) else {
-            tracing::error!("the mill threads are still in use; open windows are not emitted");
-            return;
+        let until = clock::monotonic() + self.config.stop_timeout;
+        let left = || {
+            until
+                .saturating_duration_since(clock::monotonic())
+                .max(STEP_TIMEOUT_MIN)
         };
-        let mut finishing = tokio::spawn(mills.finish());
-        // A mill may be waiting for room in a sink's queue; draining the sinks lets it through.
-        let finished = tokio::time::timeout(deadline, &mut finishing).await.is_ok();
-        if let Ok(sinks) = Arc::try_unwrap(self.sinks) {
-            for left in sinks.into_inner().drain(deadline).await {
-                tracing::error!(
-                    sink = left.sink,
-                    emissions = left.emissions,
-                    "not delivered before the stop"
-                );
-            }
+        // A mill may be waiting for room in a sink's queue, and everybody else for the mill.
+        self.sinks.read().await.let_through();
+        self.stop.send_replace(true);
+        if tokio::time::timeout(left(), self.sources.stop_all()).await.is_err() {
+            tracing::warn!("the sources did not end in time");
         }
-        if !finished {
-            wait_for(finishing, deadline).await;
+        for task in self.tasks.into_iter().chain([self.catalogue]) {
+            wait_for(task, left()).await;
         }
-        self.dead_letters.flush(deadline);
+        if tokio::time::timeout(left(), self.mills.finish()).await.is_err() {
+            tracing::error!("a mill thread did not end in time; its open windows are not emitted");
+        }
+        let undelivered = self.sinks.write().await.drain(left()).await;
+        for given_up in undelivered {
+            tracing::error!(
+                sink = given_up.sink,
+                emissions = given_up.emissions,
+                "not delivered before the stop"
+            );
+        }
+        self.dead_letters.flush(left());
     }
 
     fn start_sources(&mut self) {
@@ -394,6 +395,8 @@ async fn wait_for(task: JoinHandle<()>, deadline: Duration) {
     }
 }
 
+/// What each step of a stop may take, even when its time is over.
+const STEP_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 /// The name of the built-in listener among the sources.
 const LISTENER: &str = "listener";
 /// The most mill threads, whatever the number of cores.

@@ -132,12 +132,19 @@ impl Sinks {
         })
     }
 
+    /// From now on nobody waits in [`SinkHandle::push`]: what does not fit is let in beyond the bound. Call it first when
+    /// everything stops, so that mill threads can finish.
+    pub fn let_through(&self) {
+        for running in self.running.values() {
+            running.delivery.outbox.start_draining();
+        }
+    }
+
     /// Stops all sinks, after each has delivered what it has, or after `deadline`: what was given up, by sink. Push
-    /// nothing more before calling it; threads that wait in [`SinkHandle::push`] are let through.
-    pub async fn drain(self, deadline: Duration) -> Vec<Undelivered> {
+    /// nothing more before calling it.
+    pub async fn drain(&mut self, deadline: Duration) -> Vec<Undelivered> {
         let deadline = Instant::now() + deadline;
-        let drained = self
-            .running
+        let drained = std::mem::take(&mut self.running)
             .into_iter()
             .map(|(name, running)| running.drain(name, deadline));
         let mut undelivered = join_all(drained).await;

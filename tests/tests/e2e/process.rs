@@ -3,6 +3,7 @@
 use crate::common::{LISTENER, WINDOW_LIMIT, config, counts, reading, topic};
 use rulemill_tests::{HttpReceiver, LIMIT, Publisher, Rulemill, Sandbox, wait_for, wait_for_async};
 use rumqttc::QoS;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_sends_what_is_waiting_before_it_ends() {
@@ -34,6 +35,39 @@ async fn sigterm_sends_what_is_waiting_before_it_ends() {
     );
     assert_eq!(receiver.bodies(), rulemill.stdout().lines());
     assert_eq!(receiver.refusals_left(), 0);
+}
+
+/// A sink that blocks holds up the mill; a stop must let it through, or the last windows are lost for every sink.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_emits_the_last_windows_though_a_sink_blocks() {
+    let sandbox = sandbox();
+    let stuck = "[sink.stuck]\ntype = \"mqtt\"\nserver = \"tcp://127.0.0.1:9\"\ntopic = \"x\"\n\
+                 on_full = \"block\"\nqueue_bytes_max = \"64KiB\"";
+    let text = format!("stop_timeout = \"3s\"\n{}", config(&[LISTENER, stuck]));
+    let text = text.replace("[rules]", "[rules]\ndefault_sinks = [\"stuck\", \"log\"]");
+    let mut rulemill = Rulemill::start(&sandbox, &text).await;
+    let mut publisher = Publisher::connect(rulemill.listener);
+    let mut sent = 0;
+    loop {
+        let seen = rulemill.stdout().len();
+        for device in 0..300 {
+            let topic = topic(&format!("device-{device:030}"));
+            publisher.publish(&topic, reading(20.5, 12), QoS::AtLeastOnce).await;
+        }
+        publisher.flush().await;
+        sent += 300;
+        let emitted = wait_for("the emission", BLOCKED_AFTER, || {
+            (rulemill.stdout().len() > seen).then_some(())
+        });
+        if tokio::time::timeout(BLOCKED_AFTER / 2, emitted).await.is_err() {
+            break;
+        }
+        assert!(sent < 30_000, "the sink must block");
+    }
+
+    let status = rulemill.stop().await;
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(counts(&rulemill.emissions_from(0)).values().sum::<u64>(), sent);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,6 +113,9 @@ async fn sighup_with_a_wrong_configuration_changes_nothing() {
         .wait_for_emissions("an emission", LIMIT, |all| !all.is_empty())
         .await;
 }
+
+/// Longer than any window of these tests takes to be emitted.
+const BLOCKED_AFTER: Duration = Duration::from_secs(6);
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with_guests(&["text.wasm", "device_temperature.wasm"]);

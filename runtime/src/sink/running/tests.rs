@@ -66,7 +66,7 @@ fn read(folder: &Path, name: &str) -> String {
 async fn draining_delivers_what_was_pushed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
-    let sinks = start(path, &[("a", file(path, "a.jsonl")), ("b", file(path, "b.jsonl"))]);
+    let mut sinks = start(path, &[("a", file(path, "a.jsonl")), ("b", file(path, "b.jsonl"))]);
     sinks.handle("a").unwrap().push(emission("1"));
     sinks.handle("b").unwrap().push(emission("2"));
     sinks.handle("b").unwrap().push(emission("3"));
@@ -81,7 +81,7 @@ async fn draining_ends_at_its_deadline_and_says_what_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let (_listener, broker) = silent_broker().await;
-    let sinks = start(path, &[("cloud", broker), ("disk", file(path, "a.jsonl"))]);
+    let mut sinks = start(path, &[("cloud", broker), ("disk", file(path, "a.jsonl"))]);
     let handle = sinks.handle("cloud").unwrap();
     assert_eq!(handle.push(emission("1")), Pushed::Queued);
     let left = sinks.drain(Duration::from_millis(1)).await;
