@@ -1,7 +1,7 @@
 //! From a frame of results to an emission: the after-steps, having, order, limit, and the emitted columns.
 
 use crate::aggregate::FailedGroup;
-use crate::frame::{Env, Frame, Losses};
+use crate::frame::{Env, Frame, Loss, Losses};
 use crate::isolate::row_number;
 use crate::order;
 use crate::program::{Action, Program};
@@ -29,12 +29,13 @@ pub(crate) fn emit_window(
     frame.apply(&program.after, env, guests, &mut losses);
     counts.groups_filtered += losses.filtered as u64;
     counts.groups_dead += losses.dead.len() as u64;
-    for (group, reason) in losses.dead {
+    for Loss { row, fault, reason } in losses.dead {
         out.dead.push(DeadRow::Group {
             rule: Arc::clone(&program.id),
             window,
             names: Arc::clone(&program.group_names),
-            columns: known.iter().map(|column| column.gather(&[group])).collect(),
+            columns: known.iter().map(|column| column.gather(&[row])).collect(),
+            fault,
             reason,
         });
     }
@@ -62,9 +63,11 @@ fn lose_failed(frame: &mut Frame, mut failed: Vec<FailedGroup>, losses: &mut Los
     failed.dedup_by_key(|failed| failed.group);
     let positions: Vec<u32> = failed.iter().map(|failed| failed.group).collect();
     frame.remove(&positions);
-    losses
-        .dead
-        .extend(failed.into_iter().map(|failed| (failed.group, failed.message)));
+    losses.dead.extend(failed.into_iter().map(|failed| Loss {
+        row: failed.group,
+        fault: failed.fault,
+        reason: failed.message,
+    }));
 }
 
 /// Gives how many rows the limit left out.

@@ -4,7 +4,7 @@ use crate::at::At;
 use crate::isolate::{self, Computed};
 use crate::program::{Action, Slot};
 use crate::shared::{Link, Shared, View};
-use crate::{Cells, Column, Guests, KernelsId, Rows};
+use crate::{Cells, Column, Fault, Guests, KernelsId, Rows};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -29,10 +29,18 @@ impl<'a> Env<'a> {
 /// Rows that went out of a frame.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
-    /// Those that could not be processed, with the reason.
-    pub(crate) dead: Vec<(u32, String)>,
+    /// Those that could not be processed.
+    pub(crate) dead: Vec<Loss>,
     /// How many the filter left out.
     pub(crate) filtered: usize,
+}
+
+/// A row of the batch, or a group of the window, that could not be processed.
+#[derive(Debug)]
+pub(crate) struct Loss {
+    pub(crate) row: u32,
+    pub(crate) fault: Fault,
+    pub(crate) reason: String,
 }
 
 /// The rows that a rule is working on.
@@ -117,7 +125,8 @@ impl Frame {
                 Action::Check { source, label } => {
                     let errors = env.shared.errors(env.links[*source]);
                     if !errors.is_empty() {
-                        let found = errors.iter().map(|failed| (failed.row, failed.message.as_str()));
+                        let found = errors.iter();
+                        let found = found.map(|failed| (failed.row, failed.blame.fault(), failed.message.as_str()));
                         self.lose_rows(found, label, losses);
                     }
                 }
@@ -180,9 +189,11 @@ impl Frame {
         }
         let mut positions = Vec::with_capacity(computed.errors.len());
         for failed in computed.errors {
-            losses
-                .dead
-                .push((self.rows[failed.row as usize], format!("{label}: {}", failed.message)));
+            losses.dead.push(Loss {
+                row: self.rows[failed.row as usize],
+                fault: failed.blame.fault(),
+                reason: format!("{label}: {}", failed.message),
+            });
             positions.push(failed.row);
         }
         self.remove(&positions);
@@ -191,14 +202,15 @@ impl Frame {
     /// Takes rows out, if they are there. Rows and reasons come in ascending order of rows.
     pub(crate) fn lose_rows<'e>(
         &mut self,
-        rows: impl Iterator<Item = (u32, &'e str)>,
+        rows: impl Iterator<Item = (u32, Fault, &'e str)>,
         label: &str,
         losses: &mut Losses,
     ) {
         let mut positions = Vec::new();
-        for (row, message) in rows {
+        for (row, fault, message) in rows {
             if let Ok(position) = self.rows.binary_search(&row) {
-                losses.dead.push((row, format!("{label}: {message}")));
+                let reason = format!("{label}: {message}");
+                losses.dead.push(Loss { row, fault, reason });
                 positions.push(isolate::row_number(position));
             }
         }

@@ -1,7 +1,7 @@
 //! Finding the rows that make a guest trap. Guests are pure, so a batch may be run again in halves until the rows to
 //! blame stand alone; all others are processed exactly once.
 
-use crate::{CallError, Column, Guests, KernelsId, RowError, Rows, SiteId};
+use crate::{CallError, Column, Fault, Guests, KernelsId, RowError, Rows, SiteId};
 use rulemill_plan::Type;
 use std::ops::Range;
 
@@ -89,6 +89,20 @@ pub(crate) enum Blame {
     Trap,
     /// The call as a whole failed; the next one may not.
     Call,
+}
+
+impl Blame {
+    /// What a call says that gave nothing.
+    pub(crate) fn of(error: &CallError) -> Self {
+        if worth_halving(error) { Blame::Trap } else { Blame::Call }
+    }
+
+    pub(crate) fn fault(self) -> Fault {
+        match self {
+            Blame::Row => Fault::Row,
+            Blame::Trap | Blame::Call => Fault::Guest,
+        }
+    }
 }
 
 /// Computes a scalar function.
@@ -194,7 +208,7 @@ impl Attempt for Computation<'_, '_> {
         self.computed.errors.extend(part.map(|row| FailedRow {
             row: row_number(row),
             message: error.to_string(),
-            blame: if worth_halving(error) { Blame::Trap } else { Blame::Call },
+            blame: Blame::of(error),
         }));
     }
 }

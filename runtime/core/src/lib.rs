@@ -50,7 +50,7 @@ pub use compile::{CompileError, RuleVersion};
 pub use guests::{
     AccumulatorId, BindError, BoundAggregate, BoundScalar, CallError, Guests, KernelsId, RowError, Rows, SiteId,
 };
-pub use output::{Counts, DeadRow, Emission, Output, RuleCounts};
+pub use output::{Counts, DeadRow, Emission, Fault, Output, RuleCounts};
 pub use stream::{Removal, RuleState, Stream, Swap};
 pub use time::Micros;
 pub use topics::{TOPIC_BYTES_MAX, TOPICS_MAX, TopicId, TopicTable};

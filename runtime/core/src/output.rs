@@ -47,7 +47,9 @@ pub enum DeadRow {
         rule: Arc<str>,
         /// The message's position in the batch.
         row: u32,
-        /// Why.
+        /// What kind of thing went wrong.
+        fault: Fault,
+        /// Why, for a person.
         reason: String,
     },
     /// A group of a closed window.
@@ -60,9 +62,49 @@ pub enum DeadRow {
         names: Arc<[Arc<str>]>,
         /// The columns, of one row each, in the order of the names.
         columns: Vec<Column>,
-        /// Why.
+        /// What kind of thing went wrong.
+        fault: Fault,
+        /// Why, for a person.
         reason: String,
     },
+}
+
+impl DeadRow {
+    /// The rule's id.
+    pub fn rule(&self) -> &Arc<str> {
+        match self {
+            DeadRow::Message { rule, .. } | DeadRow::Group { rule, .. } => rule,
+        }
+    }
+
+    /// What kind of thing went wrong.
+    pub fn fault(&self) -> Fault {
+        match self {
+            DeadRow::Message { fault, .. } | DeadRow::Group { fault, .. } => *fault,
+        }
+    }
+
+    /// Why, for a person.
+    pub fn reason(&self) -> &str {
+        match self {
+            DeadRow::Message { reason, .. } | DeadRow::Group { reason, .. } => reason,
+        }
+    }
+}
+
+/// What kind of thing made a row dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// A field that the rule needs, or the event time, is null, missing or of another type.
+    Rejected,
+    /// A function or a kernel refused the row, or an aggregate has no result for the group.
+    Row,
+    /// A guest trapped, overran, failed as a whole, returned a bad result, or was not there.
+    Guest,
+    /// The row came after its window had closed, and the rule wants to see such rows.
+    Late,
+    /// A bound was reached: see [`Bounds`](crate::Bounds).
+    Bound,
 }
 
 /// The counts of one rule.

@@ -1,13 +1,13 @@
 //! One version of a rule at work: from the rows of a batch to its windows, and from closed windows to emissions.
 
 use crate::emit;
-use crate::frame::{Env, Frame, Losses, Part};
+use crate::frame::{Env, Frame, Loss, Losses, Part};
 use crate::isolate::row_number;
 use crate::program::{EventTiming, Program, Requirement, Slot, Timing};
 use crate::shared::{Link, Shared};
 use crate::watermark::Watermark;
 use crate::window::{Intake, OpenWindow, Scratch};
-use crate::{Cells, Column, Counts, DeadRow, Guests, Mistyped, Output};
+use crate::{Cells, Column, Counts, DeadRow, Fault, Guests, Mistyped, Output};
 use rulemill_plan::{Fallback, LatePolicy};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -189,7 +189,7 @@ impl Version {
         for requirement in &self.program.requirements {
             let bad = rejected(requirement, env.links[requirement.source], ready);
             if !bad.is_empty() {
-                let rows = bad.iter().map(|(row, reason)| (*row, reason.as_str()));
+                let rows = bad.iter().map(|(row, reason)| (*row, Fault::Rejected, reason.as_str()));
                 self.frame
                     .lose_rows(rows, &requirement.field.origin.to_string(), &mut self.losses);
             }
@@ -254,8 +254,8 @@ impl Version {
             let (cell, clock) = (at.cell(k), ready.clocks[row as usize]);
             let time = match event_time(times[cell], column.is_null(cell), clock, timing) {
                 Ok(time) => time,
-                Err(reason) => {
-                    self.losses.dead.push((row, reason));
+                Err((fault, reason)) => {
+                    self.losses.dead.push(Loss { row, fault, reason });
                     continue;
                 }
             };
@@ -271,6 +271,7 @@ impl Version {
                     sinks.out.dead.push(DeadRow::Message {
                         rule: Arc::clone(&self.program.id),
                         row,
+                        fault: Fault::Late,
                         reason,
                     });
                 }
@@ -283,7 +284,11 @@ impl Version {
                     None => {
                         let max = self.program.bounds.windows_max;
                         let reason = format!("the rule has the most windows open that it may have, {max}");
-                        self.losses.dead.push((row, reason));
+                        self.losses.dead.push(Loss {
+                            row,
+                            fault: Fault::Bound,
+                            reason,
+                        });
                         continue;
                     }
                 }
@@ -349,10 +354,11 @@ impl Version {
         sinks.counts.rows_filtered += self.losses.filtered as u64;
         sinks.counts.rows_dead += self.losses.dead.len() as u64;
         self.losses.filtered = 0;
-        for (row, reason) in self.losses.dead.drain(..) {
+        for Loss { row, fault, reason } in self.losses.dead.drain(..) {
             sinks.out.dead.push(DeadRow::Message {
                 rule: Arc::clone(&self.program.id),
                 row,
+                fault,
                 reason,
             });
         }
@@ -377,15 +383,16 @@ pub(crate) fn window_of(time: i64, size: i64) -> (i64, i64) {
 }
 
 /// The event time of a row, unless it cannot be used.
-pub(crate) fn event_time(time: i64, null: bool, clock: i64, timing: &EventTiming) -> Result<i64, String> {
+pub(crate) fn event_time(time: i64, null: bool, clock: i64, timing: &EventTiming) -> Result<i64, (Fault, String)> {
     if null {
-        return Err("the event time is null".to_owned());
+        return Err((Fault::Rejected, "the event time is null".to_owned()));
     }
     if time > clock.saturating_add(timing.future_max) {
-        return Err(format!(
+        let reason = format!(
             "the event time {time} us is ahead of the arrival time {clock} us by more than {} ms",
             timing.future_max / 1000
-        ));
+        );
+        return Err((Fault::Bound, reason));
     }
     Ok(time)
 }

@@ -2,12 +2,12 @@
 
 use crate::aggregate::{Accumulation, FailedGroup, Given, Room, States, accumulate, finish_library};
 use crate::at::At;
-use crate::frame::{Env, Frame, Losses, Part};
+use crate::frame::{Env, Frame, Loss, Losses, Part};
 use crate::groups::Groups;
-use crate::isolate::row_number;
+use crate::isolate::{FailedRow, row_number};
 use crate::program::{AggregateUse, Function, Program, Slot};
 use crate::shared::NONE;
-use crate::{Cells, Column, Guests};
+use crate::{Cells, Column, Fault, Guests};
 
 /// How often the rows of one window and batch are added again without those that a library's aggregate refused. After
 /// that, the rest is refused too: a guest that refuses other rows each time is not pure.
@@ -98,26 +98,31 @@ impl OpenWindow {
             let accepted = admitted.as_deref().map_or(part, Part::Each);
             let (accumulations, errors) = self.accumulate(intake, accepted, guests, scratch);
             if errors.is_empty() {
-                let reason = self.full(intake.program);
-                note(&refused, part, intake.frame, losses, |_| reason.clone());
+                if !refused.is_empty() {
+                    let reason = self.full(intake.program);
+                    note(&refused, part, intake.frame, losses, (Fault::Bound, &reason));
+                }
                 self.commit(intake, accepted, &accumulations, scratch);
                 return accepted.len();
             }
             self.groups.truncate(group_count);
             if round + 1 == ROUNDS_MAX {
                 let rest: Vec<u32> = (0..row_number(part.len())).collect();
-                note(&rest, part, intake.frame, losses, |_| errors[0].1.clone());
+                let why = (errors[0].blame.fault(), errors[0].message.as_str());
+                note(&rest, part, intake.frame, losses, why);
                 return 0;
             }
             // Errors count rows of what was accepted; from here on they count rows of the part.
             let positions: Vec<u32> = errors
                 .iter()
-                .map(|&(row, _)| row_number(accepted.position(row as usize)))
+                .map(|failed| row_number(accepted.position(failed.row as usize)))
                 .collect();
-            for (&position, (_, message)) in positions.iter().zip(&errors) {
-                losses
-                    .dead
-                    .push((intake.frame.rows()[position as usize], message.clone()));
+            for (&position, failed) in positions.iter().zip(errors) {
+                losses.dead.push(Loss {
+                    row: intake.frame.rows()[position as usize],
+                    fault: failed.blame.fault(),
+                    reason: failed.message,
+                });
             }
             let rest = (0..part.len()).map(|k| row_number(part.position(k)));
             chosen = Some(
@@ -192,9 +197,9 @@ impl OpenWindow {
         part: Part<'_>,
         guests: &mut dyn Guests,
         scratch: &mut Scratch,
-    ) -> (Vec<Pending>, Vec<(u32, String)>) {
+    ) -> (Vec<Pending>, Vec<FailedRow>) {
         let mut accumulations = Vec::new();
-        let mut errors: Vec<(u32, String)> = Vec::new();
+        let mut errors: Vec<FailedRow> = Vec::new();
         for (number, (aggregate, states)) in intake.program.aggregates.iter().zip(&self.states).enumerate() {
             let (Function::Library(bound), States::Library(states)) = (&aggregate.function, states) else {
                 continue;
@@ -206,12 +211,15 @@ impl OpenWindow {
             let columns: Vec<&Column> = arguments.iter().collect();
             let trapped_max = intake.program.bounds.trapped_calls_max;
             let accumulation = accumulate(guests, bound, states, &scratch.groups, &columns, trapped_max);
-            let labelled = accumulation.errors.iter();
-            errors.extend(labelled.map(|(row, message)| (*row, format!("{}: {message}", aggregate.label))));
+            errors.extend(accumulation.errors.iter().map(|failed| FailedRow {
+                row: failed.row,
+                message: format!("{}: {}", aggregate.label, failed.message),
+                blame: failed.blame,
+            }));
             accumulations.push((number, accumulation));
         }
-        errors.sort_by_key(|&(row, _)| row);
-        errors.dedup_by_key(|(row, _)| *row);
+        errors.sort_by_key(|failed| failed.row);
+        errors.dedup_by_key(|failed| failed.row);
         (accumulations, errors)
     }
 
@@ -337,9 +345,13 @@ fn without(part: Part<'_>, rows: &[u32]) -> Vec<u32> {
 }
 
 /// Notes rows of a part as dead.
-fn note(rows: &[u32], part: Part<'_>, frame: &Frame, losses: &mut Losses, reason: impl Fn(u32) -> String) {
+fn note(rows: &[u32], part: Part<'_>, frame: &Frame, losses: &mut Losses, (fault, reason): (Fault, &str)) {
     for &row in rows {
         let position = part.position(row as usize);
-        losses.dead.push((frame.rows()[position], reason(row)));
+        losses.dead.push(Loss {
+            row: frame.rows()[position],
+            fault,
+            reason: reason.to_owned(),
+        });
     }
 }

@@ -174,7 +174,7 @@ async fn rules_are_listed_described_and_counted() {
     metrics.rows_in.inc_by(10);
     metrics.rows_out.inc_by(2);
     metrics.traps.inc();
-    metrics.dead_rows("row_error", 3);
+    metrics.dead_rows("row", 3);
 
     let (_, list) = endpoint.get_json("/rules").await;
     assert_eq!(list[0]["id"], "mean");

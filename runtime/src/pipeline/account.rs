@@ -123,17 +123,12 @@ pub(super) fn count(metrics: &RuleMetrics, counts: &Counts) {
     metrics.rows_late.inc_by(counts.rows_late);
     metrics.emissions.inc_by(counts.emissions);
     metrics.rows_out.inc_by(counts.rows_out);
-    if counts.rows_dead > 0 {
-        metrics.dead_rows("message", counts.rows_dead);
-    }
-    if counts.groups_dead > 0 {
-        metrics.dead_rows("group", counts.groups_dead);
-    }
 }
 
-/// Notes why a row failed; the status shows the last one.
-pub(super) fn failed(metrics: &RuleMetrics, reason: &str) {
-    metrics.exception(reason.to_owned(), clock::wall());
+/// Books rows and groups that went to dead letter for the same reason; the status shows the last one's detail.
+pub(super) fn dead(metrics: &RuleMetrics, reason: &'static str, rows: usize, detail: &str) {
+    metrics.dead_rows(reason, rows as u64);
+    metrics.exception(detail.to_owned(), clock::wall());
 }
 
 fn tell_notes(guests: &mut MillGuests) {

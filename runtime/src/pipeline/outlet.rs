@@ -6,7 +6,7 @@ use crate::emit::{DeadLetterKind, DeadLetters, EncodedEmission, EncodedRow, Enco
 use crate::message::Message;
 use crate::sink::SinkHandle;
 use crate::telemetry::rule::RuleMetrics;
-use rulemill_core::{DeadRow, Emission, Output};
+use rulemill_core::{DeadRow, Emission, Fault, Output};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -64,11 +64,15 @@ impl Outlet {
     pub(super) fn flush<'m>(&mut self, output: &mut Output, message_of: impl Fn(u32) -> &'m Message, source: &str) {
         for dead in &output.dead {
             match dead {
-                DeadRow::Message { rule, row, reason } => {
+                DeadRow::Message {
+                    rule,
+                    row,
+                    fault,
+                    reason,
+                } => {
                     let message = message_of(*row);
                     self.dead_letters
-                        .message(Some(rule), source, message, DeadLetterKind::Row, reason);
-                    self.failed(rule, reason);
+                        .message(Some(rule), source, message, kind_of(*fault), reason);
                 }
                 DeadRow::Group { .. } => self.dead_group(dead),
             }
@@ -90,24 +94,29 @@ impl Outlet {
             window,
             names,
             columns,
+            fault,
             reason,
         } = dead
         {
             let json = encode_row(names, columns, 0);
             let row = EncodedRow { json: json.as_bytes() };
-            self.dead_letters
-                .row(rule, Some(*window), row, DeadLetterKind::Row, reason);
-            self.failed(rule, reason);
+            self.dead_letters.row(rule, Some(*window), row, kind_of(*fault), reason);
         }
     }
 
-    fn failed(&self, rule: &Arc<str>, reason: &str) {
-        if let Some(route) = self.routes.get(rule) {
-            account::failed(&route.metrics, reason);
+    /// Books dead rows, those of one rule and kind together: a batch often has many of them.
+    fn count_dead(&self, dead: &[DeadRow]) {
+        for alike in dead.chunk_by(|one, next| one.fault() == next.fault() && one.rule() == next.rule()) {
+            let Some(last) = alike.last() else { continue };
+            if let Some(route) = self.routes.get(last.rule()) {
+                let reason = kind_of(last.fault()).label();
+                account::dead(&route.metrics, reason, alike.len(), last.reason());
+            }
         }
     }
 
     fn send(&mut self, output: &mut Output) {
+        self.count_dead(&output.dead);
         for emission in &output.emissions {
             self.emit(emission);
         }
@@ -140,5 +149,101 @@ impl Outlet {
                 let _pushed = sink.push(encoded.clone());
             }
         }
+    }
+}
+
+/// The same words in the file, in the log and in the metrics.
+fn kind_of(fault: Fault) -> DeadLetterKind {
+    match fault {
+        Fault::Rejected => DeadLetterKind::Rejected,
+        Fault::Row => DeadLetterKind::Row,
+        Fault::Guest => DeadLetterKind::Guest,
+        Fault::Late => DeadLetterKind::Late,
+        Fault::Bound => DeadLetterKind::Bound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{DeadLetterConfig, FileSinkConfig};
+    use crate::telemetry::Telemetry;
+    use crate::telemetry::dead_letter::DeadLetterMetrics;
+    use crate::telemetry::rule::RuleFamilies;
+    use bytes::Bytes;
+    use rulemill_core::{Cells, Column, Micros};
+    use std::time::Duration;
+
+    #[test]
+    fn dead_rows_have_the_same_kind_in_the_file_and_in_the_metrics() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dead.jsonl");
+        let config = DeadLetterConfig {
+            file: FileSinkConfig {
+                path: path.clone(),
+                rotate_bytes: 1 << 20,
+                keep: 1,
+            },
+            payload_bytes_max: 1000,
+        };
+        let letters = DeadLetters::start(&config, DeadLetterMetrics::default()).unwrap();
+        let mut telemetry = Telemetry::start();
+        let families = RuleFamilies::register(&mut telemetry.registry);
+        let rule: Arc<str> = Arc::from("mean");
+        let metrics = families.rule(&rule);
+        let mut outlet = Outlet::new(letters.clone(), None);
+        outlet.add(&rule, Vec::new(), metrics.clone());
+        let message = Message {
+            topic: Arc::from("a"),
+            payload: Bytes::from_static(b"{}"),
+            qos: 1,
+            retain: false,
+            arrival: Micros(0),
+        };
+        let faults = [
+            Fault::Rejected,
+            Fault::Late,
+            Fault::Late,
+            Fault::Bound,
+            Fault::Guest,
+            Fault::Late,
+        ];
+        let mut output = Output::default();
+        output
+            .dead
+            .extend((0..).zip(faults).map(|(row, fault)| DeadRow::Message {
+                rule: Arc::clone(&rule),
+                row,
+                fault,
+                reason: format!("reason {row}"),
+            }));
+        output.dead.push(DeadRow::Group {
+            rule: Arc::clone(&rule),
+            window: (Micros(0), Micros(1_000_000)),
+            names: Arc::from([Arc::from("device")]),
+            columns: vec![Column::new(Cells::Ints(vec![7]))],
+            fault: Fault::Row,
+            reason: "the sum does not fit".to_owned(),
+        });
+
+        outlet.flush(&mut output, |_| &message, "default");
+
+        assert!(letters.flush(Duration::from_secs(30)));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let words = text.lines().map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["kind"].as_str().unwrap().to_owned()
+        });
+        let words: Vec<String> = words.collect();
+        assert_eq!(words, ["rejected", "late", "late", "bound", "guest", "late", "row"]);
+        let exposed = telemetry.encode();
+        for (reason, count) in [("rejected", 1), ("late", 3), ("bound", 1), ("guest", 1), ("row", 1)] {
+            let line = format!("rulemill_rule_dead_rows_total{{rule=\"mean\",reason=\"{reason}\"}} {count}");
+            assert!(
+                exposed.lines().any(|other| other == line),
+                "{line} is not in\n{exposed}"
+            );
+        }
+        assert_eq!(metrics.last_exception().unwrap().message, "the sum does not fit");
     }
 }

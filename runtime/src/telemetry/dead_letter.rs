@@ -34,7 +34,10 @@ impl DeadLetterMetrics {
         let registry = registry.sub_registry_with_prefix("dead_letters");
         registry.register(
             "rejected",
-            "Messages and rows that could not be processed, by rule and kind",
+            concat!(
+                "Messages and rows that could not be processed, by rule and kind: ",
+                "decode, rejected, row, guest, late, bound, topic, too_large or refused"
+            ),
             self.kept.clone(),
         );
         registry.register(

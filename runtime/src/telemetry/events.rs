@@ -98,7 +98,7 @@ mod tests {
             events.bad_message(&source, "a/b", "not_json", "expected a value");
             events.trap(&rule, "unreachable");
         }
-        events.dead_rows(&rule, "row_error", 7, "index out of range");
+        events.dead_rows(&rule, "row", 7, "index out of range");
         let text = telemetry.encode();
         let line = "rulemill_mill_bad_messages_total{source=\"default\",reason=\"not_json\"} 1000";
         assert!(text.contains(line), "{text}");

@@ -224,7 +224,7 @@ impl RuleFamilies {
         rule.register("row_errors", help, self.row_errors.clone());
         rule.register(
             "dead_rows",
-            "Rows that went to the dead-letter output",
+            "Messages and groups that went to the dead-letter output, by reason: rejected, row, guest, late or bound",
             self.dead_rows.clone(),
         );
         rule.register("emissions", "Emissions of the rule", self.emissions.clone());
@@ -308,7 +308,7 @@ mod tests {
         let rule = families.rule(&Arc::from("mean"));
         rule.rows_in.inc_by(5);
         rule.guest_seconds.inc_by(0.25);
-        rule.dead_rows("row_error", 2);
+        rule.dead_rows("row", 2);
         rule.dead_rows("late", 1);
         families.rule(&Arc::from("mean")).rows_in.inc();
         assert_eq!(rule.dead_rows_total(), 3);
@@ -316,7 +316,7 @@ mod tests {
         for line in [
             "rulemill_rule_rows_in_total{rule=\"mean\"} 6",
             "rulemill_rule_guest_seconds_total{rule=\"mean\"} 0.25",
-            "rulemill_rule_dead_rows_total{rule=\"mean\",reason=\"row_error\"} 2",
+            "rulemill_rule_dead_rows_total{rule=\"mean\",reason=\"row\"} 2",
             "rulemill_rule_reloads_total{rule=\"mean\",outcome=\"refused\"} 0",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");

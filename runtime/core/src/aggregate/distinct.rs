@@ -1,10 +1,9 @@
 //! The number of distinct values, exact.
 
 use super::{FailedGroup, Given, Room, counted};
-use crate::Cells;
-use crate::Column;
 use crate::groups::{key_bits, mixed};
 use crate::isolate::row_number;
+use crate::{Cells, Column, Fault};
 use hashbrown::HashTable;
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -79,6 +78,7 @@ impl Distinct {
         let groups = std::mem::take(&mut self.failed);
         failed.extend(groups.into_iter().map(|group| FailedGroup {
             group,
+            fault: Fault::Bound,
             message: "it has more distinct values than a window may remember".to_owned(),
         }));
         self.fixed = HashTable::new();

@@ -1,8 +1,8 @@
 //! Aggregates of libraries: the guest computes, the host owns the states.
 
 use super::FailedGroup;
-use crate::isolate::{Attempt, check_errors, isolate, row_number};
-use crate::{AccumulatorId, BoundAggregate, CallError, Column, Guests, Rows};
+use crate::isolate::{Attempt, Blame, FailedRow, check_errors, isolate, row_number};
+use crate::{AccumulatorId, BoundAggregate, CallError, Column, Fault, Guests, Rows};
 use rulemill_plan::Type;
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub(crate) struct Accumulation {
     /// Their states, with the rows in them.
     states: Vec<u64>,
     /// The rows that could not be added, ascending.
-    pub(crate) errors: Vec<(u32, String)>,
+    pub(crate) errors: Vec<FailedRow>,
 }
 
 /// Adds rows to copies of the states of their groups.
@@ -46,8 +46,7 @@ pub(crate) fn accumulate(
         match initial(guests, bound.accumulator, words) {
             Ok(initial) => fresh = initial,
             Err(error) => {
-                let all = 0..row_number(groups.len());
-                accumulation.errors.extend(all.map(|row| (row, error.to_string())));
+                accumulation.errors.extend(given_up(0..groups.len(), &error));
                 return accumulation;
             }
         }
@@ -136,20 +135,32 @@ impl Attempt for Adding<'_, '_> {
         check_words(states.len(), self.accumulation.states.len())?;
         check_errors(&errors, part.len())?;
         self.accumulation.states = states;
-        let mut errors: Vec<(u32, String)> = errors
+        let mut errors: Vec<FailedRow> = errors
             .into_iter()
-            .map(|error| (error.row + row_number(part.start), error.message))
+            .map(|error| FailedRow {
+                row: error.row + row_number(part.start),
+                message: error.message,
+                blame: Blame::Row,
+            })
             .collect();
-        errors.sort_by_key(|&(row, _)| row);
-        errors.dedup_by_key(|(row, _)| *row);
+        errors.sort_by_key(|failed| failed.row);
+        errors.dedup_by_key(|failed| failed.row);
         self.accumulation.errors.extend(errors);
         Ok(())
     }
 
     fn give_up(&mut self, part: Range<usize>, error: &CallError) {
-        let rows = part.map(|row| (row_number(row), error.to_string()));
-        self.accumulation.errors.extend(rows);
+        self.accumulation.errors.extend(given_up(part, error));
     }
+}
+
+/// All rows of a part, for which a call gave nothing.
+fn given_up(part: Range<usize>, error: &CallError) -> impl Iterator<Item = FailedRow> {
+    part.map(|row| FailedRow {
+        row: row_number(row),
+        message: error.to_string(),
+        blame: Blame::of(error),
+    })
 }
 
 /// The results of all groups, and the groups that have none. Leaves no groups.
@@ -197,6 +208,7 @@ impl Attempt for Finishing<'_, '_> {
             self.results.push_null();
             self.failed.push(FailedGroup {
                 group: row_number(group),
+                fault: Fault::Guest,
                 message: error.to_string(),
             });
         }

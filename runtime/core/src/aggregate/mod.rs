@@ -9,7 +9,7 @@ mod pick;
 
 use crate::at::{At, for_values};
 use crate::program::Function;
-use crate::{Bits, Cells, Column};
+use crate::{Bits, Cells, Column, Fault};
 use distinct::Distinct;
 pub(crate) use library::{Accumulation, accumulate, finish as finish_library};
 use numbers::{FloatSums, IntSums, Moments};
@@ -45,6 +45,7 @@ pub(crate) struct Room {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FailedGroup {
     pub(crate) group: u32,
+    pub(crate) fault: Fault,
     pub(crate) message: String,
 }
 

@@ -2,7 +2,7 @@
 
 use super::{FailedGroup, Given, with_value};
 use crate::isolate::row_number;
-use crate::{Cells, Column};
+use crate::{Cells, Column, Fault};
 
 /// Sums of ints, exact: 2^63 values of 64 bits fit 128 bits.
 #[derive(Debug, Default)]
@@ -32,6 +32,7 @@ impl IntSums {
             i64::try_from(sum).unwrap_or_else(|_| {
                 failed.push(FailedGroup {
                     group: row_number(group),
+                    fault: Fault::Row,
                     message: format!("the sum {sum} does not fit an int of 64 bits"),
                 });
                 0

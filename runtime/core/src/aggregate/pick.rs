@@ -2,7 +2,7 @@
 
 use super::{FailedGroup, Given, Room, with_value};
 use crate::isolate::row_number;
-use crate::{Bits, Cells, Column};
+use crate::{Bits, Cells, Column, Fault};
 use rulemill_plan::Type;
 use std::collections::BTreeSet;
 
@@ -177,6 +177,7 @@ impl Blobs {
         let groups = std::mem::take(&mut self.failed);
         failed.extend(groups.into_iter().map(|group| FailedGroup {
             group,
+            fault: Fault::Bound,
             message: "its texts need more memory than a window may have".to_owned(),
         }));
         let valid = with_value(self.values.iter().map(Option::is_some));

@@ -2,7 +2,7 @@
 
 use super::doubles::Library;
 use crate::{
-    Bounds, Cells, Column, CompileError, Counts, DeadRow, Emission, Field, KernelsId, Micros, Mistyped, Output,
+    Bounds, Cells, Column, CompileError, Counts, DeadRow, Emission, Fault, Field, KernelsId, Micros, Mistyped, Output,
     Removal, RuleVersion, Stream, StreamBatch, Swap, TopicTable,
 };
 use rulemill_plan::{
@@ -149,6 +149,11 @@ impl Driver {
         self.emissions = rest;
         let taken: Vec<Emission> = taken;
         taken.iter().map(show).collect()
+    }
+
+    /// What kinds of things went wrong with the dead rows so far.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        self.dead.iter().map(DeadRow::fault).collect()
     }
 
     /// The reasons of the dead rows since the last call, with the row, or `group`.

@@ -4,7 +4,7 @@ use super::driver::{
     Driver, Message, Value, aggregate, call, column, emits, empty_plan, field, literal, message, reading, topic,
     tumbling, tutorial_plan, version,
 };
-use crate::Bounds;
+use crate::{Bounds, Fault};
 use proptest::prelude::*;
 use rulemill_plan::{ColumnIndex, Fallback, Plan, Type};
 
@@ -60,6 +60,7 @@ fn missing_and_mistyped_fields_are_nulls_unless_the_rule_rejects_them() {
         let mut driver = Driver::with(plan);
         driver.put("lenient", step_plan("plus", Some(1)));
         driver.send(&messages);
+        assert!(driver.faults().iter().all(|&fault| fault == Fault::Rejected));
         assert_eq!(driver.reasons(), expected);
         assert_eq!(driver.counts("rule").rows_out, 4 - expected.len() as u64);
         assert_eq!(
@@ -83,6 +84,7 @@ fn a_row_error_costs_that_row_in_every_rule_that_uses_the_call() {
     assert_eq!(driver.taken("rule"), ["n=1; n=2; n=4"]);
     assert_eq!(driver.taken("same"), ["n=1; n=2; n=4"]);
     assert_eq!(driver.taken("other"), ["n=1; n=2; n=3; n=4"]);
+    assert_eq!(driver.faults(), [Fault::Row, Fault::Row]);
     assert_eq!(driver.reasons(), ["2: refuse: refused", "2: refuse: refused"]);
     assert_eq!(driver.library.calls_of("refuse").count(), 1);
 }
@@ -93,6 +95,7 @@ fn a_trap_costs_only_the_rows_that_cause_it() {
     driver.send(&numbers([3, 1, 2, 3, 4, 5, 3]));
     assert_eq!(driver.taken("rule"), ["n=1; n=2; n=4; n=5"]);
     let reason = "trap_on: trapped: unreachable";
+    assert_eq!(driver.faults(), [Fault::Guest; 3]);
     assert_eq!(
         driver.reasons(),
         [format!("0: {reason}"), format!("3: {reason}"), format!("6: {reason}")]
@@ -127,7 +130,7 @@ fn guests_that_break_the_agreement_do_not_break_the_host() {
     for function in ["short", "wild"] {
         let mut driver = Driver::with(step_plan(function, None));
         driver.send(&numbers([1, 2, 3]));
-        assert_eq!(driver.dead.len(), 3, "{function}");
+        assert_eq!(driver.faults(), [Fault::Guest; 3], "{function}");
         assert!(driver.reasons()[0].contains("bad result"), "{function}");
     }
 }
@@ -136,6 +139,7 @@ fn guests_that_break_the_agreement_do_not_break_the_host() {
 fn a_failing_call_is_not_tried_on_fewer_rows() {
     let mut driver = Driver::with(step_plan("broken", None));
     driver.send(&numbers([1, 2]));
+    assert_eq!(driver.faults(), [Fault::Guest; 2]);
     assert_eq!(
         driver.reasons(),
         ["0: broken: a bad setting", "1: broken: a bad setting"]
@@ -148,6 +152,7 @@ fn a_library_that_is_gone_costs_rows_until_it_is_back() {
     let mut driver = Driver::with(tutorial_plan());
     driver.library.unavailable = true;
     driver.send(&[reading(0, "1", 1.0)]);
+    assert_eq!(driver.faults(), [Fault::Guest]);
     assert_eq!(driver.reasons(), ["0: split_value: not available: the library is gone"]);
     driver.library.unavailable = false;
     driver.send(&[reading(0, "1", 3.0), reading(0, "2", 2.0)]);
@@ -166,6 +171,7 @@ fn a_topic_that_the_function_refuses_costs_its_messages_only() {
             reading(0, "1", 1.0),
         ]);
     }
+    assert_eq!(driver.faults(), [Fault::Row; 3]);
     assert_eq!(driver.reasons(), vec!["0: split_value: there is no such part"; 3]);
     assert_eq!(
         driver.library.rows_of("split_value"),
@@ -186,12 +192,12 @@ fn a_topic_that_traps_is_tried_again_after_a_while() {
     let calls = send(&mut driver, 0);
     assert_eq!(send(&mut driver, 9000), calls);
     assert_eq!(send(&mut driver, 10_000), calls + 1);
-    assert_eq!(driver.dead.len(), 3);
+    assert_eq!(driver.faults(), [Fault::Guest; 3], "what is remembered keeps its kind");
 }
 
 #[test]
 fn rows_that_a_library_aggregate_refuses_are_in_no_aggregate() {
-    for function in ["refusing_total", "trapping_total"] {
+    for (function, fault) in [("refusing_total", Fault::Row), ("trapping_total", Fault::Guest)] {
         let mut driver = Driver::with(total_plan(function));
         let topics = ["a", "b", "a", "c", "a"];
         let values = [1, 13, 13, 2, 4];
@@ -203,9 +209,9 @@ fn rows_that_a_library_aggregate_refuses_are_in_no_aggregate() {
         driver.close_all();
         let expected = "[0, 1000) count=2 sum=5 topic=a total=5; count=1 sum=2 topic=c total=2";
         assert_eq!(driver.taken("rule"), [expected], "{function}");
+        assert_eq!(driver.faults(), [fault; 2], "{function}");
         let mut reasons = driver.reasons();
         reasons.sort();
-        assert_eq!(reasons.len(), 2, "{function}");
         assert!(
             reasons[0].starts_with("1: ") && reasons[1].starts_with("2: "),
             "{reasons:?}"
@@ -221,6 +227,7 @@ fn states_of_a_library_that_is_gone_are_dead_groups_at_the_close() {
     driver.library.unavailable = true;
     driver.tick(1000);
     assert!(driver.emissions.is_empty());
+    assert_eq!(driver.faults(), [Fault::Guest]);
     assert_eq!(driver.reasons(), ["group: total: not available: the library is gone"]);
     assert_eq!(driver.counts("rule").groups_dead, 1);
 }
@@ -239,6 +246,7 @@ fn a_sum_beyond_64_bits_is_a_dead_group() {
     driver.tick(1000);
     let expected = format!("[0, 1000) count=3 sum={max} topic=b total={max}", max = i64::MAX);
     assert_eq!(driver.taken("rule"), [expected]);
+    assert_eq!(driver.faults(), [Fault::Row]);
     let reason = "group: sum: the sum 9223372036854775808 does not fit an int of 64 bits";
     assert_eq!(driver.reasons(), [reason]);
 }
@@ -272,12 +280,14 @@ fn texts_and_distinct_values_beyond_the_bound_are_dead_groups() {
     ]);
     driver.tick(1000);
     assert_eq!(driver.taken("rule").len(), 1);
+    assert_eq!(driver.faults(), [Fault::Bound; 2]);
     let mut reasons = driver.reasons();
     reasons.sort();
     let distinct = "group: count_distinct: it has more distinct values than a window may remember";
     assert_eq!(reasons, [distinct, distinct]);
     driver.send(&[row("a", 1, "seven77")]);
     driver.close_all();
+    assert_eq!(driver.faults(), [Fault::Bound]);
     let text = "group: last: its texts need more memory than a window may have";
     assert_eq!(driver.reasons(), [text]);
 }

@@ -4,7 +4,7 @@ use super::driver::{
     Driver, Message, Value, aggregate, call, column, emits, empty_plan, field, kernel, literal, message, reading,
     topic, tumbling, tutorial_plan, version,
 };
-use crate::{Bounds, Micros};
+use crate::{Bounds, Fault, Micros};
 use rulemill_plan::{ColumnIndex, EventTime, LatePolicy, Order, Plan, Type};
 
 /// Counts per 1 s of the field `time`, in milliseconds.
@@ -108,6 +108,7 @@ fn a_late_record_within_the_lateness_counts() {
 fn late_rows_go_to_dead_letter_if_the_rule_says_so() {
     let mut driver = Driver::with(event_plan(0, LatePolicy::DeadLetter, None));
     driver.send(&[event(0, 5000), event(1, 100)]);
+    assert_eq!(driver.faults(), [Fault::Late]);
     assert_eq!(
         driver.reasons(),
         ["1: late: its window closed when the watermark passed 1000000 us"]
@@ -149,7 +150,7 @@ fn a_row_from_the_far_future_does_not_close_the_present() {
         event(3, 200),
     ]);
     assert!(driver.emissions.is_empty());
-    assert_eq!(driver.dead.len(), 2);
+    assert_eq!(driver.faults(), [Fault::Bound; 2]);
     assert!(driver.reasons()[0].contains("ahead of the arrival time"));
     driver.close_all();
     assert_eq!(driver.taken("rule"), ["[0, 1000) n=2"]);
@@ -174,6 +175,7 @@ fn hostile_times_at_the_ends_of_the_range_do_not_overflow() {
 fn a_row_without_an_event_time_is_dead() {
     let mut driver = Driver::with(event_plan(0, LatePolicy::Drop, None));
     driver.send(&[message(0, "t", &[]), event(0, 1)]);
+    assert_eq!(driver.faults(), [Fault::Rejected]);
     assert_eq!(driver.reasons(), ["0: the event time is null"]);
 }
 
@@ -187,6 +189,7 @@ fn the_number_of_open_windows_is_bounded() {
     };
     driver.try_put(&version).unwrap();
     driver.send(&[event(0, 0), event(0, 1000), event(0, 2000), event(0, 1500)]);
+    assert_eq!(driver.faults(), [Fault::Bound]);
     assert_eq!(
         driver.reasons(),
         ["2: the rule has the most windows open that it may have, 2"]
@@ -212,6 +215,7 @@ fn the_number_of_groups_is_bounded() {
         reading(0, "3", 1.0),
         reading(0, "1", 3.0),
     ]);
+    assert_eq!(driver.faults(), [Fault::Bound]);
     assert_eq!(driver.reasons(), ["2: the window has the most groups it may have, 2"]);
     let counts = driver.counts("rule");
     assert_eq!((counts.rows_windowed, counts.rows_dead), (3, 1));
@@ -234,7 +238,7 @@ fn the_bytes_of_keys_are_bounded() {
         reading(0, "2", 1.0),
         reading(0, "twelve bytes", 1.0),
     ]);
-    assert_eq!(driver.dead.len(), 1);
+    assert_eq!(driver.faults(), [Fault::Bound]);
     assert!(driver.reasons()[0].starts_with("1: the keys of the window have 12 bytes"));
 }
 

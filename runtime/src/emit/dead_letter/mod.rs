@@ -8,7 +8,7 @@
 //! {"time":MS,"kind":"...","reason":"...","rule":"...","window":[MS,MS],"group":{...}}
 //! ```
 //!
-//! `rule` is missing when the message belongs to none. A payload that is not UTF-8 is `payload_base64`; one that was
+//! `kind` is one of the words of [`DeadLetterKind::label`]. `rule` is missing when the message belongs to none. A payload that is not UTF-8 is `payload_base64`; one that was
 //! cut to the configured size comes with `"truncated":true`.
 
 mod line;
@@ -34,13 +34,15 @@ use tracing::{error, warn};
 pub enum DeadLetterKind {
     /// The payload could not be decoded.
     Decode,
-    /// A function or kernel reported an error for the row.
+    /// A field that the rule needs is null, missing or of another type.
+    Rejected,
+    /// A function or kernel reported an error for the row, or an aggregate has no result for the group.
     Row,
-    /// A guest trapped or ran too long on the row.
+    /// A guest trapped, ran too long, failed or was not there.
     Guest,
     /// The row came after its window had closed.
     Late,
-    /// A bound of groups or windows was reached.
+    /// A bound was reached: of groups, windows, bytes, distinct values, or how far ahead an event time may be.
     Bound,
     /// The row has no valid topic at its sink.
     Topic,
@@ -183,6 +185,7 @@ impl DeadLetterKind {
     pub fn label(self) -> &'static str {
         match self {
             DeadLetterKind::Decode => "decode",
+            DeadLetterKind::Rejected => "rejected",
             DeadLetterKind::Row => "row",
             DeadLetterKind::Guest => "guest",
             DeadLetterKind::Late => "late",
