@@ -7,7 +7,7 @@ use crate::program::{EventTiming, Program, Requirement, Slot, Timing};
 use crate::shared::{Link, Shared};
 use crate::watermark::Watermark;
 use crate::window::{Intake, OpenWindow, Scratch};
-use crate::{Cells, Column, Counts, DeadRow, Fault, Guests, Mistyped, Output};
+use crate::{Cells, Column, Counts, DeadRow, Fault, Guests, Micros, Mistyped, Output};
 use rulemill_plan::{Fallback, LatePolicy};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -267,7 +267,7 @@ impl Version {
             if self.watermark.see(time, end, clock, timing) {
                 sinks.counts.rows_late += 1;
                 if timing.late == LatePolicy::DeadLetter {
-                    let reason = format!("late: its window closed when the watermark passed {end} us");
+                    let reason = format!("late: its window closed when the watermark passed {}", Micros(end));
                     sinks.out.dead.push(DeadRow::Message {
                         rule: Arc::clone(&self.program.id),
                         row,
@@ -389,7 +389,9 @@ pub(crate) fn event_time(time: i64, null: bool, clock: i64, timing: &EventTiming
     }
     if time > clock.saturating_add(timing.future_max) {
         let reason = format!(
-            "the event time {time} us is ahead of the arrival time {clock} us by more than {} ms",
+            "the event time {} is ahead of the arrival time {} by more than {} ms",
+            Micros(time),
+            Micros(clock),
             timing.future_max / 1000
         );
         return Err((Fault::Bound, reason));
