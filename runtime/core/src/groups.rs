@@ -1,17 +1,18 @@
 //! The groups of a window: which key is which group. Keys are kept as columns, in order of first arrival.
 
 use crate::at::At;
+use crate::hashing::Mixer;
 use crate::shared::NONE;
-use crate::{Cells, Column};
+use crate::{Cells, Column, HashSeed};
 use hashbrown::HashTable;
 use rulemill_plan::Type;
-use std::hash::BuildHasher;
 
 /// The keys of a window's groups.
 ///
 /// Equal keys: null equals null, every NaN is one key, and -0.0 is 0.0.
 #[derive(Debug)]
 pub(crate) struct Groups {
+    seed: HashSeed,
     keys: Vec<Column>,
     len: usize,
     hashes: Vec<u64>,
@@ -26,8 +27,9 @@ pub(crate) struct Groups {
 pub(crate) type Keys<'a> = [(&'a Column, At<'a>)];
 
 impl Groups {
-    pub(crate) fn new(kinds: &[Type]) -> Self {
+    pub(crate) fn new(kinds: &[Type], seed: &HashSeed) -> Self {
         Groups {
+            seed: seed.clone(),
             keys: kinds.iter().map(|&kind| Column::empty(kind)).collect(),
             len: 0,
             hashes: Vec::new(),
@@ -93,7 +95,7 @@ impl Groups {
             groups.resize(groups.len() + rows, 0);
             return;
         }
-        hash_keys(keys, rows, hashes);
+        hash_keys(&self.seed, keys, rows, hashes);
         groups.reserve(rows);
         for (row, &hash) in hashes.iter().enumerate() {
             let known = self.table.find(hash, |&group| self.is(group, hash, keys, row));
@@ -208,40 +210,33 @@ fn same(key: &Column, group: usize, column: &Column, cell: usize) -> bool {
 }
 
 /// The hash of each row's key, column by column.
-fn hash_keys(keys: &Keys<'_>, rows: usize, hashes: &mut Vec<u64>) {
+fn hash_keys(seed: &HashSeed, keys: &Keys<'_>, rows: usize, hashes: &mut Vec<u64>) {
     hashes.clear();
-    hashes.resize(rows, 0);
+    hashes.resize(rows, seed.start());
+    let mixer = seed.mixer();
     for (column, at) in keys {
-        let state = foldhash::fast::FixedState::default();
         match &column.cells {
-            Cells::Bools(bits) => hash_cells(column, *at, hashes, |cell| u64::from(bits.get(cell))),
+            Cells::Bools(bits) => hash_cells(mixer, column, *at, hashes, |cell| u64::from(bits.get(cell))),
             Cells::Ints(values) | Cells::Times(values) => {
-                hash_cells(column, *at, hashes, |cell| values[cell].cast_unsigned());
+                hash_cells(mixer, column, *at, hashes, |cell| values[cell].cast_unsigned());
             }
-            Cells::Floats(values) => hash_cells(column, *at, hashes, |cell| key_bits(values[cell])),
+            Cells::Floats(values) => hash_cells(mixer, column, *at, hashes, |cell| key_bits(values[cell])),
             Cells::Texts(texts) | Cells::Json(texts) => {
-                hash_cells(column, *at, hashes, |cell| state.hash_one(texts.get(cell)));
+                hash_cells(mixer, column, *at, hashes, |cell| {
+                    seed.bytes(texts.get(cell).as_bytes())
+                });
             }
-            Cells::Bytes(blobs) => hash_cells(column, *at, hashes, |cell| state.hash_one(blobs.get(cell))),
+            Cells::Bytes(blobs) => hash_cells(mixer, column, *at, hashes, |cell| seed.bytes(blobs.get(cell))),
         }
     }
 }
 
 #[inline]
-fn hash_cells(column: &Column, at: At<'_>, hashes: &mut [u64], value: impl Fn(usize) -> u64) {
+fn hash_cells(mixer: Mixer, column: &Column, at: At<'_>, hashes: &mut [u64], value: impl Fn(usize) -> u64) {
     const NULL: u64 = 0x9e37_79b9_7f4a_7c15;
     for (row, hash) in hashes.iter_mut().enumerate() {
         let cell = at.cell(row);
         let bits = if column.is_null(cell) { NULL } else { value(cell) };
-        *hash = mixed(*hash, bits);
+        *hash = mixer.mixed(*hash, bits);
     }
-}
-
-/// Both halves of a 128-bit product: every bit of the input reaches the high bits and the low bits.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the halves of the product are meant")]
-pub(crate) fn mixed(hash: u64, bits: u64) -> u64 {
-    let product =
-        u128::from(hash.rotate_left(32) ^ bits ^ 0x2d35_8dcc_aa6c_78a5) * u128::from(0x8bb8_4b93_962e_acc9_u64);
-    (product as u64) ^ ((product >> 64) as u64)
 }

@@ -9,6 +9,7 @@
 
 mod bits;
 mod columns;
+mod hashing;
 mod time;
 mod topics;
 
@@ -50,6 +51,7 @@ pub use compile::{CompileError, RuleVersion};
 pub use guests::{
     AccumulatorId, BindError, BoundAggregate, BoundScalar, CallError, Guests, KernelsId, RowError, Rows, SiteId,
 };
+pub use hashing::HashSeed;
 pub use output::{Counts, DeadRow, Emission, Fault, Output, RuleCounts};
 pub use stream::{Removal, RuleState, Stream, Swap};
 pub use time::Micros;

@@ -1,6 +1,6 @@
 //! A plan after its check: what the engine carries out, with every position resolved and every type known.
 
-use crate::{BoundAggregate, Bounds, Field, KernelsId, SiteId};
+use crate::{BoundAggregate, Bounds, Field, HashSeed, KernelsId, SiteId};
 use rulemill_plan::{Fallback, LatePolicy, Type};
 use std::sync::Arc;
 
@@ -176,4 +176,5 @@ pub(crate) struct Program {
     pub(crate) group_names: Arc<[Arc<str>]>,
     pub(crate) layout: Layout,
     pub(crate) bounds: Bounds,
+    pub(crate) hash_seed: HashSeed,
 }

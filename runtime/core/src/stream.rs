@@ -4,7 +4,9 @@ use crate::compile::compile;
 use crate::rule::Rule;
 use crate::shared::{Link, Shared};
 use crate::version::Ready;
-use crate::{Bounds, CompileError, Field, Guests, KernelsId, Micros, Output, RuleVersion, SiteId, StreamBatch};
+use crate::{
+    Bounds, CompileError, Field, Guests, HashSeed, KernelsId, Micros, Output, RuleVersion, SiteId, StreamBatch,
+};
 use std::sync::Arc;
 
 /// What became of the state when a version was put in place.
@@ -58,6 +60,7 @@ pub struct RuleState {
 #[derive(Debug)]
 pub struct Stream {
     bounds: Bounds,
+    seed: HashSeed,
     shared: Shared,
     /// By id, so that the order of output does not depend on the order in which rules were loaded.
     rules: Vec<Rule>,
@@ -67,10 +70,11 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream without rules. The bounds are those of the calls that rules share.
-    pub fn new(bounds: Bounds) -> Self {
+    /// A stream without rules. The bounds are those of the calls that rules share; the seed is for the hashes of keys.
+    pub fn new(bounds: Bounds, seed: HashSeed) -> Self {
         Stream {
             bounds,
+            seed,
             shared: Shared::new(),
             rules: Vec::new(),
             clock: i64::MIN,
@@ -111,7 +115,7 @@ impl Stream {
         guests: &mut dyn Guests,
         out: &mut Output,
     ) -> Result<Swap, CompileError> {
-        let program = compile(version, guests)?;
+        let program = compile(version, &self.seed, guests)?;
         let links = program.sources.iter().map(|source| self.shared.link(source)).collect();
         let position = self.position(&version.id).unwrap_or_else(|position| {
             self.rules.insert(position, Rule::new(Arc::clone(&version.id)));

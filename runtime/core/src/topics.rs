@@ -1,7 +1,7 @@
 //! Topic names as small numbers, so that work that depends on the topic alone is done once a topic, not once a message.
 
+use crate::HashSeed;
 use hashbrown::HashTable;
-use std::hash::BuildHasher;
 
 /// The most topics that a table keeps.
 pub const TOPICS_MAX: usize = 65_536;
@@ -27,8 +27,9 @@ impl TopicId {
 /// forgets everything when it passes [`TOPICS_MAX`] or [`TOPIC_BYTES_MAX`], but only in `make_room`, so the numbers
 /// within a batch always belong together. A change of [`TopicTable::generation`] tells streams to forget what they
 /// remember of topics; that costs time, never a result.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TopicTable {
+    seed: HashSeed,
     names: String,
     ends: Vec<usize>,
     table: HashTable<u32>,
@@ -36,9 +37,15 @@ pub struct TopicTable {
 }
 
 impl TopicTable {
-    /// No topics.
-    pub fn new() -> Self {
-        Self::default()
+    /// No topics. The seed is for the hashes of names.
+    pub fn new(seed: HashSeed) -> Self {
+        TopicTable {
+            seed,
+            names: String::new(),
+            ends: Vec::new(),
+            table: HashTable::new(),
+            generation: 0,
+        }
     }
 
     /// Forgets all topics, and starts a new generation, if the table is full.
@@ -53,16 +60,16 @@ impl TopicTable {
 
     /// The number of a topic, new or known.
     pub fn intern(&mut self, name: &str) -> TopicId {
-        let hash = hash(name);
+        let hash = self.seed.bytes(name.as_bytes());
         if let Some(&id) = self.table.find(hash, |&id| self.name(TopicId(id)) == name) {
             return TopicId(id);
         }
         let id = u32::try_from(self.ends.len()).expect("a table holds little more than TOPICS_MAX topics");
         self.names.push_str(name);
         self.ends.push(self.names.len());
-        let (names, ends) = (&self.names, &self.ends);
+        let (seed, names, ends) = (&self.seed, &self.names, &self.ends);
         self.table
-            .insert_unique(hash, id, |&id| self::hash(name_of(names, ends, id as usize)));
+            .insert_unique(hash, id, |&id| seed.bytes(name_of(names, ends, id as usize).as_bytes()));
         TopicId(id)
     }
 
@@ -92,17 +99,13 @@ fn name_of<'a>(names: &'a str, ends: &[usize], position: usize) -> &'a str {
     &names[start..ends[position]]
 }
 
-fn hash(name: &str) -> u64 {
-    foldhash::fast::FixedState::default().hash_one(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_topic_keeps_its_number() {
-        let mut topics = TopicTable::new();
+        let mut topics = TopicTable::new(HashSeed::new(1));
         let ids: Vec<TopicId> = (0..1000).map(|n| topics.intern(&format!("devices/{n}"))).collect();
         for (n, &id) in ids.iter().enumerate() {
             assert_eq!(topics.intern(&format!("devices/{n}")), id);
@@ -113,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_full_table_forgets_between_batches_only() {
-        let mut topics = TopicTable::new();
+        let mut topics = TopicTable::new(HashSeed::new(1));
         for n in 0..TOPICS_MAX + 10 {
             topics.intern(&n.to_string());
         }
@@ -127,7 +130,7 @@ mod tests {
 
     #[test]
     fn long_names_fill_the_table_too() {
-        let mut topics = TopicTable::new();
+        let mut topics = TopicTable::new(HashSeed::new(1));
         let long = "x".repeat(65_000);
         for n in 0..TOPIC_BYTES_MAX / 65_000 + 1 {
             topics.intern(&format!("{long}{n}"));

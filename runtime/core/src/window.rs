@@ -52,11 +52,11 @@ impl OpenWindow {
         OpenWindow {
             start,
             end,
-            groups: Groups::new(&program.key_kinds),
+            groups: Groups::new(&program.key_kinds, &program.hash_seed),
             states: program
                 .aggregates
                 .iter()
-                .map(|aggregate| States::new(&aggregate.function))
+                .map(|aggregate| States::new(&aggregate.function, &program.hash_seed))
                 .collect(),
             room: room(program),
             grown: 0,

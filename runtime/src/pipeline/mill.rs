@@ -15,7 +15,7 @@ use crate::message::{Delivery, Message};
 use crate::rule::{GuestEngine, MillGuests};
 use crate::telemetry::mill::{MillMetrics, SourceMetrics};
 use crate::telemetry::rule::RuleMetrics;
-use rulemill_core::{Bounds, KernelsId, Micros, Output, Removal, RuleVersion, Swap, TopicId, TopicTable};
+use rulemill_core::{Bounds, HashSeed, KernelsId, Micros, Output, Removal, RuleVersion, Swap, TopicId, TopicTable};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,7 @@ pub(super) struct MillInputs {
 
 /// A mill thread's state.
 pub(super) struct Mill {
+    seed: HashSeed,
     guests: MillGuests,
     topics: TopicTable,
     streams: Vec<StreamEntry>,
@@ -56,6 +57,7 @@ impl Mill {
     /// A mill without rules.
     pub(super) fn new(
         engine: GuestEngine,
+        seed: HashSeed,
         outlet: Outlet,
         accounts: Accounts,
         metrics: MillMetrics,
@@ -63,7 +65,8 @@ impl Mill {
     ) -> Self {
         Mill {
             guests: MillGuests::new(engine),
-            topics: TopicTable::new(),
+            topics: TopicTable::new(seed.clone()),
+            seed,
             streams: Vec::new(),
             rules: HashMap::new(),
             output: Output::default(),
@@ -338,7 +341,8 @@ impl Mill {
     fn stream_position(&mut self, key: &StreamKey) -> usize {
         let known = self.streams.iter().position(|entry| entry.key() == key);
         known.unwrap_or_else(|| {
-            self.streams.push(StreamEntry::new(key.clone(), Bounds::default()));
+            self.streams
+                .push(StreamEntry::new(key.clone(), Bounds::default(), self.seed.clone()));
             self.streams.len() - 1
         })
     }

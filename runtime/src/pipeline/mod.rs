@@ -44,6 +44,7 @@ use catalogue::{Catalogue, CatalogueParts, Deployment};
 use mill::Mill;
 use mills::Mills;
 use outlet::Outlet;
+use rulemill_core::HashSeed;
 use sources::Sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -339,6 +340,7 @@ fn start_mills(
     let count = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(MILLS_MAX);
+    let seed = HashSeed::new(fastrand::u64(..));
     let mills = (0..count)
         .map(|number| {
             let outlet = Outlet::new(dead_letters.clone(), tap.cloned());
@@ -351,6 +353,7 @@ fn start_mills(
             });
             Mill::new(
                 engine.clone(),
+                seed.clone(),
                 outlet,
                 Accounts::new(metrics.rules.clone()),
                 metrics.mills.clone(),

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::decode::{BadMessage, Decoded, Decoder};
 use crate::message::Message;
 use crate::rule::MillGuests;
-use rulemill_core::{Bounds, Micros, Mistyped, Output, Stream, StreamBatch, TopicId, TopicTable};
+use rulemill_core::{Bounds, HashSeed, Micros, Mistyped, Output, Stream, StreamBatch, TopicId, TopicTable};
 use std::time::Duration;
 
 /// Messages of one source, with their topics by number.
@@ -40,10 +40,10 @@ struct BatchBuffers {
 }
 
 impl StreamEntry {
-    pub(super) fn new(key: StreamKey, bounds: Bounds) -> Self {
+    pub(super) fn new(key: StreamKey, bounds: Bounds, seed: HashSeed) -> Self {
         StreamEntry {
             key,
-            stream: Stream::new(bounds),
+            stream: Stream::new(bounds, seed),
             decoder: Decoder::new(&[]),
             fields_version: None,
             matches: Vec::new(),

@@ -14,7 +14,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::mill::MillMetrics;
 use crate::telemetry::rule::RuleFamilies;
 use crate::topic::TopicFilter;
-use rulemill_core::Micros;
+use rulemill_core::{HashSeed, Micros};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
@@ -41,7 +41,14 @@ impl Workbench {
         let outlet = Outlet::new(dead_letters, None);
         let accounts = Accounts::new(families.clone());
         Workbench {
-            mill: Mill::new(engine.clone(), outlet, accounts, metrics, Some(unmatched)),
+            mill: Mill::new(
+                engine.clone(),
+                HashSeed::new(1),
+                outlet,
+                accounts,
+                metrics,
+                Some(unmatched),
+            ),
             families,
             filters,
             limits,

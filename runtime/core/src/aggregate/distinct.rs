@@ -1,16 +1,16 @@
 //! The number of distinct values, exact.
 
 use super::{FailedGroup, Given, Room, counted};
-use crate::groups::{key_bits, mixed};
+use crate::groups::key_bits;
 use crate::isolate::row_number;
-use crate::{Cells, Column, Fault};
+use crate::{Cells, Column, Fault, HashSeed};
 use hashbrown::HashTable;
 use std::collections::BTreeSet;
-use std::hash::BuildHasher;
 
 /// The values seen, each with its group, and how many each group has.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Distinct {
+    seed: HashSeed,
     counts: Vec<u64>,
     fixed: HashTable<(u32, u64)>,
     texts: HashTable<(u32, Box<[u8]>)>,
@@ -19,6 +19,16 @@ pub(crate) struct Distinct {
 }
 
 impl Distinct {
+    pub(super) fn new(seed: &HashSeed) -> Self {
+        Distinct {
+            seed: seed.clone(),
+            counts: Vec::new(),
+            fixed: HashTable::new(),
+            texts: HashTable::new(),
+            failed: BTreeSet::new(),
+        }
+    }
+
     pub(super) fn grow(&mut self, groups: usize) {
         self.counts.resize(groups, 0);
     }
@@ -37,7 +47,9 @@ impl Distinct {
 
     #[inline]
     fn add_fixed(&mut self, given: Given<'_>, room: &Room, value: impl Fn(usize) -> u64) {
-        let hash = |&(group, value): &(u32, u64)| mixed(group.into(), value);
+        let (start, mixer) = (self.seed.start(), self.seed.mixer());
+        // The group and the value are brought in one after the other: together, one could cancel the other.
+        let hash = |&(group, value): &(u32, u64)| mixer.mixed(mixer.mixed(start, group.into()), value);
         given.for_values(|group, cell| {
             let entry = (row_number(group), value(cell));
             if self.fixed.find(hash(&entry), |known| *known == entry).is_some() {
@@ -54,8 +66,10 @@ impl Distinct {
 
     #[inline]
     fn add_texts<'v>(&mut self, given: Given<'_>, room: &mut Room, value: impl Fn(usize) -> &'v [u8]) {
-        let state = foldhash::fast::FixedState::default();
-        let hash_of = |group: u32, value: &[u8]| mixed(group.into(), state.hash_one(value));
+        let seed = self.seed.clone();
+        let mixer = seed.mixer();
+        let hash_of =
+            |group: u32, value: &[u8]| mixer.mixed(mixer.mixed(seed.start(), group.into()), seed.bytes(value));
         given.for_values(|group, cell| {
             let (number, value) = (row_number(group), value(cell));
             let hash = hash_of(number, value);

@@ -9,7 +9,7 @@ mod pick;
 
 use crate::at::{At, for_values};
 use crate::program::Function;
-use crate::{Bits, Cells, Column, Fault};
+use crate::{Bits, Cells, Column, Fault, HashSeed};
 use distinct::Distinct;
 pub(crate) use library::{Accumulation, accumulate, finish as finish_library};
 use numbers::{FloatSums, IntSums, Moments};
@@ -66,7 +66,7 @@ impl Given<'_> {
 
 impl States {
     /// The states of no groups.
-    pub(crate) fn new(function: &Function) -> Self {
+    pub(crate) fn new(function: &Function, seed: &HashSeed) -> Self {
         match function {
             Function::CountRows | Function::CountValues => States::Counts(Vec::new()),
             Function::Sum(Type::Int) | Function::Avg(Type::Int) => States::IntSums(IntSums::default()),
@@ -78,7 +78,7 @@ impl States {
                 Type::Float => States::Floats(Picks::default()),
                 Type::Text | Type::Bytes | Type::Json => States::Blobs(Blobs::default()),
             },
-            Function::Distinct(_) => States::Distinct(Distinct::default()),
+            Function::Distinct(_) => States::Distinct(Distinct::new(seed)),
             Function::Library(_) => States::Library(Vec::new()),
         }
     }

@@ -9,7 +9,7 @@ mod settings;
 mod steps;
 
 use crate::program::{EventTiming, Layout, Program, Requirement, Slot, Source, TimeLayout, Timing};
-use crate::{Bounds, Field, Guests, KernelsId};
+use crate::{Bounds, Field, Guests, HashSeed, KernelsId};
 use file::File;
 use rulemill_plan::{
     Argument, BoundArgument, ColumnIndex, FORMAT, Fallback, Literal, Origin, Plan, Problem, Type, Window,
@@ -71,7 +71,11 @@ impl fmt::Display for CompileError {
 impl std::error::Error for CompileError {}
 
 /// Checks a version and makes it executable.
-pub(crate) fn compile(version: &RuleVersion, guests: &mut dyn Guests) -> Result<Program, CompileError> {
+pub(crate) fn compile(
+    version: &RuleVersion,
+    seed: &HashSeed,
+    guests: &mut dyn Guests,
+) -> Result<Program, CompileError> {
     let mut compiler = Compiler {
         plan: &version.plan,
         kernels: version.kernels,
@@ -83,7 +87,7 @@ pub(crate) fn compile(version: &RuleVersion, guests: &mut dyn Guests) -> Result<
     };
     compiler.check_shape();
     compiler.settings = settings::resolve(&version.plan.settings, &version.settings, &mut compiler.problems);
-    let program = compiler.program(version);
+    let program = compiler.program(version, seed);
     let Compiler {
         mut problems, missing, ..
     } = compiler;
@@ -109,7 +113,7 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     /// Makes the program. Where there was a problem, it holds a stand-in, and is thrown away.
-    fn program(&mut self, version: &RuleVersion) -> Program {
+    fn program(&mut self, version: &RuleVersion, seed: &HashSeed) -> Program {
         let plan = self.plan;
         let (mut file, requirements) = self.needs();
         let before = self.steps(&plan.before, &mut file, Filter::keep(plan), "before");
@@ -147,6 +151,7 @@ impl Compiler<'_> {
             emits,
             group_names,
             bounds: version.bounds,
+            hash_seed: seed.clone(),
             sources: std::mem::take(&mut self.sources),
         }
     }

@@ -2,8 +2,8 @@
 
 use super::doubles::Library;
 use crate::{
-    Bounds, Cells, Column, CompileError, Counts, DeadRow, Emission, Fault, Field, KernelsId, Micros, Mistyped, Output,
-    Removal, RuleVersion, Stream, StreamBatch, Swap, TopicTable,
+    Bounds, Cells, Column, CompileError, Counts, DeadRow, Emission, Fault, Field, HashSeed, KernelsId, Micros,
+    Mistyped, Output, Removal, RuleVersion, Stream, StreamBatch, Swap, TopicTable,
 };
 use rulemill_plan::{
     Aggregate, Argument, Call, ColumnIndex, Emit, Kernel, Literal, Need, Origin, OutputColumn, PathSegment, Plan, Step,
@@ -50,9 +50,15 @@ pub(super) struct Driver {
 
 impl Driver {
     pub(super) fn new() -> Self {
+        Driver::bounded(Bounds::default(), 1)
+    }
+
+    /// With bounds of the calls that rules share, and a seed of the hashes.
+    pub(super) fn bounded(bounds: Bounds, seed: u64) -> Self {
+        let seed = HashSeed::new(seed);
         Driver {
-            stream: Stream::new(Bounds::default()),
-            topics: TopicTable::new(),
+            stream: Stream::new(bounds, seed.clone()),
+            topics: TopicTable::new(seed),
             library: Library::default(),
             emissions: Vec::new(),
             dead: Vec::new(),

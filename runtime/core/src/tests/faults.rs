@@ -111,11 +111,11 @@ fn a_lone_poison_message_is_dead_after_one_call() {
 
 #[test]
 fn a_batch_full_of_poison_stops_the_search_at_the_bound() {
-    let mut driver = Driver::new();
-    driver.stream = crate::Stream::new(Bounds {
+    let bounds = Bounds {
         trapped_calls_max: 16,
         ..Bounds::default()
-    });
+    };
+    let mut driver = Driver::bounded(bounds, 1);
     driver.put("rule", step_plan("trap_on", Some(3)));
     driver.send(&numbers((0..1024).map(|n| if n % 2 == 0 { 3 } else { n })));
     let counts = driver.counts("rule");
@@ -306,8 +306,7 @@ proptest! {
 
     #[test]
     fn the_search_for_poison_loses_nothing_else(values in proptest::collection::vec(0..12_i64, 0..300)) {
-        let mut driver = Driver::new();
-        driver.stream = crate::Stream::new(Bounds { trapped_calls_max: 10_000, ..Bounds::default() });
+        let mut driver = Driver::bounded(Bounds { trapped_calls_max: 10_000, ..Bounds::default() }, 1);
         driver.put("rule", step_plan("trap_on", Some(3)));
         driver.send(&numbers(values.iter().copied()));
         let good: Vec<String> = values.iter().filter(|&&n| n != 3).map(|n| format!("n={n}")).collect();

@@ -2,9 +2,11 @@
 
 use super::driver::{
     Driver, Message, Value, aggregate, call, column, emits, empty_plan, field, literal, message, reading, topic,
-    tumbling, tutorial_plan,
+    tumbling, tutorial_plan, version,
 };
+use crate::Bounds;
 use crate::topics::TOPICS_MAX;
+use proptest::prelude::*;
 use rulemill_plan::{ColumnIndex, Plan, Type};
 
 const ONE: &str = "[0, 10000) device_id=1 t_av=1 t_count=1 t_max=1 t_min=1";
@@ -168,4 +170,49 @@ fn topics_can_be_keys_themselves_next_to_fields() {
         driver.taken("rule"),
         ["[0, 1000) f=0 n=2 t=a; f=0 n=1 t=b; f=NaN n=2 t=a; n=2 t=a"]
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_seed_of_the_hashes_shows_in_no_result(
+        seed in any::<u64>(),
+        rows in proptest::collection::vec((0..9_i64, 0..6_u8, 0..5_i64, "[ab]{0,3}"), 1..120),
+        cut in 0..120_usize,
+    ) {
+        let plan = Plan {
+            needs: vec![topic(), field("n", Type::Int), field("text", Type::Text)],
+            keys: vec![ColumnIndex(0), ColumnIndex(2)],
+            window: tumbling(3),
+            aggregates: vec![
+                aggregate("numbers", "count_distinct", vec![column(1)]),
+                aggregate("topics", "count_distinct", vec![column(0)]),
+                aggregate("last", "last", vec![column(1)]),
+            ],
+            emits: emits(&[("t", 0), ("text", 1), ("numbers", 4), ("topics", 5), ("last", 6)]),
+            ..empty_plan()
+        };
+        let mut messages: Vec<Message> = rows
+            .iter()
+            .map(|(at, topic, n, text)| {
+                let fields = [("n", Value::Int(*n)), ("text", Value::Text(text.clone()))];
+                message(*at, &format!("t/{topic}"), &fields)
+            })
+            .collect();
+        messages.sort_by_key(|message| message.at);
+        let run = |seed| {
+            let mut driver = Driver::bounded(Bounds::default(), seed);
+            let mut version = version("rule", plan.clone());
+            // Low enough that it matters which groups and values come first.
+            version.bounds = Bounds { groups_max: 12, distinct_max: 8, ..Bounds::default() };
+            driver.try_put(&version).unwrap();
+            let (head, tail) = messages.split_at(cut.min(messages.len()));
+            driver.send(head);
+            driver.send(tail);
+            driver.close_all();
+            (driver.emissions, driver.dead, driver.counts)
+        };
+        prop_assert_eq!(run(seed), run(1));
+    }
 }
