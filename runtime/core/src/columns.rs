@@ -339,6 +339,12 @@ impl Blobs {
         self.ends.push(end_of(self.data.len()));
     }
 
+    /// Removes all rows and keeps the memory.
+    pub fn clear(&mut self) {
+        self.data.clear();
+        self.ends.clear();
+    }
+
     fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows);
         self.data.truncate(self.ends.last().map_or(0, |&end| end as usize));

@@ -212,7 +212,7 @@ fn clear(column: &mut Column) {
         Cells::Ints(values) | Cells::Times(values) => values.clear(),
         Cells::Floats(values) => values.clear(),
         Cells::Texts(texts) | Cells::Json(texts) => texts.clear(),
-        Cells::Bytes(blobs) => *blobs = rulemill_core::Blobs::default(),
+        Cells::Bytes(blobs) => blobs.clear(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{cell, decode, field, message};
 use crate::decode::{BadReason, Decoded, Decoder};
-use rulemill_core::Field;
+use rulemill_core::{Cells, Field};
 use rulemill_plan::{Origin, Type};
 
 fn origin(origin: Origin, kind: Type) -> Field {
@@ -101,6 +101,30 @@ fn a_second_batch_starts_afresh_in_the_same_memory() {
     Decoder::new(&[field("a", Type::Json)]).decode("default", (0..).zip(&second), &mut decoded);
     assert_eq!(decoded.columns.len(), 1, "another decoder finds its own columns");
     assert_eq!(cell(&decoded.columns[0], 69), "\"x\"");
+}
+
+#[test]
+fn payloads_as_bytes_reuse_their_memory() {
+    let mut decoder = Decoder::new(&[origin(Origin::Payload, Type::Bytes)]);
+    let mut decoded = Decoded::default();
+    let batch: Vec<_> = ["\u{0}one", "two", ""].iter().map(message).collect();
+    decoder.decode("default", (0..).zip(&batch), &mut decoded);
+    let before = memory(&decoded);
+    decoder.decode("default", (0..).zip(&batch[1..]), &mut decoded);
+    assert_eq!(memory(&decoded), before);
+    let cells: Vec<String> = (0..2).map(|row| cell(&decoded.columns[0], row)).collect();
+    assert_eq!(
+        (decoded.rows, &cells[..]),
+        (2, &["[74, 77, 6f]".to_owned(), "[]".to_owned()][..])
+    );
+}
+
+/// Where the bytes of the first column are.
+fn memory(decoded: &Decoded) -> *const u8 {
+    let Cells::Bytes(blobs) = &decoded.columns[0].cells else {
+        panic!("a column of bytes")
+    };
+    blobs.data().as_ptr()
 }
 
 #[test]
