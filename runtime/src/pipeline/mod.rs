@@ -65,6 +65,7 @@ pub struct Pipeline {
     dead_letters: DeadLetters,
     filters: BTreeMap<String, watch::Sender<Vec<TopicFilter>>>,
     deployment: watch::Sender<Deployment>,
+    applied: watch::Receiver<u64>,
     source_names: watch::Sender<Vec<String>>,
     stop: watch::Sender<bool>,
     catalogue: JoinHandle<()>,
@@ -116,11 +117,8 @@ impl Pipeline {
         let mills = start_mills(&engine, &dead_letters, &metrics, &filters, tap.as_ref())?;
         let (snapshot, published) = watch::channel(Arc::default());
         let (source_names, names_changed) = watch::channel(config.sources.keys().cloned().collect());
-        let (deployment, deployment_changed) = watch::channel(Deployment {
-            rules: config.rules.clone(),
-            limits: config.limits,
-            filters: filters.clone(),
-        });
+        let (deployment, deployment_changed) = watch::channel(deployment_of(&config, 0, &filters));
+        let (applied, applied_changed) = watch::channel(0);
         let (stop, stopped) = watch::channel(false);
         let mut catalogue = Catalogue::new(CatalogueParts {
             engine,
@@ -129,6 +127,7 @@ impl Pipeline {
             families: metrics.rules.clone(),
             deployment: deployment.borrow().clone(),
             snapshot: snapshot.clone(),
+            applied,
         });
         catalogue.look(&BTreeSet::new()).await.map_err(|_| StartError::Mills)?;
         let health = health::watch(names_changed, metrics.sources.clone(), snapshot, stop.subscribe());
@@ -146,6 +145,7 @@ impl Pipeline {
             dead_letters,
             filters,
             deployment,
+            applied: applied_changed,
             source_names,
             stop,
             catalogue,
@@ -175,10 +175,7 @@ impl Pipeline {
         for section in &changes.at_next_start {
             tracing::warn!(section, "this section takes effect at the next start only");
         }
-        let errors = {
-            let mut sinks = self.sinks.write().await;
-            sinks.reload(&config.sinks, &changes.sinks, config.stop_timeout).await
-        };
+        let errors = self.sinks.write().await.reload(&config.sinks, &changes.sinks).await;
         for error in errors {
             tracing::error!(%error, "the sink goes on as it was");
         }
@@ -200,12 +197,21 @@ impl Pipeline {
         self.source_names
             .send_replace(self.config.sources.keys().cloned().collect());
         // Rules are resolved anew even when only sinks changed: they may be waiting for one.
-        self.deployment.send_replace(Deployment {
-            rules: self.config.rules.clone(),
-            limits: self.config.limits,
-            filters: self.filters.clone(),
-        });
+        let generation = self.deployment.borrow().generation + 1;
+        let deployment = deployment_of(&self.config, generation, &self.filters);
+        self.deployment.send_replace(deployment);
+        self.wait_for_generation(generation).await;
+        // Only now does no rule send to them any more.
+        let mut sinks = self.sinks.write().await;
+        sinks.remove(&changes.sinks.removed, self.config.stop_timeout);
         tracing::info!("configuration read again");
+    }
+
+    async fn wait_for_generation(&mut self, generation: u64) {
+        let applied = self.applied.wait_for(|applied| *applied >= generation);
+        if tokio::time::timeout(self.config.stop_timeout, applied).await.is_err() {
+            tracing::warn!("the rules have not taken over the configuration in time; they will");
+        }
     }
 
     /// Stops: sources first, then the mills, which process what was taken in and emit open windows, then the sinks. All
@@ -320,6 +326,20 @@ impl Metrics {
         metrics.sinks.register(registry);
         metrics.dead_letters.register(registry);
         metrics
+    }
+}
+
+fn deployment_of(
+    config: &Config,
+    generation: u64,
+    filters: &BTreeMap<String, watch::Sender<Vec<TopicFilter>>>,
+) -> Deployment {
+    Deployment {
+        rules: config.rules.clone(),
+        limits: config.limits,
+        sinks: config.sinks.keys().cloned().collect(),
+        generation,
+        filters: filters.clone(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::account;
 use crate::decode::BadMessage;
-use crate::emit::{DeadLetterKind, DeadLetters, EncodedEmission, EncodedRow, Encoder, encode_row};
+use crate::emit::{DeadLetterKind, DeadLetters, EncodedEmission, EncodedRow, Encoder, ROW_BYTES_MAX, encode_row};
 use crate::message::Message;
 use crate::sink::SinkHandle;
 use crate::telemetry::rule::RuleMetrics;
@@ -133,6 +133,7 @@ impl Outlet {
             return;
         };
         let mut rows = 0..emission.rows;
+        let too_large_before = route.encoder.rows_too_large();
         while let Some(encoded) = route.encoder.encode(
             &emission.rule,
             emission.window,
@@ -148,6 +149,16 @@ impl Outlet {
                 // What a sink's bound drops is counted and named there.
                 let _pushed = sink.push(encoded.clone());
             }
+        }
+        let too_large = route.encoder.rows_too_large() - too_large_before;
+        if too_large > 0 {
+            // Such a row would not fit into a dead letter either; that it was there is what can be kept.
+            let reason = format!("{too_large} rows of the emission are larger than {ROW_BYTES_MAX} bytes");
+            let row = EncodedRow { json: b"{}" };
+            self.dead_letters
+                .row(&emission.rule, emission.window, row, DeadLetterKind::TooLarge, &reason);
+            let rows = usize::try_from(too_large).unwrap_or(usize::MAX);
+            account::dead(&route.metrics, DeadLetterKind::TooLarge.label(), rows, &reason);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::emit::{DeadLetters, EncodedEmission};
 use crate::telemetry::sink::SinkMetrics;
 use crate::writer::{RotatingFile, Stdout, WriterThread};
 use futures_util::future::join_all;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -93,22 +93,12 @@ impl Sinks {
         Ok(sinks)
     }
 
-    /// Changes the running sinks to those of `configs`, which differ from the running ones as `changes` says. All others
-    /// go on undisturbed. A changed one keeps its queue and its handles, so nothing is lost; a removed one is drained in
-    /// the background for at most `drain_timeout`, and its handles then refuse.
+    /// Starts the sinks that `changes` adds and changes those that it changes; all others go on undisturbed. A changed
+    /// one keeps its queue and its handles, so nothing is lost. Those that it removes go on too, until
+    /// [`Sinks::remove`]: somebody may still push to them.
     ///
     /// A sink that cannot be started as configured keeps running as it was; all such errors are returned.
-    pub async fn reload(
-        &mut self,
-        configs: &BTreeMap<String, SinkConfig>,
-        changes: &NameChanges,
-        drain_timeout: Duration,
-    ) -> Vec<SinkError> {
-        for name in &changes.removed {
-            if let Some(running) = self.running.remove(name) {
-                tokio::spawn(running.drain(name.clone(), Instant::now() + drain_timeout));
-            }
-        }
+    pub async fn reload(&mut self, configs: &BTreeMap<String, SinkConfig>, changes: &NameChanges) -> Vec<SinkError> {
         let mut errors = Vec::new();
         for name in changes.added.iter().chain(&changes.changed) {
             if let Some(config) = configs.get(name)
@@ -120,9 +110,13 @@ impl Sinks {
         errors
     }
 
-    /// The names of all sinks.
-    pub fn names(&self) -> BTreeSet<String> {
-        self.running.keys().cloned().collect()
+    /// Removes sinks that nobody pushes to any more: each is drained in the background for at most `drain_timeout`.
+    pub fn remove<'n>(&mut self, names: impl IntoIterator<Item = &'n String>, drain_timeout: Duration) {
+        for name in names {
+            if let Some(running) = self.running.remove(name) {
+                tokio::spawn(running.drain(name.clone(), Instant::now() + drain_timeout));
+            }
+        }
     }
 
     /// The handle of the sink `name`, if there is one.

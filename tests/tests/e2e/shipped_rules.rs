@@ -127,7 +127,10 @@ async fn event_time_windows_close_by_what_messages_say() {
         (lines.len() >= 2).then_some(lines)
     })
     .await;
-    assert!(letters[0].contains("\"kind\":\"late\"") && letters[0].contains("99"), "{letters:?}");
+    assert!(
+        letters[0].contains("\"kind\":\"late\"") && letters[0].contains("99"),
+        "{letters:?}"
+    );
     assert!(letters[1].contains("\"kind\":\"rejected\""), "{letters:?}");
     assert!(letters[1].contains("event time is null"), "{letters:?}");
 }

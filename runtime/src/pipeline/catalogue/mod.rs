@@ -36,6 +36,8 @@ pub(super) struct CatalogueParts {
     pub(super) families: RuleFamilies,
     pub(super) deployment: Deployment,
     pub(super) snapshot: channel::Sender<Arc<Snapshot>>,
+    /// The generation of the deployment that rules run by.
+    pub(super) applied: channel::Sender<u64>,
 }
 
 /// What the configuration says that concerns rules.
@@ -45,6 +47,10 @@ pub(super) struct Deployment {
     pub(super) rules: RulesConfig,
     /// The bounds of guests that set none of their own.
     pub(super) limits: LimitsConfig,
+    /// The names of the sinks that a rule may name.
+    pub(super) sinks: BTreeSet<String>,
+    /// Ascends with each reload; told to [`CatalogueParts::applied`] when it has been carried out.
+    pub(super) generation: u64,
     /// For each source, the filters that it is to subscribe to.
     pub(super) filters: BTreeMap<String, channel::Sender<Vec<TopicFilter>>>,
 }
@@ -288,11 +294,10 @@ impl Catalogue {
         let metrics = self.metrics_of(name);
         let sources: BTreeSet<String> = self.parts.deployment.filters.keys().cloned().collect();
         let sinks = self.parts.sinks.read().await;
-        let sink_names = sinks.names();
         let names = Names {
             rules: &self.parts.deployment.rules,
             sources: &sources,
-            sinks: &sink_names,
+            sinks: &self.parts.deployment.sinks,
         };
         let (plan, sidecar) = (&loaded.plan, &candidate.sidecar);
         let sink_list = resolve::sinks(plan, sidecar, &names)?;
@@ -415,6 +420,7 @@ impl Catalogue {
             self.apply(&name, candidate).await?;
         }
         self.publish();
+        self.parts.applied.send_replace(self.parts.deployment.generation);
         Ok(())
     }
 

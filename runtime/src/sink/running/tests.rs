@@ -108,7 +108,8 @@ async fn a_changed_sink_keeps_its_queue_and_its_handles() {
         changed: ["x".to_owned()].into(),
         ..NameChanges::default()
     };
-    assert!(sinks.reload(&configs, &changes, PATIENCE).await.is_empty());
+    assert!(sinks.reload(&configs, &changes).await.is_empty());
+    sinks.remove(&changes.removed, PATIENCE);
 
     handle.push(emission("2"));
     sinks.handle("same").unwrap().push(emission("3"));
@@ -130,7 +131,8 @@ async fn sinks_are_added_and_removed_and_a_removed_one_is_drained() {
         ..NameChanges::default()
     };
     let configs = named(&[("new", file(path, "new.jsonl"))]);
-    assert!(sinks.reload(&configs, &changes, PATIENCE).await.is_empty());
+    assert!(sinks.reload(&configs, &changes).await.is_empty());
+    sinks.remove(&changes.removed, PATIENCE);
     assert!(sinks.handle("old").is_none());
     sinks.handle("new").unwrap().push(emission("2"));
     // The old sink closes in the background.
