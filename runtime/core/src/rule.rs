@@ -83,12 +83,24 @@ impl Rule {
 
     /// Begins no windows any more; those that are open go on to their end. Gives the links that are used no more.
     pub(crate) fn drain(&mut self, now: i64) -> Vec<Link> {
+        self.versions.iter_mut().for_each(Version::end_by_arrival);
         if let Some(newest) = self.versions.back_mut() {
             if newest.until == Until::Open {
                 newest.until = handover(newest, None);
             }
             if newest.last_end().is_none() {
                 newest.windows.clear();
+            }
+        }
+        self.remove_finished(now)
+    }
+
+    /// Takes no rows any more; the windows that are open wait for their end. Gives the links that are used no more.
+    pub(crate) fn retire(&mut self, now: i64) -> Vec<Link> {
+        for version in &mut self.versions {
+            version.until = Until::Retired;
+            if version.last_end().is_none() {
+                version.windows.clear();
             }
         }
         self.remove_finished(now)

@@ -26,8 +26,13 @@ pub enum Swap {
 /// How a rule is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// It finishes its open windows, and takes the rows that belong into them, as in [`Swap::StateDraining`].
+    /// It finishes its open windows, and takes the rows that belong into them, as in [`Swap::StateDraining`]. Nobody may
+    /// send rows any more that would move event time, so windows in event time close at the latest when the time of
+    /// arrival has passed their end and the lateness, as if the rule's `idle_ms` were 0 from here on.
     Drain,
+    /// It takes no more rows, because another stream gives them to the rule from here on. Its open windows stay open until
+    /// the time of arrival has passed their end, and in event time the lateness too.
+    Retire,
     /// It and its open windows are gone at once.
     Discard,
 }
@@ -135,6 +140,7 @@ impl Stream {
         };
         let unused = match how {
             Removal::Drain => self.rules[position].drain(self.clock),
+            Removal::Retire => self.rules[position].retire(self.clock),
             Removal::Discard => self.rules[position].discard(),
         };
         self.remove_finished();
@@ -195,8 +201,8 @@ impl Stream {
         self.deadline.map(Micros)
     }
 
-    /// Closes all windows at once, though their end has not come. A rule whose windows were closed like that may emit the
-    /// same window again, for later rows: this is for the end of a demonstration or a test, not for a graceful stop.
+    /// Closes all windows at once, though their end has not come: for a graceful stop, as windows live in memory only. A
+    /// rule whose windows were closed like that emits the same window again for later rows, be it after a restart.
     pub fn close_all(&mut self, guests: &mut dyn Guests, out: &mut Output) {
         for rule in &mut self.rules {
             rule.close_all(&self.shared, guests, out);

@@ -100,6 +100,14 @@ impl Version {
         std::mem::replace(&mut self.links, links)
     }
 
+    /// From here on no window waits for a row that would move event time: the watermark follows the time of arrival, as
+    /// that of a rule that is idle at once. A program that replaces this one brings its own idle time.
+    pub(crate) fn end_by_arrival(&mut self) {
+        if let Timing::Event(timing) = &mut self.program.timing {
+            timing.idle = Some(0);
+        }
+    }
+
     /// Forgets which topic is which group.
     pub(crate) fn forget_slots(&mut self) {
         for window in self.windows.iter_mut().chain(&mut self.spare) {

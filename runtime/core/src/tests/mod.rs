@@ -8,6 +8,7 @@ mod compiling;
 mod faults;
 mod model;
 mod reload;
+mod removal;
 mod sharing;
 mod tutorial;
 mod windows;

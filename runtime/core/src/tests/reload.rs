@@ -71,57 +71,6 @@ fn going_back_before_the_boundary_resumes_the_old_state() {
 }
 
 #[test]
-fn a_removed_rule_finishes_its_window_and_is_gone() {
-    let mut driver = Driver::with(tutorial_plan());
-    driver.send(&[reading(1000, "1", 1.0)]);
-    driver.remove("rule", Removal::Drain);
-    driver.send(&[reading(2000, "1", 3.0), reading(10_000, "1", 100.0)]);
-    assert_eq!(
-        driver.taken("rule"),
-        ["[0, 10000) device_id=1 t_av=2 t_count=2 t_max=3 t_min=1"]
-    );
-    assert_eq!(driver.stream.rules().count(), 0);
-    assert!(driver.stream.fields().is_empty());
-    assert_eq!(driver.stream.next_deadline(), None);
-}
-
-#[test]
-fn a_removed_rule_without_an_open_window_is_gone_at_once() {
-    let mut driver = Driver::with(tutorial_plan());
-    driver.remove("rule", Removal::Drain);
-    driver.remove("unknown", Removal::Drain);
-    assert_eq!(driver.stream.rules().count(), 0);
-}
-
-#[test]
-fn a_discarded_rule_emits_nothing() {
-    let mut driver = Driver::with(tutorial_plan());
-    driver.send(&[reading(1000, "1", 1.0)]);
-    driver.remove("rule", Removal::Discard);
-    driver.tick(10_000);
-    driver.close_all();
-    assert!(driver.emissions.is_empty());
-    assert!(driver.stream.fields().is_empty());
-}
-
-#[test]
-fn a_rule_that_comes_back_while_it_drains_goes_on() {
-    let mut driver = Driver::with(tutorial_plan());
-    driver.send(&[reading(1000, "1", 1.0)]);
-    driver.remove("rule", Removal::Drain);
-    assert_eq!(driver.put("rule", tutorial_plan()), Swap::StateKept);
-    driver.send(&[reading(2000, "1", 3.0), reading(10_000, "1", 100.0)]);
-    assert_eq!(
-        driver.taken("rule"),
-        ["[0, 10000) device_id=1 t_av=2 t_count=2 t_max=3 t_min=1"]
-    );
-    assert_eq!(
-        driver.stream.next_deadline().map(|deadline| deadline.0),
-        Some(20_000_000)
-    );
-}
-
-#[test]
 fn fields_come_and_go_with_the_rules_that_need_them() {
     let mut driver = Driver::with(tutorial_plan());
     let version = driver.stream.fields_version();
@@ -173,7 +122,7 @@ fn rows_for_the_new_version_move_the_old_ones_watermark() {
 }
 
 /// Counts rows per window, by arrival or by an event time.
-fn counting(size_ms: u64, time: Option<&str>) -> Plan {
+pub(super) fn counting(size_ms: u64, time: Option<&str>) -> Plan {
     Plan {
         needs: vec![field(time.unwrap_or("time"), Type::Time)],
         window: tumbling(size_ms),
@@ -189,7 +138,7 @@ fn counting(size_ms: u64, time: Option<&str>) -> Plan {
     }
 }
 
-fn event(at: i64, time: i64) -> Message {
+pub(super) fn event(at: i64, time: i64) -> Message {
     message(
         at,
         "t",
@@ -202,7 +151,7 @@ enum Input {
     Row { after: i64, time: i64 },
     Tick(i64),
     Put { size_ms: u64, time: Option<&'static str> },
-    Drain,
+    Remove(Removal),
     Cut,
 }
 
@@ -218,7 +167,8 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         1 => (0..30_i64).prop_map(|tenths| Input::Tick(tenths * 100)),
         2 => (prop_oneof![Just(1000_u64), Just(1500), Just(700)], time)
             .prop_map(|(size_ms, time)| Input::Put { size_ms, time }),
-        1 => Just(Input::Drain),
+        1 => Just(Input::Remove(Removal::Drain)),
+        1 => Just(Input::Remove(Removal::Retire)),
         3 => Just(Input::Cut),
     ];
     proptest::collection::vec(input, 0..80)
@@ -247,8 +197,8 @@ fn run(inputs: &[Input], one_by_one: bool) -> (Driver, u64) {
                 driver.put("rule", counting(size_ms, time));
                 drained = false;
             }
-            Input::Drain => {
-                driver.remove("rule", Removal::Drain);
+            Input::Remove(how) => {
+                driver.remove("rule", how);
                 drained = true;
             }
             Input::Cut => {}
