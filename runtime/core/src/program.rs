@@ -1,6 +1,6 @@
 //! A plan after its check: what the engine carries out, with every position resolved and every type known.
 
-use crate::{BoundAggregate, Bounds, Field, HashSeed, KernelsId, SiteId};
+use crate::{AccumulatorId, BoundAggregate, Bounds, Field, HashSeed, KernelsId, SiteId};
 use rulemill_plan::{Fallback, LatePolicy, Type};
 use std::sync::Arc;
 
@@ -122,10 +122,16 @@ pub(crate) struct AggregateUse {
     pub(crate) label: String,
 }
 
-/// What decides whether the state of one version can be carried on by another.
+/// What decides whether the state of one version can be carried on by another: the shape of the state, and what is in it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layout {
     pub(crate) keys: Vec<Type>,
+    /// Which rows count.
+    pub(crate) keep: Lineage,
+    /// Of the keys.
+    pub(crate) groups: Lineage,
+    /// Of the aggregates' arguments, one aggregate after the other.
+    pub(crate) arguments: Lineage,
     pub(crate) size: Option<i64>,
     pub(crate) time: TimeLayout,
     pub(crate) aggregates: Vec<AggregateLayout>,
@@ -135,8 +141,65 @@ pub(crate) struct Layout {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum TimeLayout {
     Arrival,
-    /// `None`: the rule computes it itself.
-    Event(Option<Source>),
+    /// By a column.
+    Event(Lineage),
+}
+
+/// What columns are computed from. Two lineages are equal when the columns mean the same.
+///
+/// What a column's values are when they are missing or mistyped is not part of it, nor is the code behind a call or a
+/// kernel: to replace code within the same layout means that it goes on with the state. The settings that a kernel reads
+/// belong to its code; those that are arguments of a call are part of the call's site.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lineage {
+    /// Inputs before what is computed from them, each once.
+    pub(crate) nodes: Vec<Node>,
+    /// Positions in the nodes.
+    pub(crate) columns: Vec<usize>,
+}
+
+/// One origin of a column; inputs are positions of other nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Node {
+    Topic,
+    Field(Field),
+    /// The site stands for the function, its literals and its settings.
+    Call {
+        site: SiteId,
+        inputs: Vec<usize>,
+    },
+    /// A run of a kernel, known by its number only.
+    Kernel {
+        kernel: u32,
+        inputs: Vec<usize>,
+    },
+    /// A column that a kernel returns.
+    Output {
+        kernel: [usize; 1],
+        position: usize,
+        kind: Type,
+    },
+}
+
+impl Node {
+    pub(crate) fn inputs(&self) -> &[usize] {
+        match self {
+            Node::Topic | Node::Field(_) => &[],
+            Node::Call { inputs, .. } | Node::Kernel { inputs, .. } => inputs,
+            Node::Output { kernel, .. } => kernel,
+        }
+    }
+
+    /// The same node over renumbered inputs, as many as it has.
+    pub(crate) fn with_inputs(&self, renumbered: Vec<usize>) -> Node {
+        let mut node = self.clone();
+        match &mut node {
+            Node::Topic | Node::Field(_) => {}
+            Node::Call { inputs, .. } | Node::Kernel { inputs, .. } => *inputs = renumbered,
+            Node::Output { kernel, .. } => kernel.copy_from_slice(&renumbered),
+        }
+        node
+    }
 }
 
 /// The shape of one aggregate's state.
@@ -144,8 +207,8 @@ pub(crate) enum TimeLayout {
 pub(crate) enum AggregateLayout {
     BuiltIn(Function),
     Library {
-        function: String,
-        arguments: Vec<Type>,
+        /// Stands for the function, the types of its arguments, its literals and its settings.
+        accumulator: AccumulatorId,
         state_words: u32,
         fingerprint: u64,
     },

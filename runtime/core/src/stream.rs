@@ -14,7 +14,8 @@ use std::sync::Arc;
 pub enum Swap {
     /// There was no rule of that id, or none with an open window: the new version begins at once.
     New,
-    /// The layout is the same: the open windows go on with the new version.
+    /// The layout is the same, that is windows, keys, aggregates and what feeds them, `keep` and event time: the open
+    /// windows go on with the new version.
     StateKept,
     /// The old version finishes its open windows, and takes the rows that belong into them; the new one takes the rows
     /// after them. When the two do not agree on what time is (event time against arrival, or another event time), or

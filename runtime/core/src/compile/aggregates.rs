@@ -3,7 +3,7 @@
 use super::steps::described;
 use super::{Compiler, File};
 use crate::program::{AggregateLayout, AggregateUse, Function, Slot};
-use rulemill_plan::{Aggregate, Argument, BUILT_IN_AGGREGATES, BoundArgument, Literal, Type};
+use rulemill_plan::{Aggregate, Argument, BUILT_IN_AGGREGATES, Literal, Type};
 
 impl Compiler<'_> {
     /// The aggregates, the types of their results (unknown after a problem), and their layouts.
@@ -94,15 +94,10 @@ impl Compiler<'_> {
             self.problem(&format!("{at}.function"), message);
             return None;
         }
-        let column_kinds = bound_arguments.iter().filter_map(|argument| match argument {
-            BoundArgument::Type(kind) => Some(*kind),
-            BoundArgument::Literal(_) => None,
-        });
         Some(Made {
             returns: bound.returns,
             layout: AggregateLayout::Library {
-                function: aggregate.function.clone(),
-                arguments: column_kinds.collect(),
+                accumulator: bound.accumulator,
                 state_words: bound.state_words,
                 fingerprint: bound.fingerprint,
             },

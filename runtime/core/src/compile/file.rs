@@ -15,22 +15,25 @@ pub(super) struct File {
 struct FileColumn {
     name: String,
     slot: Slot,
+    /// Its number in the compiler's origins; `None` after a problem, and for columns of groups, which feed no state.
+    origin: Option<usize>,
     /// `None`: unknown, because of a problem that has been reported.
     kind: Option<Type>,
 }
 
 impl File {
-    pub(super) fn push(&mut self, name: &str, slot: Slot, kind: Option<Type>) {
+    pub(super) fn push(&mut self, name: &str, slot: Slot, kind: Option<Type>, origin: Option<usize>) {
         self.columns.push(FileColumn {
             name: name.to_owned(),
             slot,
+            origin,
             kind,
         });
     }
 
     /// Appends a column of the rule's own frame.
-    pub(super) fn push_local(&mut self, name: &str, kind: Option<Type>) {
-        self.push(name, Slot::Local(self.locals), kind);
+    pub(super) fn push_local(&mut self, name: &str, kind: Option<Type>, origin: Option<usize>) {
+        self.push(name, Slot::Local(self.locals), kind, origin);
         self.locals += 1;
     }
 
@@ -41,6 +44,10 @@ impl File {
 
     pub(super) fn kind(&self, index: ColumnIndex) -> Option<Type> {
         self.columns.get(index.position())?.kind
+    }
+
+    pub(super) fn origin(&self, index: ColumnIndex) -> Option<usize> {
+        self.columns.get(index.position())?.origin
     }
 
     /// The name of a column that exists.

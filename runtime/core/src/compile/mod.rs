@@ -4,13 +4,17 @@
 
 mod aggregates;
 mod file;
+mod lineage;
 mod results;
 mod settings;
 mod steps;
 
-use crate::program::{EventTiming, Layout, Program, Requirement, Slot, Source, TimeLayout, Timing};
+use crate::program::{
+    AggregateLayout, EventTiming, Layout, Node, Program, Requirement, Slot, Source, TimeLayout, Timing,
+};
 use crate::{Bounds, Field, Guests, HashSeed, KernelsId};
 use file::File;
+use lineage::Origins;
 use rulemill_plan::{
     Argument, BoundArgument, ColumnIndex, FORMAT, Fallback, Literal, Origin, Plan, Problem, Type, Window,
 };
@@ -83,6 +87,7 @@ pub(crate) fn compile(
         problems: Vec::new(),
         missing: Vec::new(),
         sources: Vec::new(),
+        origins: Origins::default(),
         settings: BTreeMap::new(),
     };
     compiler.check_shape();
@@ -108,6 +113,7 @@ struct Compiler<'a> {
     problems: Vec<Problem>,
     missing: Vec<Problem>,
     sources: Vec<Source>,
+    origins: Origins,
     settings: BTreeMap<String, Literal>,
 }
 
@@ -135,12 +141,7 @@ impl Compiler<'_> {
             before,
             keys_by_topic: !keys.is_empty() && keys.iter().all(|&key| self.by_topic(key)),
             key_kinds: plan.keys.iter().filter_map(|&key| file.kind(key)).collect(),
-            layout: Layout {
-                keys: plan.keys.iter().filter_map(|&key| file.kind(key)).collect(),
-                size,
-                time,
-                aggregates: aggregate_layouts,
-            },
+            layout: self.layout(&file, size, time, aggregate_layouts),
             keys,
             timing,
             aggregates,
@@ -153,6 +154,24 @@ impl Compiler<'_> {
             bounds: version.bounds,
             hash_seed: seed.clone(),
             sources: std::mem::take(&mut self.sources),
+        }
+    }
+
+    fn layout(&self, file: &File, size: Option<i64>, time: TimeLayout, aggregates: Vec<AggregateLayout>) -> Layout {
+        let plan = self.plan;
+        let origin = |&index: &ColumnIndex| file.origin(index);
+        let arguments = plan.aggregates.iter().flat_map(|aggregate| &aggregate.arguments);
+        Layout {
+            keys: plan.keys.iter().filter_map(|&key| file.kind(key)).collect(),
+            keep: self.origins.lineage(plan.keep.iter().filter_map(origin)),
+            groups: self.origins.lineage(plan.keys.iter().filter_map(origin)),
+            arguments: self.origins.lineage(arguments.filter_map(|argument| match argument {
+                Argument::Column(index) => origin(index),
+                Argument::Literal(_) | Argument::Setting(_) => None,
+            })),
+            size,
+            time,
+            aggregates,
         }
     }
 
@@ -222,8 +241,12 @@ impl Compiler<'_> {
                     mistyped: need.mistyped,
                 });
             }
+            let origin = self.origins.number(match &source {
+                Source::Field(field) => Node::Field(field.clone()),
+                Source::Topic | Source::Call(_) => Node::Topic,
+            });
             let slot = Slot::Source(self.source(source));
-            file.push(&need.name, slot, Some(need.kind));
+            file.push(&need.name, slot, Some(need.kind), Some(origin));
         }
         (file, requirements)
     }
@@ -283,11 +306,8 @@ impl Compiler<'_> {
             idle: event.idle_ms.map(micros),
             future_max: micros(bounds.future_max_ms),
         };
-        let layout = match column {
-            Slot::Source(source) => Some(self.sources[source].clone()),
-            Slot::Local(_) => None,
-        };
-        (Timing::Event(timing), TimeLayout::Event(layout))
+        let lineage = self.origins.lineage(file.origin(event.column));
+        (Timing::Event(timing), TimeLayout::Event(lineage))
     }
 
     /// The slot and the type of a column; a problem if there is none. The type is unknown after an earlier problem.

@@ -10,12 +10,12 @@ impl Compiler<'_> {
     pub(super) fn group_file(&self, before: &File, aggregate_kinds: &[Option<Type>]) -> File {
         let mut file = File::default();
         for &key in &self.plan.keys {
-            file.push_local(before.name(key), before.kind(key));
+            file.push_local(before.name(key), before.kind(key), None);
         }
-        file.push_local("window_start", Some(Type::Time));
-        file.push_local("window_end", Some(Type::Time));
+        file.push_local("window_start", Some(Type::Time), None);
+        file.push_local("window_end", Some(Type::Time), None);
         for (aggregate, &kind) in self.plan.aggregates.iter().zip(aggregate_kinds) {
-            file.push_local(&aggregate.name, kind);
+            file.push_local(&aggregate.name, kind, None);
         }
         file
     }

@@ -2,8 +2,8 @@
 
 use super::{Compiler, File, Filter};
 use crate::BindError;
-use crate::program::{Action, SharedCall, Slot, Source};
-use rulemill_plan::{Call, ColumnIndex, Kernel, Problem, Step, Type};
+use crate::program::{Action, Node, SharedCall, Slot, Source};
+use rulemill_plan::{Argument, Call, ColumnIndex, Kernel, Problem, Step, Type};
 use std::sync::Arc;
 
 impl Compiler<'_> {
@@ -60,7 +60,7 @@ impl Compiler<'_> {
             .arguments(&call.arguments, file, at)
             .and_then(|(arguments, slots)| self.bind(call, &arguments, at).map(|bound| (bound, slots)));
         let Some(((site, returns, immutable), inputs)) = bound else {
-            file.push_local(&call.name, call.returns);
+            file.push_local(&call.name, call.returns, None);
             return None;
         };
         if let Some(promised) = call.returns
@@ -70,6 +70,11 @@ impl Compiler<'_> {
             self.problem(&format!("{at}.returns"), message);
         }
         let label = call.function.clone();
+        let columns = call.arguments.iter().filter_map(|argument| match argument {
+            Argument::Column(index) => Some(*index),
+            Argument::Literal(_) | Argument::Setting(_) => None,
+        });
+        let origin = origins_of(file, columns).map(|inputs| self.origins.number(Node::Call { site, inputs }));
         if let Some(sources) = self.shared_inputs(&inputs, shareable, immutable) {
             let by_topic = immutable && sources.iter().all(Source::by_topic);
             let source = self.source(Source::Call(Arc::new(SharedCall {
@@ -78,10 +83,10 @@ impl Compiler<'_> {
                 returns,
                 by_topic,
             })));
-            file.push(&call.name, Slot::Source(source), Some(returns));
+            file.push(&call.name, Slot::Source(source), Some(returns), origin);
             return Some(Action::Check { source, label });
         }
-        file.push_local(&call.name, Some(returns));
+        file.push_local(&call.name, Some(returns), origin);
         Some(Action::Call {
             site,
             inputs,
@@ -146,8 +151,20 @@ impl Compiler<'_> {
         if kernel.outputs.is_empty() {
             self.problem(at, "a kernel returns at least one column".to_owned());
         }
-        for output in &kernel.outputs {
-            file.push_local(&output.name, Some(output.kind));
+        let run = origins_of(file, kernel.inputs.iter().copied()).map(|inputs| {
+            let kernel = kernel.kernel;
+            self.origins.number(Node::Kernel { kernel, inputs })
+        });
+        for (position, output) in kernel.outputs.iter().enumerate() {
+            let kind = output.kind;
+            let origin = run.map(|run| {
+                self.origins.number(Node::Output {
+                    kernel: [run],
+                    position,
+                    kind,
+                })
+            });
+            file.push_local(&output.name, Some(kind), origin);
         }
         Some(Action::Kernel {
             kernel: kernel.kernel,
@@ -156,6 +173,11 @@ impl Compiler<'_> {
             label: format!("kernel {}", kernel.kernel),
         })
     }
+}
+
+/// The origins of columns, unless one has none.
+fn origins_of(file: &File, columns: impl Iterator<Item = ColumnIndex>) -> Option<Vec<usize>> {
+    columns.map(|index| file.origin(index)).collect()
 }
 
 /// A column by its position, for messages.

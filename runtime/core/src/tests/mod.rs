@@ -6,6 +6,7 @@ mod driver;
 mod aggregates;
 mod compiling;
 mod faults;
+mod layout;
 mod model;
 mod reload;
 mod removal;

@@ -131,18 +131,19 @@ fn a_new_generation_of_topics_changes_no_result() {
 }
 
 #[test]
-fn another_key_function_of_the_same_layout_takes_effect_at_once() {
+fn another_key_function_counts_into_windows_of_its_own() {
     let mut driver = Driver::with(tutorial_plan());
     driver.send(&[reading(0, "1", 1.0)]);
     let mut plan = tutorial_plan();
     plan.before = vec![call("split_value", vec![column(0), literal("/"), literal(0)])];
     driver.put("rule", plan);
-    driver.send(&[reading(0, "1", 1.0)]);
+    driver.send(&[reading(10_000, "1", 1.0)]);
     driver.close_all();
-    assert_eq!(
-        driver.taken("rule"),
-        [format!("{ONE}; device_id=devices t_av=1 t_count=1 t_max=1 t_min=1")]
-    );
+    let expected = [
+        ONE.to_owned(),
+        "[10000, 20000) device_id=devices t_av=1 t_count=1 t_max=1 t_min=1".to_owned(),
+    ];
+    assert_eq!(driver.taken("rule"), expected);
 }
 
 #[test]
