@@ -2,6 +2,7 @@
 
 use super::types::ServerAddress;
 use std::fmt;
+use std::net::Ipv6Addr;
 
 impl ServerAddress {
     /// Reads a URL such as `ssl://host:8883`. The error continues "must ...".
@@ -38,6 +39,16 @@ impl ServerAddress {
         }
         let host = host.to_owned();
         Ok(Self { host, port, tls })
+    }
+
+    /// The host as the MQTT client wants it. Without TLS it joins host and port with a colon, so that an IPv6 address
+    /// needs brackets; with TLS the host is also the name to verify, which must not have them.
+    pub fn client_host(&self) -> String {
+        if !self.tls && self.host.parse::<Ipv6Addr>().is_ok() {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        }
     }
 
     /// Whether this is an endpoint of AWS IoT Core, whose limits then hold.
@@ -118,6 +129,20 @@ mod tests {
         ] {
             let error = ServerAddress::parse(url).unwrap_err();
             assert!(error.contains(reason), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_address_gets_brackets_only_where_it_is_joined_with_the_port() {
+        for (url, host) in [
+            ("tcp://[::1]", "[::1]"),
+            ("ssl://[::1]", "::1"),
+            ("tcp://10.0.0.1", "10.0.0.1"),
+            ("ssl://10.0.0.1", "10.0.0.1"),
+            ("tcp://broker", "broker"),
+            ("ssl://broker", "broker"),
+        ] {
+            assert_eq!(ServerAddress::parse(url).unwrap().client_host(), host, "{url}");
         }
     }
 

@@ -145,7 +145,7 @@ impl SimulateArgs {
             // A fixed one would make two simulations throw each other out.
             None => format!("rulemill-simulate-{:08x}", fastrand::u32(..)),
         };
-        let mut options = MqttOptions::new(client_id, &self.server.host, self.server.port);
+        let mut options = MqttOptions::new(client_id, self.server.client_host(), self.server.port);
         options
             .set_keep_alive(Duration::from_secs(30))
             // Packet ids are a ring of this size; brokers need not acknowledge in order.

@@ -1,14 +1,13 @@
 //! The client's options for one connection.
 
 use super::oversize::Approach;
-use crate::config::{ServerAddress, SourceConfig};
+use crate::config::SourceConfig;
 use rumqttc::{AsyncClient, EventLoop, MqttOptions, TlsConfiguration, Transport};
-use std::net::Ipv6Addr;
 
 /// A new client for one connection. It is never used for a second one: an event loop carries state over that would
 /// then acknowledge messages of the old connection, or lose requests.
 pub(super) fn client(config: &SourceConfig, approach: Approach) -> (AsyncClient, EventLoop) {
-    let mut options = MqttOptions::new(&config.client_id, host(&config.server), config.server.port);
+    let mut options = MqttOptions::new(&config.client_id, config.server.client_host(), config.server.port);
     let (clean_session, limit_bytes) = match approach {
         Approach::Normal { limit_bytes } => (config.clean_session, limit_bytes),
         Approach::Purge => (true, config.packet_bytes_max),
@@ -31,16 +30,6 @@ pub(super) fn client(config: &SourceConfig, approach: Approach) -> (AsyncClient,
     (client, event_loop)
 }
 
-/// The host as the client wants it: it joins host and port with a colon, so that an IPv6 address needs brackets. With
-/// TLS the host is also the name to verify, which must not have them.
-fn host(server: &ServerAddress) -> String {
-    if !server.tls && server.host.parse::<Ipv6Addr>().is_ok() {
-        format!("[{}]", server.host)
-    } else {
-        server.host.clone()
-    }
-}
-
 /// Acknowledgements and subscriptions that may wait in the client. What does not fit waits in the intake.
 pub(super) const REQUESTS_MAX: usize = 1024;
 
@@ -49,21 +38,3 @@ const REQUEST_BYTES_MAX: usize = 1 << 20;
 
 /// How long connecting, TLS and CONNACK together may take, and how long one write, in seconds.
 const ANSWER_SECONDS_MAX: u64 = 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_address_gets_brackets_only_where_it_is_joined_with_the_port() {
-        let server = |host: &str, tls| ServerAddress {
-            host: host.into(),
-            port: 1883,
-            tls,
-        };
-        assert_eq!(host(&server("::1", false)), "[::1]");
-        assert_eq!(host(&server("::1", true)), "::1");
-        assert_eq!(host(&server("10.0.0.1", false)), "10.0.0.1");
-        assert_eq!(host(&server("broker", false)), "broker");
-    }
-}

@@ -21,7 +21,6 @@ use crate::clock;
 use crate::config::{MqttSinkConfig, ServerAddress, SinkFormat};
 use crate::emit::{DeadLetterKind, EncodedEmission};
 use rumqttc::{MqttOptions, TlsConfiguration, Transport};
-use std::net::Ipv6Addr;
 use std::time::Duration;
 use tracing::{error, info, warn};
 
@@ -95,7 +94,7 @@ impl MqttSink {
             let delay = backoff.next_delay(clock::monotonic());
             warn!(
                 sink = %self.delivery.counters.sink,
-                server = %address(&self.config.server),
+                server = %self.config.server,
                 reason = loss.reason,
                 retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
                 "{}", loss.text
@@ -112,7 +111,7 @@ impl MqttSink {
         self.delivery.counters.connected.set(1);
         info!(
             sink = %self.delivery.counters.sink,
-            server = %address(&self.config.server),
+            server = %self.config.server,
             client_id = self.config.client_id,
             "the connection was established successfully"
         );
@@ -132,11 +131,8 @@ impl MqttSink {
 
     fn options(&self) -> MqttOptions {
         let config = &self.config;
-        let host = match config.server.host.parse::<Ipv6Addr>() {
-            Ok(address) => format!("[{address}]"),
-            Err(_) => config.server.host.clone(),
-        };
-        let mut options = MqttOptions::new(config.client_id.clone(), host, config.server.port);
+        let server = &config.server;
+        let mut options = MqttOptions::new(config.client_id.clone(), server.client_host(), server.port);
         // A large ring of packet ids: a broker that acknowledges out of order must not make two publishes collide.
         options.set_inflight(config.inflight_max.saturating_mul(4).max(1000));
         options.set_keep_alive(config.keep_alive.max(Duration::from_secs(1)));
@@ -155,14 +151,8 @@ impl MqttSink {
     }
 }
 
-/// `ssl://host:port` or `tcp://host:port`.
-fn address(server: &ServerAddress) -> String {
-    let scheme = if server.tls { "ssl" } else { "tcp" };
-    format!("{scheme}://{}:{}", server.host, server.port)
-}
-
 fn limits_of(server: &ServerAddress) -> TopicLimits {
-    if server.host.ends_with(".amazonaws.com") || server.host.ends_with(".amazonaws.com.cn") {
+    if server.is_aws() {
         TopicLimits::AwsIotCore
     } else {
         TopicLimits::Mqtt

@@ -471,3 +471,14 @@ async fn a_server_of_another_authority_is_counted_as_a_tls_failure() {
     }
     assert!(rig.delivery.counters.reconnects("tls").get() >= 1);
 }
+
+#[test]
+fn the_topic_limits_of_aws_hold_however_its_name_is_written() {
+    let limits = |url| limits_of(&ServerAddress::parse(url).unwrap());
+    assert_eq!(limits("ssl://a.IOT.eu-west-1.AmazonAWS.com"), TopicLimits::AwsIotCore);
+    assert_eq!(
+        limits("ssl://a.iot.cn-north-1.amazonaws.com.cn"),
+        TopicLimits::AwsIotCore
+    );
+    assert_eq!(limits("ssl://broker"), TopicLimits::Mqtt);
+}
