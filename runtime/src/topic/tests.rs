@@ -154,7 +154,7 @@ fn covers_is_inclusion() {
 }
 
 #[test]
-fn covering_keeps_the_fewest_filters() {
+fn covering_leaves_few_filters_and_no_overlap() {
     fn check(filters: &[&str], expect: &[&str]) {
         let filters: Vec<_> = filters.iter().map(|text| filter(text)).collect();
         let kept: Vec<_> = covering(&filters).iter().map(ToString::to_string).collect();
@@ -164,9 +164,44 @@ fn covering_keeps_the_fewest_filters() {
     check(&["a", "a"], &["a"]);
     check(&["a/+", "a/b", "a/#", "c"], &["a/#", "c"]);
     check(&["+/#", "#"], &["#"]);
+    check(&["a/+", "+/b"], &["+/+"]);
+    check(&["devices/+/messages", "+/d1/messages"], &["+/+/messages"]);
+    check(&["devices/+/messages", "devices/d1/#"], &["devices/+/#"]);
+    check(&["a/b/#", "a/+"], &["a/#"]);
+    check(&["a/+/c/#", "a/b"], &["a/+/c/#", "a/b"]);
+    // The second pair overlaps only because of what the first one became.
+    check(&["a/+/c", "+/b/c", "d/e/+", "x/+/y"], &["+/+/+"]);
+    check(&["a/+/c", "a/b/+", "a/d/e"], &["a/+/+"]);
+    check(&["a/+", "b/+", "c/#"], &["a/+", "b/+", "c/#"]);
+}
+
+#[test]
+fn covering_keeps_reserved_topics_apart() {
+    fn check(filters: &[&str], expect: &[&str]) {
+        let filters: Vec<_> = filters.iter().map(|text| filter(text)).collect();
+        let kept: Vec<_> = covering(&filters).iter().map(ToString::to_string).collect();
+        assert_eq!(kept, expect);
+    }
     check(&["#", "$SYS/#"], &["#", "$SYS/#"]);
-    check(&["a/+", "+/b"], &["+/b", "a/+"]);
+    check(&["+/x", "$SYS/+"], &["$SYS/+", "+/x"]);
+    check(&["$SYS/+/x", "$SYS/a/+", "#"], &["#", "$SYS/+/+"]);
+    check(&["$SYS/+", "$aws/+"], &["$SYS/+", "$aws/+"]);
     check(&["$share/g/a", "a"], &["a", "$share/g/a"]);
+    check(
+        &["$share/g/a/+", "$share/h/+/b", "+/b"],
+        &["+/b", "$share/h/+/b", "$share/g/a/+"],
+    );
+    check(&["$share/g/a/+", "$share/g/+/b"], &["$share/g/+/+"]);
+}
+
+#[test]
+fn filters_whose_generalisation_would_be_too_long_are_still_covered() {
+    // Empty levels where the other has `+`, in turn: half as many bytes again where both are `+`.
+    let one = filter(&"+//".repeat(TOPIC_BYTES_MAX / 3));
+    let other = filter(&"/+/".repeat(TOPIC_BYTES_MAX / 3));
+    let kept = covering([&one, &other]);
+    assert_eq!(kept, [filter("+/#")]);
+    assert!(kept[0].covers(&one) && kept[0].covers(&other));
 }
 
 fn level() -> impl Strategy<Value = &'static str> {
@@ -218,14 +253,30 @@ proptest! {
     }
 
     #[test]
-    fn covering_loses_and_adds_nothing(filters in prop::collection::vec(any_filter(), 0..8), topic in any_topic()) {
+    fn overlap_agrees_with_matches(one in any_filter(), other in any_filter()) {
+        thread_local!(static TOPICS: Vec<String> = all_topics());
+        let both = TOPICS.with(|topics| topics.iter().any(|topic| one.matches(topic) && other.matches(topic)));
+        prop_assert_eq!(covering::overlap(&one, &other), both, "{:?} and {:?}", one, other);
+    }
+
+    #[test]
+    fn covering_loses_nothing_and_leaves_no_overlap(
+        filters in prop::collection::vec((any_filter(), prop::sample::select(vec!["", "g", "h"])), 0..8),
+        topic in any_topic(),
+    ) {
+        let shared = filters.into_iter().map(|(filter, group)| filter.shared(group).unwrap_or(filter));
+        let filters: Vec<_> = shared.collect();
         let kept = covering(&filters);
-        let before = filters.iter().any(|filter| filter.matches(&topic));
-        prop_assert_eq!(kept.iter().any(|filter| filter.matches(&topic)), before);
-        for (index, one) in kept.iter().enumerate() {
-            for (other_index, other) in kept.iter().enumerate() {
-                prop_assert!(index == other_index || !one.covers(other));
-            }
+        for filter in &filters {
+            prop_assert!(kept.iter().any(|one| one.covers(filter)), "{:?} in {:?}", filter, kept);
+        }
+        for group in [None, Some("g"), Some("h")] {
+            let matching = kept.iter().filter(|one| one.share_group() == group && one.matches(&topic));
+            prop_assert!(matching.count() <= 1, "{} in {:?}", topic, kept);
+        }
+        for one in &kept {
+            prop_assert_eq!(kept.iter().filter(|other| covering::overlap(one, other)).count(), 1, "{:?}", kept);
+            prop_assert_eq!(&TopicFilter::parse(&one.to_string()), &Ok(one.clone()));
         }
     }
 

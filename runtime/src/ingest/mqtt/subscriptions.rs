@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Subscriptions {
     share_group: Option<String>,
     timing: SubscribeTiming,
-    /// What is needed now: no filter covers another.
+    /// What is needed now: no two filters overlap.
     wanted: BTreeSet<TopicFilter>,
     /// What the broker has granted to this session.
     held: BTreeSet<TopicFilter>,
