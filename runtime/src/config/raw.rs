@@ -62,7 +62,7 @@ section! {
         clean_session: bool,
         /// The longest silence before the connection is tested: 30 s to 20 min.
         keep_alive: Duration,
-        /// The largest packet taken. A larger one closes the connection.
+        /// The largest packet whose message is processed. A larger one is acknowledged, counted and logged.
         packet_bytes_max: Size,
         /// Subscribe as `$share/GROUP/FILTER`, so that several rulemills share the messages.
         share_group: String,

@@ -20,6 +20,7 @@ use super::inlet::Inlet;
 use crate::backoff::Backoff;
 use crate::clock;
 use crate::config::SourceConfig;
+use crate::telemetry::rate_limit::RateLimited;
 use crate::telemetry::source::{DisconnectReason, SourceMetrics};
 use crate::topic::TopicFilter;
 use ended::Ended;
@@ -57,6 +58,8 @@ struct Source {
     filters: watch::Receiver<Vec<TopicFilter>>,
     stop: watch::Receiver<bool>,
     timing: Timing,
+    /// The log lines about messages over the size limit.
+    oversize_lines: RateLimited<()>,
 }
 
 /// How patient to be. Tests are less so.
@@ -104,22 +107,23 @@ impl Source {
             filters,
             stop,
             timing,
+            oversize_lines: RateLimited::new(OVERSIZE_LINES_PER_SECOND_MAX),
         }
     }
 
     async fn run(mut self) {
-        let mut approach = Approach::configured(self.config.packet_bytes_max);
+        let mut approach = Approach::Normal;
         loop {
             let ended = connection::run(&mut self, approach).await;
             self.intake.disconnected(self.session());
-            approach = Approach::configured(self.config.packet_bytes_max);
+            approach = Approach::Normal;
             match ended {
                 Ended::Stopped => return self.finish().await,
                 Ended::MillsGone => return error!(source = self.name, "the mill threads have stopped"),
                 Ended::Purged => {}
                 Ended::Oversize { bytes } => {
-                    approach = Approach::after_oversize(bytes);
-                    self.log_oversize(bytes, approach);
+                    approach = Approach::Purge;
+                    self.log_oversize(bytes);
                 }
                 Ended::Failed { reason, message } => self.log_failed(reason, &message),
             }
@@ -179,24 +183,14 @@ impl Source {
         }
     }
 
-    fn log_oversize(&self, bytes: usize, approach: Approach) {
+    fn log_oversize(&self, bytes: usize) {
         self.metrics.disconnects(DisconnectReason::Oversize).inc();
+        self.metrics.oversize.inc();
         let bytes_max = self.config.packet_bytes_max;
-        match approach {
-            Approach::Normal { .. } => {
-                warn!(
-                    source = self.name,
-                    bytes, bytes_max, "a packet is over the size limit; it will be skipped"
-                );
-            }
-            Approach::Purge => {
-                self.metrics.oversize.inc();
-                error!(
-                    source = self.name,
-                    bytes, bytes_max, "a packet is too large even to be skipped; the broker's queue is thrown away"
-                );
-            }
-        }
+        error!(
+            source = self.name,
+            bytes, bytes_max, "a packet is too large even to be skipped; the broker's queue is thrown away"
+        );
     }
 
     fn log_failed(&self, reason: DisconnectReason, message: &str) {
@@ -210,6 +204,9 @@ impl Source {
         );
     }
 }
+
+/// The most log lines a second about messages over the size limit.
+const OVERSIZE_LINES_PER_SECOND_MAX: u32 = 5;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -12,6 +12,7 @@ use super::{Source, options};
 use crate::backoff::Backoff;
 use crate::clock;
 use crate::config::SourceConfig;
+use crate::telemetry::rate_limit::{RateLimited, Verdict};
 use crate::telemetry::source::{DisconnectReason, SourceMetrics};
 use crate::topic::TopicFilter;
 use rumqttc::{AsyncClient, ConnAck, ConnectionError, Event, Outgoing, Packet, Publish, QoS, SubAck, SubscribeFilter};
@@ -40,6 +41,7 @@ pub(super) struct Connection<'a> {
     acks_waiting: usize,
     /// QoS 0 messages dropped since the last log line about it, and when that was.
     dropped: (u64, Option<Instant>),
+    oversize_lines: &'a RateLimited<()>,
     backoff: &'a mut Backoff,
 }
 
@@ -75,6 +77,7 @@ pub(super) async fn run(source: &mut Source, approach: Approach) -> Ended {
         phase: Phase::Connecting,
         acks_waiting: 0,
         dropped: (0, None),
+        oversize_lines: &source.oversize_lines,
         backoff: &mut source.timing.backoff,
     };
     let ended = loop {
@@ -215,15 +218,7 @@ impl Connection<'_> {
         }
         let bytes = remaining_length(&publish);
         if bytes > self.config.packet_bytes_max {
-            self.metrics.oversize.inc();
-            error!(
-                source = self.name,
-                topic = publish.topic,
-                bytes,
-                bytes_max = self.config.packet_bytes_max,
-                "message over the size limit was acknowledged without being processed"
-            );
-            self.intake.refuse(&publish);
+            self.refuse_oversize(&publish, bytes);
         } else if self.reading.drops() && publish.qos == QoS::AtMostOnce && !self.intake.has_room() {
             self.drop_qos0();
         } else {
@@ -234,6 +229,21 @@ impl Connection<'_> {
         } else {
             Ok(())
         }
+    }
+
+    fn refuse_oversize(&mut self, publish: &Publish, bytes: usize) {
+        self.metrics.oversize.inc();
+        if let Verdict::Log { suppressed } = self.oversize_lines.check((), clock::monotonic()) {
+            error!(
+                source = self.name,
+                topic = publish.topic,
+                bytes,
+                bytes_max = self.config.packet_bytes_max,
+                suppressed,
+                "a message over the size limit was not processed"
+            );
+        }
+        self.intake.refuse(publish);
     }
 
     fn drop_qos0(&mut self) {
@@ -383,7 +393,7 @@ impl Connection<'_> {
 
     fn left(&self) -> Ended {
         match self.approach {
-            Approach::Normal { .. } => Ended::Stopped,
+            Approach::Normal => Ended::Stopped,
             Approach::Purge => Ended::Purged,
         }
     }

@@ -1,6 +1,6 @@
 //! The client's options for one connection.
 
-use super::oversize::Approach;
+use super::oversize::{Approach, read_bytes_max};
 use crate::config::SourceConfig;
 use rumqttc::{AsyncClient, EventLoop, MqttOptions, TlsConfiguration, Transport};
 
@@ -8,9 +8,9 @@ use rumqttc::{AsyncClient, EventLoop, MqttOptions, TlsConfiguration, Transport};
 /// then acknowledge messages of the old connection, or lose requests.
 pub(super) fn client(config: &SourceConfig, approach: Approach) -> (AsyncClient, EventLoop) {
     let mut options = MqttOptions::new(&config.client_id, config.server.client_host(), config.server.port);
-    let (clean_session, limit_bytes) = match approach {
-        Approach::Normal { limit_bytes } => (config.clean_session, limit_bytes),
-        Approach::Purge => (true, config.packet_bytes_max),
+    let clean_session = match approach {
+        Approach::Normal => config.clean_session,
+        Approach::Purge => true,
     };
     options
         .set_keep_alive(config.keep_alive)
@@ -18,7 +18,7 @@ pub(super) fn client(config: &SourceConfig, approach: Approach) -> (AsyncClient,
         .set_manual_acks(true)
         // Nothing is published here; the ring only serves the packet ids of subscriptions.
         .set_inflight(1000)
-        .set_max_packet_size(limit_bytes, REQUEST_BYTES_MAX);
+        .set_max_packet_size(read_bytes_max(config.packet_bytes_max), REQUEST_BYTES_MAX);
     if let Some(credentials) = &config.credentials {
         options.set_credentials(&credentials.username, &credentials.password);
     }
