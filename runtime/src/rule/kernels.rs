@@ -77,8 +77,10 @@ impl KernelsGuest {
     fn live(&mut self) -> Result<&mut Live, CallError> {
         if self.live.is_none() {
             let loaded = &self.loaded;
-            let (mut running, instance) = Running::start(&self.engine, &loaded.pre, &loaded.limits)?;
-            let guest = loaded
+            let code = loaded.code.as_ref();
+            let code = code.ok_or_else(|| CallError::Unavailable("the rule has no kernels".to_owned()))?;
+            let (mut running, instance) = Running::start(&self.engine, &code.pre, &loaded.limits)?;
+            let guest = code
                 .indices
                 .load(running.store(), &instance)
                 .map_err(|error| CallError::Failure(error.root_cause().to_string()))?;

@@ -44,9 +44,15 @@ pub struct LoadedLibrary {
 pub struct LoadedRule {
     /// What it says about itself.
     pub plan: Arc<Plan>,
+    /// Its compiled code, only if it has kernels: most rules have none, and a megabyte each would be kept for nothing.
+    pub(super) code: Option<RuleCode>,
+    pub(super) limits: LimitsConfig,
+}
+
+/// What kernels are started from.
+pub(super) struct RuleCode {
     pub(super) pre: InstancePre<GuestState>,
     pub(super) indices: rule::GuestIndices,
-    pub(super) limits: LimitsConfig,
 }
 
 /// The SHA-256 of a file's content.
@@ -141,8 +147,7 @@ impl LoadedLibrary {
 impl LoadedRule {
     /// Whether the plan runs kernels. A rule without them needs no instance.
     pub fn has_kernels(&self) -> bool {
-        let steps = self.plan.before.iter().chain(&self.plan.after);
-        steps.into_iter().any(|step| matches!(step, Step::Kernel(_)))
+        self.code.is_some()
     }
 
     /// The functions of libraries that the plan calls: the library when it is named, and the function. Built-in
@@ -248,10 +253,14 @@ fn load_rule(
         indices.load(&mut *store, instance)?.call_describe(store)
     })?;
     let plan = Plan::from_json(&text).map_err(|error| LoadError::Description(error.to_string()))?;
+    let mut steps = plan.before.iter().chain(&plan.after);
+    let has_kernels = steps.any(|step| matches!(step, Step::Kernel(_)));
     Ok(LoadedRule {
         plan: Arc::new(plan),
-        pre: pre.clone(),
-        indices,
+        code: has_kernels.then(|| RuleCode {
+            pre: pre.clone(),
+            indices,
+        }),
         limits: *limits,
     })
 }
