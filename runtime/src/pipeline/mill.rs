@@ -120,7 +120,8 @@ impl Mill {
 
     fn process_deliveries(&mut self) {
         let deliveries = std::mem::take(&mut self.deliveries);
-        let mut batch: Vec<&Message> = Vec::with_capacity(BATCH_ROWS_MAX);
+        let waiting: usize = deliveries.iter().map(|delivery| delivery.messages.len()).sum();
+        let mut batch: Vec<&Message> = Vec::with_capacity(waiting.min(BATCH_ROWS_MAX));
         let mut bytes = 0;
         let mut source: Option<&Arc<str>> = None;
         for delivery in &deliveries {
