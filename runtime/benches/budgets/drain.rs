@@ -8,13 +8,27 @@ use super::ratio::compare;
 use super::table::Row;
 use anyhow::Context as _;
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-pub(crate) fn measure() -> anyhow::Result<Vec<Row>> {
-    [0, 1].into_iter().map(row).collect()
+/// How the bare client acknowledges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acks {
+    /// By itself, before anybody has the message, many with one write.
+    Automatic,
+    /// When it is told to, as a source must that loses nothing; the client writes each by itself.
+    Manual,
 }
 
-fn row(qos: u8) -> anyhow::Result<Row> {
+pub(crate) fn measure() -> anyhow::Result<Vec<Row>> {
+    Ok(vec![
+        row(0, Acks::Automatic)?,
+        row(1, Acks::Automatic)?,
+        row(1, Acks::Manual)?,
+    ])
+}
+
+fn row(qos: u8, acks: Acks) -> anyhow::Result<Row> {
     let packets = publishes(MESSAGES, qos);
     let broker = Broker::start()?;
     let configuration = format!(
@@ -34,7 +48,7 @@ fn row(qos: u8) -> anyhow::Result<Row> {
                 Duration::MAX
             })
         },
-        |_| drain_bare(&packets).unwrap_or(Duration::ZERO),
+        |_| drain_bare(&packets, acks).unwrap_or(Duration::ZERO),
     );
     if let Some(error) = failure {
         return Err(error);
@@ -50,12 +64,11 @@ fn row(qos: u8) -> anyhow::Result<Row> {
     if dropped > 0 {
         measured.push_str(&format!("; {dropped} dropped"));
     }
-    Ok(Row::judged(
-        format!("rumqttc drain and the whole rule, QoS {qos}, by the speed of a bare drain on one core"),
-        measured,
-        "40 %",
-        speed >= 40.0,
-    ))
+    let what = format!("rumqttc drain and the whole rule, QoS {qos}, by the speed of a bare drain on one core");
+    Ok(match acks {
+        Acks::Automatic => Row::judged(what, measured, "40 %", speed >= 40.0),
+        Acks::Manual => Row::information(format!("{what} that acknowledges itself"), measured),
+    })
 }
 
 /// Feeds a round, and waits until it has gone through the mills.
@@ -77,13 +90,13 @@ fn drain(
 }
 
 /// The processor time in which a bare event loop reads a round.
-fn drain_bare(packets: &[u8]) -> anyhow::Result<Duration> {
+fn drain_bare(packets: &[u8], acks: Acks) -> anyhow::Result<Duration> {
     let broker = Broker::start()?;
     let port = broker.port()?;
     std::thread::scope(|scope| {
         let drain = scope.spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(bare(port))
+            runtime.block_on(bare(port, acks))
         });
         let mut subscriber = broker.subscriber()?;
         subscriber.feed(packets)?;
@@ -91,19 +104,27 @@ fn drain_bare(packets: &[u8]) -> anyhow::Result<Duration> {
     })
 }
 
-async fn bare(port: u16) -> anyhow::Result<Duration> {
+async fn bare(port: u16, acks: Acks) -> anyhow::Result<Duration> {
     let mut options = MqttOptions::new("bare", "127.0.0.1", port);
-    options.set_clean_session(true);
-    let (client, mut events) = AsyncClient::new(options, 100);
+    options.set_clean_session(true).set_manual_acks(acks == Acks::Manual);
+    let (client, mut events) = AsyncClient::new(options, 1024);
     client.subscribe("devices/+/messages", QoS::AtLeastOnce).await?;
-    let mut before = None;
-    let mut left = MESSAGES;
-    while left > 0 {
-        if let Event::Incoming(Packet::Publish(_)) = events.poll().await? {
+    let (mut before, mut left) = (None, MESSAGES);
+    let mut unacknowledged = VecDeque::new();
+    while left > 0 || !unacknowledged.is_empty() {
+        if let Event::Incoming(Packet::Publish(publish)) = events.poll().await? {
             if before.is_none() {
                 before = Some(cpu_of_this_thread()?);
             }
             left -= 1;
+            if acks == Acks::Manual {
+                unacknowledged.push_back(publish);
+            }
+        }
+        while let Some(publish) = unacknowledged.front()
+            && client.try_ack(publish).is_ok()
+        {
+            unacknowledged.pop_front();
         }
     }
     Ok(cpu_of_this_thread()? - before.context("no message came")?)
