@@ -79,9 +79,9 @@ impl Rulemill {
         })
     }
 
-    /// Waits until `ready`, for at most a minute.
+    /// Waits until `ready`, for at most two minutes: compiling hundreds of guests takes its time.
     pub(crate) fn wait_for(&self, what: &str, ready: impl Fn(&Self) -> anyhow::Result<bool>) -> anyhow::Result<()> {
-        let deadline = clock::monotonic() + Duration::from_secs(60);
+        let deadline = clock::monotonic() + Duration::from_secs(120);
         while clock::monotonic() < deadline {
             if ready(self).unwrap_or(false) {
                 return Ok(());
@@ -122,6 +122,8 @@ impl Rulemill {
 
     fn get(&self, path: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.http))?;
+        // While rules are loaded the port is open, but nobody answers.
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
