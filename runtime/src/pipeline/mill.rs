@@ -319,7 +319,7 @@ impl Mill {
         if let Some(before) = before.filter(|before| before.stream != stream)
             && let Some(entry) = self.streams.iter_mut().find(|entry| *entry.key() == before.stream)
         {
-            entry.stream.remove(id, Removal::Drain);
+            entry.stream.remove(id, Removal::Retire);
         }
     }
 
