@@ -71,15 +71,21 @@ pub(super) fn lift(column: ColumnResult, wanted: Type, rows: usize) -> Result<Co
     Ok(Column { valid, cells })
 }
 
-/// Takes over row errors; each must name one of the `rows` rows.
+/// Takes over row errors; each must name one of the `rows` rows, and there may be one for each.
 pub(super) fn lift_errors(errors: Vec<GuestRowError>, rows: usize) -> Result<Vec<RowError>, CallError> {
+    if errors.len() > rows {
+        return Err(CallError::BadResult(format!(
+            "{rows} rows can have as many row errors, got {}",
+            errors.len()
+        )));
+    }
     errors
         .into_iter()
         .map(|error| {
             if (error.row as usize) < rows {
                 Ok(RowError {
                     row: error.row,
-                    message: error.message,
+                    message: shorten(error.message),
                 })
             } else {
                 Err(CallError::BadResult(format!(
@@ -90,6 +96,18 @@ pub(super) fn lift_errors(errors: Vec<GuestRowError>, rows: usize) -> Result<Vec
         })
         .collect()
 }
+
+/// Cuts a text that comes from a guest to [`MESSAGE_BYTES_MAX`]: it is copied for each row and into each log line.
+pub(super) fn shorten(text: String) -> String {
+    if text.len() <= MESSAGE_BYTES_MAX {
+        return text;
+    }
+    // A copy: truncating would keep the whole allocation.
+    text[..text.floor_char_boundary(MESSAGE_BYTES_MAX)].to_owned()
+}
+
+/// The most bytes kept of any message of a guest.
+pub(super) const MESSAGE_BYTES_MAX: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -150,5 +168,25 @@ mod tests {
             message: String::new(),
         };
         assert!(lift_errors(vec![error], 3).is_err());
+    }
+
+    #[test]
+    fn a_huge_row_error_is_cut_between_characters() {
+        let error = GuestRowError {
+            row: 0,
+            message: format!("x{}", "é".repeat(1 << 20)),
+        };
+        let lifted = lift_errors(vec![error], 1).unwrap();
+        assert_eq!(lifted[0].message.len(), MESSAGE_BYTES_MAX - 1);
+        assert!(lifted[0].message.capacity() <= MESSAGE_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_flood_of_row_errors_is_refused() {
+        let error = |_| GuestRowError {
+            row: 0,
+            message: String::new(),
+        };
+        assert!(lift_errors((0..3).map(error).collect(), 2).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! One running instance of a guest: its store, its limits, and what it noted.
 
 use super::bindings::{columns, diagnostics};
+use super::convert::shorten;
 use super::engine::{EPOCH, GuestEngine};
 use crate::config::LimitsConfig;
 use rulemill_core::CallError;
@@ -70,7 +71,7 @@ impl Running {
             .set_epoch_deadline(u64::try_from(epochs).unwrap_or(u64::MAX - 1).saturating_add(1));
         let store = &mut self.store;
         let result = self.engine.during(|| call(store));
-        result.map_err(|error| CallError::Trap(self.explain(&error)))
+        result.map_err(|error| CallError::Trap(shorten(self.explain(&error))))
     }
 
     /// The store, for what does not run guest code.
@@ -123,16 +124,12 @@ impl Running {
 }
 
 impl diagnostics::Host for GuestState {
-    fn note(&mut self, mut message: String) {
+    fn note(&mut self, message: String) {
         if self.notes.len() >= NOTES_MAX {
             self.notes_dropped += 1;
             return;
         }
-        if message.len() > NOTE_BYTES_MAX {
-            let end = message.floor_char_boundary(NOTE_BYTES_MAX);
-            message.truncate(end);
-        }
-        self.notes.push(message);
+        self.notes.push(shorten(message));
     }
 }
 
@@ -148,5 +145,23 @@ const CORE_INSTANCES_MAX: usize = 16;
 const MEMORIES_MAX: usize = 2;
 /// Notes kept between two calls; further ones are counted and dropped.
 const NOTES_MAX: usize = 8;
-/// The most bytes kept of a note.
-const NOTE_BYTES_MAX: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::diagnostics::Host as _;
+    use super::*;
+
+    #[test]
+    fn a_huge_note_is_cut_and_a_flood_of_notes_is_counted() {
+        let mut state = GuestState {
+            limits: StoreLimits::default(),
+            notes: Vec::new(),
+            notes_dropped: 0,
+        };
+        for _ in 0..NOTES_MAX + 3 {
+            state.note("x".repeat(1 << 20));
+        }
+        assert_eq!((state.notes.len(), state.notes_dropped), (NOTES_MAX, 3));
+        assert_eq!(state.notes[0].len(), 1024);
+    }
+}

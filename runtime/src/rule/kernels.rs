@@ -58,7 +58,7 @@ impl KernelsGuest {
         let checked = match result {
             Ok(Ok((batch, errors))) => check(batch, outputs, input.rows)
                 .and_then(|columns| Ok((columns, convert::lift_errors(errors, input.rows)?))),
-            Ok(Err(failure)) => return Err(CallError::Failure(failure.message)),
+            Ok(Err(failure)) => return Err(CallError::Failure(convert::shorten(failure.message))),
             Err(trap) => Err(trap),
         };
         if checked.is_err() {
@@ -86,7 +86,7 @@ impl KernelsGuest {
                 .map_err(|error| CallError::Failure(error.root_cause().to_string()))?;
             let prepared = running
                 .call(|store| guest.call_prepare(store, &self.settings))?
-                .map_err(|failure| CallError::Failure(failure.message))?;
+                .map_err(|failure| CallError::Failure(convert::shorten(failure.message)))?;
             self.live = Some(Live {
                 running,
                 guest,

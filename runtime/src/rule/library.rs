@@ -207,7 +207,8 @@ impl LibraryGuest {
             &mut super::instance::GuestStore,
         ) -> wasmtime::Result<Result<R, functions::Failure>>,
     ) -> Result<R, CallError> {
-        self.call(call)?.map_err(|failure| CallError::Failure(failure.message))
+        self.call(call)?
+            .map_err(|failure| CallError::Failure(convert::shorten(failure.message)))
     }
 
     /// A guest that breaks the contract is not trusted any further: it starts afresh.
@@ -249,5 +250,16 @@ fn parse_type(text: &str) -> Result<Type, CallError> {
     Type::ALL
         .into_iter()
         .find(|kind| kind.name() == name)
-        .ok_or_else(|| CallError::BadResult(format!("{text} is not a type")))
+        .ok_or_else(|| CallError::BadResult(convert::shorten(format!("{text} is not a type"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_huge_name_of_a_type_is_cut() {
+        let error = parse_type(&"x".repeat(1 << 20)).unwrap_err();
+        assert!(error.to_string().len() < 2 * convert::MESSAGE_BYTES_MAX);
+    }
 }

@@ -4,6 +4,7 @@
 //! its imports are checked before anything runs, and what it says about itself is checked before anybody believes it.
 
 use super::bindings::{functions, rule};
+use super::convert::shorten;
 use super::engine::GuestEngine;
 use super::instance::{GuestState, Running};
 use crate::clock;
@@ -184,13 +185,22 @@ fn as_component(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, LoadError> {
     if !wasmparser::Parser::is_core_wasm(bytes) {
         return Err(LoadError::NotWasm);
     }
-    let refuse = |error: &dyn fmt::Display| LoadError::NotAGuest(error.to_string());
-    wit_component::ComponentEncoder::default()
-        .validate(false)
-        .module(bytes)
-        .and_then(|mut encoder| encoder.encode())
-        .map(Into::into)
-        .map_err(|error| refuse(&error.root_cause()))
+    wasmparser::Validator::new()
+        .validate_all(bytes)
+        .map_err(|error| LoadError::Invalid(shorten(error.to_string())))?;
+    // The encoder believes the type information that a module carries, and may panic over one that is broken.
+    let encoded = std::panic::catch_unwind(|| {
+        wit_component::ComponentEncoder::default()
+            .validate(false)
+            .module(bytes)
+            .and_then(|mut encoder| encoder.encode())
+            .map_err(|error| error.root_cause().to_string())
+    });
+    match encoded {
+        Ok(Ok(component)) => Ok(component.into()),
+        Ok(Err(reason)) => Err(LoadError::NotAGuest(shorten(reason))),
+        Err(_) => Err(LoadError::NotAGuest("its type information is broken".to_owned())),
+    }
 }
 
 fn check_imports(engine: &GuestEngine, component: &Component) -> Result<(), LoadError> {
@@ -203,7 +213,7 @@ fn check_imports(engine: &GuestEngine, component: &Component) -> Result<(), Load
     if forbidden.is_empty() {
         Ok(())
     } else {
-        Err(LoadError::ForbiddenImport(forbidden.join(", ")))
+        Err(LoadError::ForbiddenImport(shorten(forbidden.join(", "))))
     }
 }
 
@@ -221,7 +231,7 @@ fn list_exports(engine: &GuestEngine, component: &Component) -> String {
     if names.is_empty() {
         "nothing".to_owned()
     } else {
-        names.join(", ")
+        shorten(names.join(", "))
     }
 }
 
@@ -234,7 +244,7 @@ fn load_library(
     let text = describe(engine, pre, limits, |store, instance| {
         indices.load(&mut *store, instance)?.call_describe(store)
     })?;
-    let description = Library::from_json(&text).map_err(|error| LoadError::Description(error.to_string()))?;
+    let description = Library::from_json(&text).map_err(|error| LoadError::Description(shorten(error.to_string())))?;
     Ok(LoadedLibrary {
         description,
         pre: pre.clone(),
@@ -252,7 +262,7 @@ fn load_rule(
     let text = describe(engine, pre, limits, |store, instance| {
         indices.load(&mut *store, instance)?.call_describe(store)
     })?;
-    let plan = Plan::from_json(&text).map_err(|error| LoadError::Description(error.to_string()))?;
+    let plan = Plan::from_json(&text).map_err(|error| LoadError::Description(shorten(error.to_string())))?;
     let mut steps = plan.before.iter().chain(&plan.after);
     let has_kernels = steps.any(|step| matches!(step, Step::Kernel(_)));
     Ok(LoadedRule {
@@ -279,7 +289,7 @@ fn describe(
 }
 
 fn root(error: &wasmtime::Error) -> String {
-    error.root_cause().to_string()
+    shorten(error.root_cause().to_string())
 }
 
 const FUNCTIONS: &str = "rulemill:guest/functions@1.0.0";

@@ -54,6 +54,21 @@ fn a_truncated_module_is_refused() {
 }
 
 #[test]
+fn broken_type_information_is_refused() {
+    for content in [
+        "",
+        "\\00",
+        "\\04\\00",
+        "\\04\\00\\00asm\\0d\\00\\01\\00\\00\\ff",
+        "junk",
+    ] {
+        let error = refusal_of(&format!("(module (@custom \"component-type:junk\" \"{content}\"))"));
+        let named = matches!(error, LoadError::NotAGuest(_) | LoadError::ExportsNothing(_));
+        assert!(named, "{content}: {error}");
+    }
+}
+
+#[test]
 fn a_file_beyond_the_bound_is_refused_before_it_is_looked_at() {
     let error = refusal(&[0; 5000]);
     assert!(
