@@ -34,6 +34,13 @@ impl Source {
             Source::Call(call) => call.by_topic,
         }
     }
+
+    fn collect_sites(&self, sites: &mut Vec<SiteId>) {
+        if let Source::Call(call) = self {
+            sites.push(call.site);
+            call.inputs.iter().for_each(|input| input.collect_sites(sites));
+        }
+    }
 }
 
 /// A column of the before or the after file.
@@ -240,4 +247,36 @@ pub(crate) struct Program {
     pub(crate) layout: Layout,
     pub(crate) bounds: Bounds,
     pub(crate) hash_seed: HashSeed,
+}
+
+impl Program {
+    /// The call sites that it has, some more than once.
+    pub(crate) fn sites(&self) -> Vec<SiteId> {
+        let mut sites = Vec::new();
+        self.sources.iter().for_each(|source| source.collect_sites(&mut sites));
+        for action in self.before.iter().chain(&self.after) {
+            match action {
+                Action::Call { site, .. } => sites.push(*site),
+                Action::Check { .. } | Action::Kernel { .. } | Action::Keep(_) => {}
+            }
+        }
+        sites
+    }
+
+    /// The accumulators that it has.
+    pub(crate) fn accumulators(&self) -> impl Iterator<Item = AccumulatorId> {
+        self.aggregates
+            .iter()
+            .filter_map(|aggregate| match &aggregate.function {
+                Function::Library(bound) => Some(bound.accumulator),
+                Function::CountRows
+                | Function::CountValues
+                | Function::Sum(_)
+                | Function::Avg(_)
+                | Function::Extreme { .. }
+                | Function::Edge { .. }
+                | Function::Spread { .. }
+                | Function::Distinct(_) => None,
+            })
+    }
 }

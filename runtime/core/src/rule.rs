@@ -33,6 +33,10 @@ impl Rule {
         self.versions.is_empty()
     }
 
+    pub(crate) fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.versions.iter().map(|version| &version.program)
+    }
+
     pub(crate) fn kernels(&self) -> impl Iterator<Item = KernelsId> {
         self.versions.iter().filter_map(|version| version.program.kernels)
     }

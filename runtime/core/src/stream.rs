@@ -1,11 +1,13 @@
 //! A stream: all rules that listen to the same messages of the same source.
 
 use crate::compile::compile;
+use crate::program::Program;
 use crate::rule::Rule;
 use crate::shared::{Link, Shared};
 use crate::version::Ready;
 use crate::{
-    Bounds, CompileError, Field, Guests, HashSeed, KernelsId, Micros, Output, RuleVersion, SiteId, StreamBatch,
+    AccumulatorId, Bounds, CompileError, Field, Guests, HashSeed, KernelsId, Micros, Output, RuleVersion, SiteId,
+    StreamBatch,
 };
 use std::sync::Arc;
 
@@ -112,6 +114,17 @@ impl Stream {
     /// The kernels that versions of rules still need, those included that only finish their windows.
     pub fn kernels(&self) -> impl Iterator<Item = KernelsId> {
         self.rules.iter().flat_map(Rule::kernels)
+    }
+
+    /// The call sites that versions of rules still have, some more than once.
+    pub fn sites(&self) -> impl Iterator<Item = SiteId> {
+        self.rules.iter().flat_map(Rule::programs).flat_map(Program::sites)
+    }
+
+    /// The accumulators that versions of rules still have, some more than once.
+    pub fn accumulators(&self) -> impl Iterator<Item = AccumulatorId> {
+        let programs = self.rules.iter().flat_map(Rule::programs);
+        programs.flat_map(Program::accumulators)
     }
 
     /// Adds a rule, or replaces the one of the same id between two batches. After an error nothing has changed.

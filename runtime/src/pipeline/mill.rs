@@ -15,7 +15,9 @@ use crate::message::{Delivery, Message};
 use crate::rule::{GuestEngine, MillGuests};
 use crate::telemetry::mill::{MillMetrics, SourceMetrics};
 use crate::telemetry::rule::RuleMetrics;
-use rulemill_core::{Bounds, HashSeed, KernelsId, Micros, Output, Removal, RuleVersion, Swap, TopicId, TopicTable};
+use rulemill_core::{
+    Bounds, HashSeed, KernelsId, Micros, Output, Removal, RuleVersion, Stream, Swap, TopicId, TopicTable,
+};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -337,6 +339,12 @@ impl Mill {
         self.streams.retain(|entry| entry.stream.rules().next().is_some());
         let used: HashSet<KernelsId> = self.streams.iter().flat_map(|entry| entry.stream.kernels()).collect();
         self.guests.retain_kernels(&used);
+        let streams = || self.streams.iter().map(|entry| &entry.stream);
+        let (sites, accumulators) = (
+            streams().flat_map(Stream::sites),
+            streams().flat_map(Stream::accumulators),
+        );
+        self.guests.retain_sites(&sites.collect(), &accumulators.collect());
     }
 
     fn stream_position(&mut self, key: &StreamKey) -> usize {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub struct MillGuests {
     engine: GuestEngine,
     libraries: BTreeMap<String, LibraryGuest>,
+    /// By id. A site stays when nobody uses it any more, as its account does; it is bound anew before it is used again.
     sites: Vec<Site>,
     accumulators: Vec<Site>,
     site_of: HashMap<(String, String, String), SiteId>,
@@ -27,6 +28,8 @@ pub struct MillGuests {
 struct Site {
     library: String,
     binding: Binding,
+    /// Whether a rule has it. What nobody uses holds up no new version of its library.
+    used: bool,
     stats: CallStats,
 }
 
@@ -50,15 +53,16 @@ impl MillGuests {
         }
     }
 
-    /// Whether `loaded` can stand behind every call site of the library that it would replace. The error names the
+    /// Whether `loaded` can stand behind every call site in use of the library that it would replace. The error names the
     /// function that would break.
     pub fn check_library(&self, loaded: &Arc<LoadedLibrary>) -> Result<(), String> {
         let name = &loaded.description.name;
         let mut candidate = LibraryGuest::new(&self.engine, Arc::clone(loaded));
-        for site in self.sites.iter().filter(|site| site.library == *name) {
+        for site in self.sites.iter().filter(|site| site.used && site.library == *name) {
             candidate.check(&site.binding)?;
         }
-        for site in self.accumulators.iter().filter(|site| site.library == *name) {
+        let accumulators = self.accumulators.iter();
+        for site in accumulators.filter(|site| site.used && site.library == *name) {
             candidate.check(&site.binding)?;
             self.check_layout(loaded, site)?;
         }
@@ -79,12 +83,15 @@ impl MillGuests {
         self.sites_of(name)
     }
 
-    /// Whether any call site is bound to the library.
-    pub fn uses_library(&self, name: &str) -> bool {
-        self.sites
-            .iter()
-            .chain(&self.accumulators)
-            .any(|site| site.library == name)
+    /// Says which call sites rules still have, those included that only finish their windows. The others hold up no new
+    /// version of their library.
+    pub fn retain_sites(&mut self, sites: &HashSet<SiteId>, accumulators: &HashSet<AccumulatorId>) {
+        for (position, site) in self.sites.iter_mut().enumerate() {
+            site.used = sites.contains(&SiteId(id_of(position)));
+        }
+        for (position, site) in self.accumulators.iter_mut().enumerate() {
+            site.used = accumulators.contains(&AccumulatorId(id_of(position)));
+        }
     }
 
     /// Prepares the kernels of a version of a rule; `settings` are complete and checked.
@@ -237,8 +244,11 @@ impl Guests for MillGuests {
         let text = arguments_json(arguments)?;
         let immutable = scalar.volatility == Volatility::Immutable;
         let key = (library.clone(), function.to_owned(), text.clone());
-        if let Some(&site) = self.site_of.get(&key) {
-            let returns = self.sites[site.0 as usize].binding.returns;
+        let known = self.site_of.get(&key).copied();
+        if let Some(site) = known
+            && let Some(entry) = self.sites.get(site.0 as usize).filter(|entry| entry.used)
+        {
+            let returns = entry.binding.returns;
             return Ok(BoundScalar {
                 site,
                 returns,
@@ -249,8 +259,11 @@ impl Guests for MillGuests {
         let returns = guest
             .try_bind(function, &text)
             .map_err(|error| BindError::Refused(format!("{function}: {error}")))?;
-        let site = SiteId(id_of(self.sites.len()));
-        self.sites.push(Site::new(library, function, text, returns, 0));
+        let site = known.unwrap_or_else(|| {
+            self.sites.push(Site::new(library, function, text));
+            SiteId(id_of(self.sites.len() - 1))
+        });
+        self.sites[site.0 as usize].bind(returns, 0);
         self.site_of.insert(key, site);
         Ok(BoundScalar {
             site,
@@ -286,10 +299,9 @@ impl Guests for MillGuests {
         });
         let position = known.unwrap_or(self.accumulators.len());
         if known.is_none() {
-            let words = aggregate.state_words as usize;
-            self.accumulators
-                .push(Site::new(library, function, text, returns, words));
+            self.accumulators.push(Site::new(library, function, text));
         }
+        self.accumulators[position].bind(returns, aggregate.state_words as usize);
         Ok(BoundAggregate {
             accumulator: AccumulatorId(id_of(position)),
             returns,
@@ -371,17 +383,26 @@ impl Guests for MillGuests {
 }
 
 impl Site {
-    fn new(library: String, function: &str, arguments: String, returns: Type, state_words: usize) -> Self {
+    /// A site that is still to be bound.
+    fn new(library: String, function: &str, arguments: String) -> Self {
         Site {
             library,
             binding: Binding {
                 function: function.to_owned(),
                 arguments,
-                returns,
-                state_words,
+                returns: Type::Int,
+                state_words: 0,
             },
+            used: false,
             stats: CallStats::default(),
         }
+    }
+
+    /// Puts it into use. A library that came while nobody used it may return another type.
+    fn bind(&mut self, returns: Type, state_words: usize) {
+        self.binding.returns = returns;
+        self.binding.state_words = state_words;
+        self.used = true;
     }
 
     fn unavailable(&self) -> CallError {
