@@ -3,7 +3,7 @@
 use super::super::command::StreamKey;
 use super::scan::Identity;
 use crate::config::Sidecar;
-use crate::rule::Loaded;
+use crate::rule::{Loaded, LoadedRule};
 use rulemill_core::Micros;
 use std::sync::Arc;
 
@@ -71,5 +71,11 @@ impl Entry {
         let running = self.running.as_ref()?;
         let library = running.candidate.loaded.library.as_ref()?;
         Some(&library.description.name)
+    }
+
+    /// The rule that runs from this file. One that was taken away finishes its windows, but runs no more.
+    pub(super) fn running_rule(&self) -> Option<&LoadedRule> {
+        let running = self.running.as_ref().filter(|running| running.stream.is_some())?;
+        running.candidate.loaded.rule.as_deref()
     }
 }

@@ -4,6 +4,7 @@
 //! that is refused leaves the running one untouched.
 
 mod entry;
+mod libraries;
 mod publish;
 mod resolve;
 mod scan;
@@ -14,14 +15,14 @@ use super::mills::{MillGone, Mills};
 use crate::clock;
 use crate::config::{LimitsConfig, RulesConfig, Sidecar};
 use crate::http::Snapshot;
-use crate::rule::{GuestEngine, Loaded};
+use crate::rule::GuestEngine;
 use crate::sink::Sinks;
 use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
 use crate::topic::TopicFilter;
 use entry::{Candidate, Entry, Refused, Running};
 use resolve::Names;
 use rulemill_core::Swap;
-use scan::{Found, Identity, Scanner};
+use scan::{Found, Identity, Scan, Scanner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,7 +108,7 @@ impl Catalogue {
 
     /// Looks at the directory once and carries out what changed: libraries first, so that new rules find them.
     pub(super) async fn look(&mut self, touched: &BTreeSet<String>) -> Result<(), MillGone> {
-        let scan = match self.scanner.scan(touched) {
+        let scan = match self.scan(touched).await {
             Ok(scan) => scan,
             Err(error) => {
                 if !self.directory_missing {
@@ -122,6 +123,12 @@ impl Catalogue {
         if scan.changed.is_empty() && scan.gone.is_empty() && scan.unreadable.is_empty() {
             return Ok(());
         }
+        let found = scan.changed.iter().map(|found| &found.name);
+        for name in found.chain(scan.unreadable.iter().map(|(name, _)| name)) {
+            if let Some(entry) = self.entries.get_mut(name) {
+                entry.removed = false;
+            }
+        }
         for (name, reason) in scan.unreadable {
             self.refuse(&name, None, format!("the file cannot be read: {reason}"), None);
         }
@@ -135,15 +142,39 @@ impl Catalogue {
             }
         }
         candidates.sort_by_key(|(_, candidate)| candidate.loaded.library.is_none());
+        // Libraries may find a new home in a file of another name, so that has to be known before they are applied.
+        for name in &scan.gone {
+            if let Some(entry) = self.entries.get_mut(name) {
+                entry.removed = true;
+            }
+        }
+        let libraries_changed = candidates
+            .iter()
+            .any(|(_, candidate)| candidate.loaded.library.is_some());
         for (name, candidate) in candidates {
             self.apply(&name, candidate).await?;
         }
-        for name in scan.gone {
-            self.remove(&name).await?;
+        for name in &scan.gone {
+            self.remove(name).await?;
         }
-        self.retry_waiting().await?;
+        self.retry(libraries_changed || !scan.gone.is_empty()).await?;
         self.publish();
         Ok(())
+    }
+
+    /// Looks at the directory on a thread that may block, as file systems may be slow.
+    async fn scan(&mut self, touched: &BTreeSet<String>) -> std::io::Result<Scan> {
+        let rules_dir = self.parts.deployment.rules.dir.clone();
+        let fresh = Scanner::new(rules_dir, self.parts.deployment.limits.file_bytes_max);
+        let mut scanner = std::mem::replace(&mut self.scanner, fresh);
+        let touched = touched.clone();
+        let scanned = tokio::task::spawn_blocking(move || {
+            let scan = scanner.scan(&touched);
+            (scanner, scan)
+        });
+        let (scanner, scan) = scanned.await.map_err(std::io::Error::other)?;
+        self.scanner = scanner;
+        scan
     }
 
     /// Compiles and describes a guest, on a thread that may block.
@@ -176,78 +207,16 @@ impl Catalogue {
         match self.apply_rule(name, &candidate).await? {
             Ok(stream) => self.accept(name, candidate, stream),
             Err(Refusal::Waiting(reason)) => {
-                tracing::warn!(guest = name, %reason, "waits for a library");
                 let entry = self.entry(name);
+                if entry.waiting.as_ref().is_none_or(|(_, known)| *known != reason) {
+                    tracing::warn!(guest = name, %reason, "waits for a library");
+                }
                 entry.refused = None;
                 entry.waiting = Some((candidate, reason));
             }
             Err(Refusal::Refused(reason)) => self.refuse(name, Some(candidate.identity), reason, Some(candidate)),
         }
         Ok(())
-    }
-
-    async fn apply_library(&mut self, name: &str, loaded: &Loaded) -> Result<Result<(), String>, MillGone> {
-        let mills = Arc::clone(&self.parts.mills);
-        let before = self
-            .entries
-            .get(name)
-            .and_then(|entry| entry.library().map(ToOwned::to_owned));
-        let Some(library) = &loaded.library else {
-            if let Some(before) = before {
-                return self.give_up_library(&before, name).await;
-            }
-            return Ok(Ok(()));
-        };
-        let library_name = &library.description.name;
-        let other = self
-            .entries
-            .values()
-            .find(|entry| entry.library() == Some(library_name) && *entry.name != *name);
-        if let Some(other) = other {
-            return Ok(Err(format!(
-                "the library {library_name} is already there, from {}.wasm; two libraries need two names",
-                other.name
-            )));
-        }
-        if let Some(before) = before.filter(|before| before != library_name)
-            && let Err(reason) = self.give_up_library(&before, name).await?
-        {
-            return Ok(Err(reason));
-        }
-        // All mills are asked first, so that either all or none change.
-        for mill in 0..mills.len() {
-            let check = mills
-                .ask(mill, |reply| Command::CheckLibrary(Arc::clone(library), reply))
-                .await?;
-            if let Err(reason) = check {
-                return Ok(Err(format!("rules that use it would break: {reason}")));
-            }
-        }
-        for mill in 0..mills.len() {
-            mills
-                .ask(mill, |reply| Command::PutLibrary(Arc::clone(library), reply))
-                .await?;
-        }
-        Ok(Ok(()))
-    }
-
-    /// Takes a library away, unless rules use it.
-    async fn give_up_library(&self, library: &str, file: &str) -> Result<Result<(), String>, MillGone> {
-        let users = self.users_of(library, file);
-        if !users.is_empty() {
-            let users = users.join(", ");
-            return Ok(Err(format!(
-                "the library {library} is used by {users}; remove these first"
-            )));
-        }
-        for mill in 0..self.parts.mills.len() {
-            let name = library.to_owned();
-            self.parts
-                .mills
-                .ask(mill, |reply| Command::RemoveLibrary(name, reply))
-                .await?;
-        }
-        Ok(Ok(()))
     }
 
     async fn apply_rule(
@@ -322,7 +291,6 @@ impl Catalogue {
         let entry = self.entry(name);
         entry.waiting = None;
         entry.refused = None;
-        entry.removed = false;
         entry.running = Some(Running {
             candidate,
             since: clock::wall(),
@@ -352,8 +320,18 @@ impl Catalogue {
         self.metrics_of(name).reloads_refused.inc();
     }
 
+    /// Forgets a guest of which nothing runs any more.
+    fn forget(&mut self, name: &str) {
+        self.entries.remove(name);
+        self.metrics.remove(name);
+        self.parts.families.remove_rule(&name.into());
+    }
+
     /// The file is gone. A rule finishes its windows; a library that rules use runs on.
     async fn remove(&mut self, name: &str) -> Result<(), MillGone> {
+        if !self.entries.contains_key(name) {
+            return Ok(());
+        }
         self.remove_rule(name).await?;
         let library = self
             .entries
@@ -366,9 +344,7 @@ impl Catalogue {
             self.entry(name).removed = true;
             return Ok(());
         }
-        self.entries.remove(name);
-        self.metrics.remove(name);
-        self.parts.families.remove_rule(&name.into());
+        self.forget(name);
         tracing::info!(guest = name, "removed");
         Ok(())
     }
@@ -388,27 +364,16 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Rules that wait for a library are tried again.
-    async fn retry_waiting(&mut self) -> Result<(), MillGone> {
-        let waiting: Vec<(String, Candidate)> = self
-            .entries
-            .iter()
-            .filter_map(|(name, entry)| Some((name.clone(), entry.waiting.as_ref()?.0.clone())))
-            .collect();
-        for (name, candidate) in waiting {
-            if let Ok(stream) = self.apply_rule(&name, &candidate).await? {
-                self.accept(&name, candidate, stream);
-            }
-        }
-        Ok(())
-    }
-
     /// The configuration was read again: every rule is resolved anew, those that were refused included.
     async fn reconfigure(&mut self, mut deployment: Deployment) -> Result<(), MillGone> {
         let before = &self.parts.deployment.rules;
         if deployment.rules.dir != before.dir || deployment.rules.poll_interval != before.poll_interval {
             tracing::warn!("rules.dir and rules.poll_interval take effect at the next start only");
             deployment.rules.dir.clone_from(&before.dir);
+        }
+        if deployment.limits != self.parts.deployment.limits {
+            tracing::info!("[limits] have changed; they hold for versions that are loaded from now on");
+            self.scanner.set_file_bytes_max(deployment.limits.file_bytes_max);
         }
         self.parts.deployment = deployment;
         let candidates: Vec<(String, Candidate)> = self
@@ -422,30 +387,6 @@ impl Catalogue {
         self.publish();
         self.parts.applied.send_replace(self.parts.deployment.generation);
         Ok(())
-    }
-
-    /// The names of guests whose rules call the library, the library's own file aside.
-    fn users_of(&self, library: &str, file: &str) -> Vec<String> {
-        let exporters = |function: &str| {
-            self.entries
-                .values()
-                .filter_map(|entry| entry.running.as_ref()?.candidate.loaded.library.as_ref())
-                .filter(|loaded| loaded.has_function(function))
-                .map(|loaded| loaded.description.name.as_str())
-                .collect::<Vec<_>>()
-        };
-        self.entries
-            .values()
-            .filter(|entry| *entry.name != *file)
-            .filter_map(|entry| Some((entry, entry.running.as_ref()?.candidate.loaded.rule.as_ref()?)))
-            .filter(|(_, rule)| {
-                rule.calls().any(|(wanted, function)| match wanted {
-                    Some(wanted) => wanted == library,
-                    None => exporters(function) == [library],
-                })
-            })
-            .map(|(entry, _)| entry.name.to_string())
-            .collect()
     }
 
     fn metrics_of(&mut self, name: &str) -> RuleMetrics {

@@ -6,7 +6,7 @@
 use crate::clock;
 use crate::rule::ContentDigest;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -49,6 +49,8 @@ pub(super) struct Scanner {
     dir: PathBuf,
     file_bytes_max: u64,
     seen: BTreeMap<String, Seen>,
+    /// Guests that were reported as unreadable, so that their end is reported too.
+    unreadable: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -74,30 +76,41 @@ impl Scanner {
             dir,
             file_bytes_max,
             seen: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
         }
     }
 
+    /// Sets the bound that files read from now on are held to.
+    pub(super) fn set_file_bytes_max(&mut self, file_bytes_max: u64) {
+        self.file_bytes_max = file_bytes_max;
+    }
+
     /// Looks at the directory. Guests named in `touched` are read whatever their metadata says. The error is that of a
-    /// directory that cannot be listed; what was seen stays as it is.
+    /// directory that cannot be listed; what was seen stays as it is. This may block for as long as the file system does.
     pub(super) fn scan(&mut self, touched: &BTreeSet<String>) -> std::io::Result<Scan> {
         let mut scan = Scan::default();
-        let names = self.names()?;
-        for name in &names {
-            match self.look(name, touched.contains(name)) {
-                Ok(Some(found)) => scan.changed.push(found),
-                Ok(None) => {}
-                Err(error) => scan.unreadable.push((name.clone(), error.to_string())),
+        let mut names = self.names()?;
+        names.retain(|name| match self.look(name, touched.contains(name)) {
+            Ok(found) => {
+                self.unreadable.remove(name);
+                scan.changed.extend(found);
+                true
             }
-        }
-        let gone: Vec<String> = self
-            .seen
-            .keys()
-            .filter(|name| !names.contains(*name))
-            .cloned()
-            .collect();
-        for name in gone {
-            self.seen.remove(&name);
-            scan.gone.push(name);
+            // It vanished since the directory was listed, or is a link to nothing.
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(error) => {
+                // What was seen of it no longer tells what it will be when it can be read again.
+                self.seen.remove(name);
+                self.unreadable.insert(name.clone());
+                scan.unreadable.push((name.clone(), error.to_string()));
+                true
+            }
+        });
+        let known: BTreeSet<String> = self.seen.keys().chain(&self.unreadable).cloned().collect();
+        for name in known.difference(&names) {
+            self.seen.remove(name);
+            self.unreadable.remove(name);
+            scan.gone.push(name.clone());
         }
         Ok(scan)
     }
@@ -118,11 +131,7 @@ impl Scanner {
         let wasm_path = self.dir.join(format!("{name}.wasm"));
         let sidecar_path = self.dir.join(format!("{name}.toml"));
         let wasm_stamp = stamp(&wasm_path)?;
-        let sidecar_stamp = match stamp(&sidecar_path) {
-            Ok(stamp) => Some(stamp),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-        };
+        let sidecar_stamp = unless_absent(stamp(&sidecar_path))?;
         let known = self.seen.get(name);
         if let Some(seen) = known
             && !touched
@@ -133,7 +142,7 @@ impl Scanner {
         let read_at = clock::system();
         let wasm = read_bounded(&wasm_path, self.file_bytes_max)?;
         let sidecar = match sidecar_stamp {
-            Some(_) => Some(read_text(&sidecar_path)?),
+            Some(_) => unless_absent(read_text(&sidecar_path))?,
             None => None,
         };
         let identity = Identity {
@@ -191,13 +200,29 @@ fn named<'a>(file: &'a str, suffix: &str) -> Option<&'a str> {
     (!name.is_empty() && !name.starts_with('.')).then_some(name)
 }
 
+/// The metadata of a regular file. Nothing else is opened: a named pipe would block until somebody writes to it, and a
+/// device never ends.
 fn stamp(path: &Path) -> std::io::Result<Stamp> {
     let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        let file = path.file_name().unwrap_or_default().display();
+        return Err(std::io::Error::other(format!(
+            "{file} must be a regular file or a link to one"
+        )));
+    }
     Ok(Stamp {
         len: metadata.len(),
         modified: metadata.modified().ok(),
         inode: std::os::unix::fs::MetadataExt::ino(&metadata),
     })
+}
+
+fn unless_absent<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads at most one byte more than the bound, so that the loader can refuse the file without it being held whole.
@@ -211,7 +236,7 @@ fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
 
 fn read_text(path: &Path) -> std::io::Result<String> {
     let bytes = read_bounded(path, SIDECAR_BYTES_MAX)?;
-    String::from_utf8(bytes).map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidData, error))
+    String::from_utf8(bytes).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))
 }
 
 /// The coarsest step of modification times that file systems in use have.
@@ -301,5 +326,77 @@ mod tests {
         let (dir, mut scanner) = scanner();
         std::fs::write(dir.path().join("a.wasm"), vec![0; 5000]).unwrap();
         assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().changed[0].wasm.len(), 1001);
+    }
+
+    #[test]
+    fn a_named_pipe_is_refused_without_being_opened() {
+        let (dir, mut scanner) = scanner();
+        let made = std::process::Command::new("mkfifo")
+            .arg(dir.path().join("a.wasm"))
+            .status();
+        assert!(made.unwrap().success());
+        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        assert_eq!(
+            scan.unreadable,
+            [(
+                "a".to_owned(),
+                "a.wasm must be a regular file or a link to one".to_owned()
+            )]
+        );
+    }
+
+    #[test]
+    fn a_named_pipe_as_sidecar_is_refused_without_being_opened() {
+        let (dir, mut scanner) = scanner();
+        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(dir.path().join("a.toml"))
+            .status();
+        assert!(made.unwrap().success());
+        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        assert!(scan.changed.is_empty());
+        assert!(scan.unreadable[0].1.contains("a.toml must be a regular file"));
+    }
+
+    #[test]
+    fn a_link_to_nothing_is_absent() {
+        let (dir, mut scanner) = scanner();
+        std::os::unix::fs::symlink("nowhere.wasm", dir.path().join("a.wasm")).unwrap();
+        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        assert!(scan.changed.is_empty() && scan.unreadable.is_empty() && scan.gone.is_empty());
+    }
+
+    #[test]
+    fn a_link_whose_target_went_is_gone_once() {
+        let (dir, mut scanner) = scanner();
+        std::fs::write(dir.path().join("target"), b"one").unwrap();
+        std::os::unix::fs::symlink("target", dir.path().join("a.wasm")).unwrap();
+        assert_eq!(names(&scanner.scan(&BTreeSet::new()).unwrap()), ["a"]);
+        std::fs::remove_file(dir.path().join("target")).unwrap();
+        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().gone, ["a"]);
+        assert!(scanner.scan(&BTreeSet::new()).unwrap().gone.is_empty());
+    }
+
+    #[test]
+    fn a_guest_that_was_never_readable_is_gone_when_it_goes() {
+        let (dir, mut scanner) = scanner();
+        std::fs::create_dir(dir.path().join("a.wasm")).unwrap();
+        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().unreadable.len(), 1);
+        std::fs::remove_dir(dir.path().join("a.wasm")).unwrap();
+        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().gone, ["a"]);
+        assert!(scanner.scan(&BTreeSet::new()).unwrap().gone.is_empty());
+    }
+
+    #[test]
+    fn a_guest_that_can_be_read_again_is_reported_again() {
+        let (dir, mut scanner) = scanner();
+        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
+        scanner.scan(&BTreeSet::new()).unwrap();
+        std::fs::create_dir(dir.path().join("a.toml")).unwrap();
+        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().unreadable.len(), 1);
+        std::fs::remove_dir(dir.path().join("a.toml")).unwrap();
+        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        assert_eq!(names(&scan), ["a"]);
+        assert!(scan.gone.is_empty());
     }
 }

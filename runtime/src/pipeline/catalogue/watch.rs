@@ -15,6 +15,8 @@ pub(super) struct Watch {
     dir: PathBuf,
     poll_interval: Duration,
     pending: Arc<Pending>,
+    /// Names that were taken and not yet given to anybody: a wait that is given up must not lose them.
+    gathered: BTreeSet<String>,
     watcher: Option<RecommendedWatcher>,
 }
 
@@ -39,50 +41,57 @@ impl Watch {
             dir,
             poll_interval,
             pending: Arc::default(),
+            gathered: BTreeSet::new(),
             watcher: None,
         };
         watch.watch_again();
         watch
     }
 
-    /// Waits until something may have changed; gives the guests that events named.
+    /// Waits until something may have changed; gives the guests that events named. It may be given up at any point.
     pub(super) async fn changed(&mut self) -> BTreeSet<String> {
         let poll_at = Instant::now() + self.poll_interval;
         loop {
-            tokio::select! {
-                () = self.pending.wake.notified() => {}
-                () = tokio::time::sleep_until(poll_at) => {
-                    // The directory may have been replaced by another of the same name, which the old watch does not see.
-                    self.watch_again();
-                    return self.take().names;
+            if self.gathered.is_empty() {
+                tokio::select! {
+                    () = self.pending.wake.notified() => {}
+                    () = tokio::time::sleep_until(poll_at) => {
+                        // The directory may have been replaced by another of the same name, which the old watch does
+                        // not see.
+                        self.watch_again();
+                        self.gather();
+                        return std::mem::take(&mut self.gathered);
+                    }
                 }
             }
-            let touched = self.settle().await;
-            if !touched.is_empty() {
-                return touched;
+            self.settle().await;
+            if !self.gathered.is_empty() {
+                return std::mem::take(&mut self.gathered);
             }
         }
     }
 
-    /// A file that is still being written is given a moment; one that is whole is taken at once.
-    async fn settle(&self) -> BTreeSet<String> {
-        let mut all = BTreeSet::new();
+    /// A file that is still being written is given a moment, but not for ever; one that is whole is taken at once.
+    async fn settle(&mut self) {
+        let latest = Instant::now() + WRITING_MAX;
         loop {
-            let touched = self.take();
-            let quiet = touched.names.is_empty();
-            all.extend(touched.names);
-            if touched.whole || quiet {
-                return all;
+            let whole = self.gather();
+            let now = Instant::now();
+            if whole || self.gathered.is_empty() || now >= latest {
+                return;
             }
             tokio::select! {
                 () = self.pending.wake.notified() => {}
-                () = tokio::time::sleep(WRITE_PAUSE) => return all,
+                () = tokio::time::sleep_until(latest.min(now + WRITE_PAUSE)) => return,
             }
         }
     }
 
-    fn take(&self) -> Touched {
-        std::mem::take(&mut *self.pending.touched.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Takes over what events have named. True: one of the files is whole.
+    fn gather(&mut self) -> bool {
+        let touched = std::mem::take(&mut *self.pending.touched.lock().unwrap_or_else(PoisonError::into_inner));
+        self.gathered.extend(touched.names);
+        touched.whole
     }
 
     fn watch_again(&mut self) {
@@ -129,3 +138,67 @@ impl Pending {
 
 /// How long a file that is being written must rest before it is read.
 const WRITE_PAUSE: Duration = Duration::from_millis(100);
+/// How long a file that is written without pause is waited for; it is read then, and again when it rests.
+const WRITING_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A watch without events of its own: they are noted by hand.
+    fn watch() -> Watch {
+        Watch {
+            dir: PathBuf::from("nowhere"),
+            poll_interval: Duration::from_secs(600),
+            pending: Arc::default(),
+            gathered: BTreeSet::new(),
+            watcher: None,
+        }
+    }
+
+    fn note(pending: &Pending, kind: EventKind, file: &str) {
+        pending.note(&notify::Event::new(kind).add_path(PathBuf::from(file)));
+    }
+
+    const WRITTEN: EventKind = EventKind::Modify(ModifyKind::Any);
+    const CLOSED: EventKind = EventKind::Access(AccessKind::Close(AccessMode::Write));
+
+    #[tokio::test]
+    async fn names_survive_a_wait_that_is_given_up() {
+        let mut watch = watch();
+        note(&watch.pending, WRITTEN, "a.wasm");
+        let given_up = tokio::select! {
+            biased;
+            _ = watch.changed() => false,
+            () = std::future::ready(()) => true,
+        };
+        assert!(given_up);
+        note(&watch.pending, CLOSED, "b.wasm");
+        let names = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+        assert_eq!(watch.changed().await, names);
+    }
+
+    #[tokio::test]
+    async fn names_that_were_gathered_need_no_further_event() {
+        let mut watch = watch();
+        watch.gathered.insert("a".to_owned());
+        assert_eq!(watch.changed().await, BTreeSet::from(["a".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn a_file_written_without_pause_is_taken_all_the_same() {
+        let mut watch = watch();
+        let pending = Arc::clone(&watch.pending);
+        note(&pending, WRITTEN, "a.wasm");
+        let names = tokio::select! {
+            names = watch.changed() => names,
+            () = async {
+                loop {
+                    note(&pending, WRITTEN, "a.wasm");
+                    tokio::task::yield_now().await;
+                }
+            } => BTreeSet::new(),
+        };
+        assert_eq!(names, BTreeSet::from(["a".to_owned()]));
+    }
+}
