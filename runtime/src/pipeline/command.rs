@@ -5,7 +5,7 @@ use crate::rule::{LoadedLibrary, LoadedRule};
 use crate::sink::SinkHandle;
 use crate::telemetry::rule::RuleMetrics;
 use crate::topic::TopicFilter;
-use rulemill_core::{CompileError, Swap};
+use rulemill_core::{CompileError, Removal, Swap};
 use rulemill_plan::Literal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(super) enum Command {
     /// Add a rule, or replace its running version.
     PutRule(Box<RuleSpec>, oneshot::Sender<Result<Swap, Refusal>>),
     /// Take a rule away; its open windows are emitted when they end.
-    RemoveRule(Arc<str>, oneshot::Sender<()>),
+    RemoveRule(Arc<str>, Removal, oneshot::Sender<()>),
     /// Say whether a library could replace the running one.
     CheckLibrary(Arc<LoadedLibrary>, oneshot::Sender<Result<(), String>>),
     /// Add a library, or put another version behind its call sites.

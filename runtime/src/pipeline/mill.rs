@@ -247,8 +247,8 @@ impl Mill {
         // Whoever asked may have gone away meanwhile; the command is carried out all the same.
         match command {
             Command::PutRule(spec, reply) => drop(reply.send(self.put_rule(*spec))),
-            Command::RemoveRule(id, reply) => {
-                self.remove_rule(&id);
+            Command::RemoveRule(id, how, reply) => {
+                self.remove_rule(&id, how);
                 let _ = reply.send(());
             }
             Command::CheckLibrary(loaded, reply) => drop(reply.send(self.guests.check_library(&loaded))),
@@ -325,11 +325,11 @@ impl Mill {
         }
     }
 
-    fn remove_rule(&mut self, id: &Arc<str>) {
+    fn remove_rule(&mut self, id: &Arc<str>, how: Removal) {
         if let Some(placed) = self.rules.remove(id)
             && let Some(entry) = self.streams.iter_mut().find(|entry| *entry.key() == placed.stream)
         {
-            entry.stream.remove(id, Removal::Drain);
+            entry.stream.remove(id, how);
         }
         self.drop_unused();
     }

@@ -21,7 +21,7 @@ use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
 use crate::topic::TopicFilter;
 use entry::{Candidate, Entry, Refused, Running};
 use resolve::Names;
-use rulemill_core::Swap;
+use rulemill_core::{Removal, Swap};
 use scan::{Found, Identity, Scan, Scanner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -247,7 +247,9 @@ impl Catalogue {
             .and_then(|entry| entry.running.as_ref()?.stream.clone());
         if let Some((_, old_mill)) = before.filter(|(_, old_mill)| *old_mill != mill) {
             let id: Arc<str> = name.into();
-            mills.ask(old_mill, |reply| Command::RemoveRule(id, reply)).await?;
+            mills
+                .ask(old_mill, |reply| Command::RemoveRule(id, Removal::Retire, reply))
+                .await?;
         }
         self.metrics_of(name).reloads_ok.inc();
         tracing::info!(rule = name, state = swap_words(&swap), "rule loaded");
@@ -358,7 +360,7 @@ impl Catalogue {
             let id: Arc<str> = name.into();
             self.parts
                 .mills
-                .ask(mill, |reply| Command::RemoveRule(id, reply))
+                .ask(mill, |reply| Command::RemoveRule(id, Removal::Drain, reply))
                 .await?;
         }
         Ok(())
