@@ -169,10 +169,16 @@ impl FromStr for TopicFilter {
     }
 }
 
+/// The filter, or one that matches the same and says so level by level: no topic is empty, so that what `/#` matches has
+/// a second level, although `#` may stand for none elsewhere.
+fn explicit(filter: &str) -> &str {
+    if filter == "/#" { "/+/#" } else { filter }
+}
+
 fn filter_covers(wide: &str, narrow: &str) -> bool {
     // `+/#` matches just what `#` does: a topic has at least one level.
     let wide = if wide == "+/#" { "#" } else { wide };
-    let mut narrow_levels = narrow.split('/');
+    let mut narrow_levels = explicit(narrow).split('/');
     for (index, level) in wide.split('/').enumerate() {
         let reserved = index == 0 && narrow.starts_with('$');
         match (level, narrow_levels.next()) {

@@ -1,6 +1,6 @@
 //! The fewest subscriptions that serve many filters, no two of which match the same topic.
 
-use super::{TOPIC_BYTES_MAX, TopicFilter};
+use super::{TOPIC_BYTES_MAX, TopicFilter, explicit};
 use std::collections::BTreeSet;
 
 /// Filters that together match every topic that any of `filters` matches, sorted; within a share group, no topic is
@@ -42,8 +42,8 @@ pub(super) fn overlap(one: &TopicFilter, other: &TopicFilter) -> bool {
     if one.filter.starts_with('$') != other.filter.starts_with('$') {
         return false;
     }
-    let mut other_levels = other.filter.split('/');
-    for level in one.filter.split('/') {
+    let mut other_levels = explicit(&other.filter).split('/');
+    for level in explicit(&one.filter).split('/') {
         match (level, other_levels.next()) {
             // Also when the other has ended: `a/#` matches `a`.
             ("#", _) | (_, Some("#")) => return true,
@@ -59,8 +59,8 @@ pub(super) fn overlap(one: &TopicFilter, other: &TopicFilter) -> bool {
 /// The narrowest filter that covers two overlapping ones.
 fn generalisation(one: &TopicFilter, other: &TopicFilter) -> TopicFilter {
     let mut levels = Vec::new();
-    let mut other_levels = other.filter.split('/');
-    let mut one_levels = one.filter.split('/');
+    let mut one_levels = explicit(&one.filter).split('/');
+    let mut other_levels = explicit(&other.filter).split('/');
     loop {
         match (one_levels.next(), other_levels.next()) {
             (None, None) => break,

@@ -134,6 +134,9 @@ fn covers_is_inclusion() {
         ("#", "+/#", true),
         ("+/#", "#", true),
         ("+/+/#", "#", false),
+        ("+/+/#", "/#", true),
+        ("/#", "/+/#", true),
+        ("+", "/#", false),
         ("a/#", "a", true),
         ("a/+/#", "a/#", false),
         ("a/#", "a/+/#", true),
@@ -172,6 +175,8 @@ fn covering_leaves_few_filters_and_no_overlap() {
     // The second pair overlaps only because of what the first one became.
     check(&["a/+/c", "+/b/c", "d/e/+", "x/+/y"], &["+/+/+"]);
     check(&["a/+/c", "a/b/+", "a/d/e"], &["a/+/+"]);
+    check(&["+", "/#"], &["+", "/#"]);
+    check(&["+/+/#", "/#"], &["+/+/#"]);
     check(&["a/+", "b/+", "c/#"], &["a/+", "b/+", "c/#"]);
 }
 
