@@ -8,6 +8,7 @@ mod tutorial;
 
 mod bad_input;
 mod directory;
+mod libraries;
 mod listener;
 mod process;
 mod replacing;
