@@ -10,5 +10,5 @@ wasmtime::component::bindgen!({
     ownership: Borrowing { duplicate_if_necessary: true },
 });
 
-pub(super) use exports::rulemill::guest::{functions, rule};
-pub(super) use rulemill::guest::{columns, diagnostics};
+pub(super) use self::exports::rulemill::guest::{functions, rule};
+pub(super) use self::rulemill::guest::{columns, diagnostics};
