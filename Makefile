@@ -54,7 +54,7 @@ else
 endif
 
 check-docs: need-rust ## the API documentation builds without warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --quiet
 
 check-dependencies: need-rust ## licences, bans and sources (the same lists are also checked by a test)
 	if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; \

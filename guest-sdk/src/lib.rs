@@ -1,6 +1,6 @@
 //! Write rulemill rules and functions in Rust, and build them to WebAssembly.
 //!
-//! The guide is `docs/guest-sdk.md`. [`function`] and [`macro@aggregate`] make functions of a library, [`library!`] exports
+//! The guide is `docs/guest-sdk.md`. [`macro@function`] and [`macro@aggregate`] make functions of a library, [`library!`] exports
 //! them; [`rule::Messages`] builds a rule, [`rule!`] exports it; [`testing`] runs both natively.
 //!
 //! Underneath stands the contract of `docs/contract.md`: columns in, columns out. A guest keeps nothing between calls
@@ -46,7 +46,7 @@ pub use parameter::Parameter;
 /// It stands on a plain `impl` block with the methods `accumulate(&mut self, ..)`, `merge(&mut self, other: &Self)` and
 /// `finish(&self)`, and optionally `older(fingerprint: u64) -> Option<Older<Self>>`. The state must implement [`State`].
 /// `#[aggregate(name = "...")]` names the function; otherwise it is the state's name in snake case. Parameters and
-/// results are as with [`function`]; `accumulate` returns nothing or `Result<(), RowError>`. In `#[example(..)]` each
+/// results are as with [`macro@function`]; `accumulate` returns nothing or `Result<(), RowError>`. In `#[example(..)]` each
 /// row is an array, or a single value.
 pub use rulemill_guest_macros::aggregate;
 

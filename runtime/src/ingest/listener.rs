@@ -5,7 +5,7 @@
 //! QoS 1 message is acknowledged when the inlet has accepted it. While the mills are behind, sockets are not read, so
 //! TCP holds the devices back; nothing is dropped here.
 //!
-//! One task serves one client, and one task, the [`collector`], makes batches of what all of them bring.
+//! One task serves one client, and one task, the [`mod@collector`], makes batches of what all of them bring.
 
 mod client;
 mod clients;

@@ -43,7 +43,7 @@ struct Topics {
     slots: Vec<u32>,
 }
 
-/// A shared column of the batch: row r of the batch is in the cell that [`View::cell`] says.
+/// A shared column of the batch: row r of the batch is in the cell that `View::cell` says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     pub(crate) column: &'a Column,
