@@ -12,7 +12,6 @@ pub mod rule;
 pub mod sink;
 pub mod source;
 
-pub mod events;
 pub mod log;
 pub mod rate_limit;
 mod reference;
