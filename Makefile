@@ -1,5 +1,8 @@
 # rulemill's commands. `make` alone lists them.
 #
+# Cargo is always asked for the whole workspace: another choice of packages has other features of their libraries, and
+# would compile these once more.
+#
 #   make run     build everything and watch it work
 #   make test    everything that must hold, with what the tests need installed first
 
@@ -46,11 +49,11 @@ endif
 	cargo test --quiet --workspace --doc
 
 e2e: need-mosquitto rules ## the real binary against real brokers
-	cargo build --package rulemill
+	cargo build --workspace --bins
 ifneq ($(NEXTEST),)
-	cargo nextest run --package rulemill-tests
+	cargo nextest run --workspace -E 'binary(e2e)'
 else
-	cargo test --package rulemill-tests
+	cargo test --workspace --test e2e
 endif
 
 check-docs: need-rust ## the API documentation builds without warnings
