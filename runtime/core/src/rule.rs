@@ -85,6 +85,24 @@ impl Rule {
         (Swap::StateDraining, unused)
     }
 
+    /// Closes the windows of the newest version as they are, if its layout is another than that of the program that is to
+    /// replace it at once.
+    pub(crate) fn close_other_layout(
+        &mut self,
+        program: &Program,
+        shared: &Shared,
+        guests: &mut dyn Guests,
+        out: &mut Output,
+    ) {
+        self.with_counts(guests, out, |rule, sinks| {
+            if let Some(newest) = rule.versions.back_mut()
+                && !same_layout(newest, &program.layout)
+            {
+                newest.close_until(i64::MAX, shared, sinks);
+            }
+        });
+    }
+
     /// Begins no windows any more; those that are open go on to their end. Gives the links that are used no more.
     pub(crate) fn drain(&mut self, now: i64) -> Vec<Link> {
         self.versions.iter_mut().for_each(Version::end_by_arrival);

@@ -6,8 +6,8 @@ use crate::rule::Rule;
 use crate::shared::{Link, Shared};
 use crate::version::Ready;
 use crate::{
-    AccumulatorId, Bounds, CompileError, Field, Guests, HashSeed, KernelsId, Micros, Output, RuleVersion, SiteId,
-    StreamBatch,
+    AccumulatorId, Bounds, CompileError, Field, Guests, HashSeed, KernelsId, Micros, OnChange, Output, RuleVersion,
+    SiteId, StreamBatch,
 };
 use std::sync::Arc;
 
@@ -140,6 +140,10 @@ impl Stream {
             self.rules.insert(position, Rule::new(Arc::clone(&version.id)));
             position
         });
+        match version.on_change {
+            OnChange::Boundary => {}
+            OnChange::Now => self.rules[position].close_other_layout(&program, &self.shared, guests, out),
+        }
         let (swap, mut unused) = self.rules[position].put(program, links);
         unused.extend(self.rules[position].bound_versions(&self.shared, guests, out));
         self.unlink(unused);
@@ -164,6 +168,21 @@ impl Stream {
 
     /// Processes a batch; then closes what is due by the time its last row arrived.
     pub fn process(&mut self, batch: &StreamBatch<'_>, guests: &mut dyn Guests, out: &mut Output) {
+        self.process_with(batch, |_| true, guests, out);
+    }
+
+    /// Processes rows for one rule alone, because the version that had them failed. The other rules do not see them.
+    pub fn process_for(&mut self, id: &str, batch: &StreamBatch<'_>, guests: &mut dyn Guests, out: &mut Output) {
+        self.process_with(batch, |rule| *rule.id == *id, guests, out);
+    }
+
+    fn process_with(
+        &mut self,
+        batch: &StreamBatch<'_>,
+        concerned: impl Fn(&Rule) -> bool,
+        guests: &mut dyn Guests,
+        out: &mut Output,
+    ) {
         batch.check(self.fields());
         if batch.rows == 0 {
             return;
@@ -189,7 +208,9 @@ impl Stream {
         let mut unused = Vec::new();
         self.deadline = None;
         for rule in &mut self.rules {
-            unused.extend(rule.process(&ready, guests, out));
+            if concerned(rule) {
+                unused.extend(rule.process(&ready, guests, out));
+            }
             // Here, where the rule is still in the processor's cache, not in a loop of its own.
             self.deadline = self.deadline.into_iter().chain(rule.deadline()).min();
         }

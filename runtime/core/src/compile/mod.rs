@@ -40,6 +40,19 @@ pub struct RuleVersion {
     pub window_override_ms: Option<u64>,
     /// Its bounds.
     pub bounds: Bounds,
+    /// What becomes of open windows when it replaces a version of another layout.
+    pub on_change: OnChange,
+}
+
+/// When a version of another layout begins. One of the same layout takes over the open windows in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnChange {
+    /// With the next window: the version before it finishes those that are open.
+    #[default]
+    Boundary,
+    /// At once: the open windows of the version before it are closed as they are. The window that the change falls into
+    /// is emitted twice, each time with a part of its rows.
+    Now,
 }
 
 /// A plan that cannot run.

@@ -3,7 +3,7 @@
 use super::doubles::Library;
 use crate::{
     Bounds, Cells, Column, CompileError, Counts, DeadRow, Emission, Fault, Field, HashSeed, KernelsId, Micros,
-    Mistyped, Output, Removal, RuleVersion, Stream, StreamBatch, Swap, TopicTable,
+    Mistyped, OnChange, Output, Removal, RuleVersion, Stream, StreamBatch, Swap, TopicTable,
 };
 use rulemill_plan::{
     Aggregate, Argument, Call, ColumnIndex, Emit, Kernel, Literal, Need, Origin, OutputColumn, PathSegment, Plan, Step,
@@ -88,6 +88,11 @@ impl Driver {
     }
 
     pub(super) fn send(&mut self, messages: &[Message]) {
+        self.send_to(None, messages);
+    }
+
+    /// Sends messages to one rule alone, or to all.
+    pub(super) fn send_to(&mut self, rule: Option<&str>, messages: &[Message]) {
         self.topics.make_room();
         let topics: Vec<_> = messages
             .iter()
@@ -107,7 +112,10 @@ impl Driver {
             columns: &columns,
             mistyped: &mistyped,
         };
-        self.stream.process(&batch, &mut self.library, &mut self.out);
+        match rule {
+            None => self.stream.process(&batch, &mut self.library, &mut self.out),
+            Some(id) => self.stream.process_for(id, &batch, &mut self.library, &mut self.out),
+        }
         self.collect();
     }
 
@@ -252,6 +260,7 @@ pub(super) fn version(id: &str, plan: Plan) -> RuleVersion {
         settings: BTreeMap::new(),
         window_override_ms: None,
         bounds: Bounds::default(),
+        on_change: OnChange::Boundary,
     }
 }
 

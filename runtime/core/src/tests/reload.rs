@@ -2,8 +2,9 @@
 
 use super::driver::{
     Driver, Message, Value, aggregate, column, emits, empty_plan, field, message, reading, tumbling, tutorial_plan,
+    version,
 };
-use crate::{Removal, Swap};
+use crate::{OnChange, Removal, RuleVersion, Swap};
 use proptest::prelude::*;
 use rulemill_plan::{ColumnIndex, EventTime, LatePolicy, Plan, Type};
 
@@ -68,6 +69,89 @@ fn going_back_before_the_boundary_resumes_the_old_state() {
         "[10000, 20000) device_id=1 t_av=7 t_count=1 t_max=7 t_min=7",
     ];
     assert_eq!(driver.taken("rule"), expected);
+}
+
+#[test]
+fn another_layout_that_starts_at_once_closes_the_open_window_as_it_is() {
+    let mut driver = Driver::with(tutorial_plan());
+    driver.send(&[reading(1000, "1", 1.0)]);
+    let at_once = RuleVersion {
+        on_change: OnChange::Now,
+        ..version("rule", largest_only())
+    };
+    assert_eq!(driver.try_put(&at_once).unwrap(), Swap::New);
+    driver.send(&[reading(2000, "1", 2.0)]);
+    driver.tick(10_000);
+    let expected = [
+        "[0, 10000) device_id=1 t_av=1 t_count=1 t_max=1 t_min=1",
+        "[0, 10000) device_id=1 t_max=2",
+    ];
+    assert_eq!(driver.taken("rule"), expected);
+}
+
+#[test]
+fn the_same_layout_keeps_the_running_window_even_when_changes_are_to_take_effect_at_once() {
+    let mut driver = Driver::with(tutorial_plan());
+    driver.send(&[reading(1000, "1", 1.0)]);
+    let at_once = RuleVersion {
+        on_change: OnChange::Now,
+        ..version("rule", tutorial_plan())
+    };
+    assert_eq!(driver.try_put(&at_once).unwrap(), Swap::StateKept);
+}
+
+#[test]
+fn going_back_at_once_resumes_the_window_that_was_still_finishing() {
+    let mut driver = Driver::with(tutorial_plan());
+    driver.send(&[reading(1000, "1", 1.0)]);
+    driver.put("rule", largest_only());
+    driver.send(&[reading(11_000, "1", 2.0)]);
+    driver.put("rule", largest_only());
+    let at_once = RuleVersion {
+        on_change: OnChange::Now,
+        ..version("rule", tutorial_plan())
+    };
+    assert_eq!(driver.try_put(&at_once).unwrap(), Swap::New);
+    driver.send(&[reading(12_000, "1", 3.0)]);
+    driver.tick(20_000);
+    let expected = [
+        "[0, 10000) device_id=1 t_av=1 t_count=1 t_max=1 t_min=1",
+        "[10000, 20000) device_id=1 t_max=2",
+        "[10000, 20000) device_id=1 t_av=3 t_count=1 t_max=3 t_min=3",
+    ];
+    assert_eq!(driver.taken("rule"), expected);
+}
+
+#[test]
+fn an_event_time_that_has_passed_stays_passed_when_another_layout_starts_at_once() {
+    let mut driver = Driver::with(counting(1000, Some("time")));
+    driver.send(&[event(0, 400), event(1, 1200)]);
+    let at_once = RuleVersion {
+        on_change: OnChange::Now,
+        ..version("rule", counting(500, Some("time")))
+    };
+    driver.try_put(&at_once).unwrap();
+    driver.send(&[event(2, 300)]);
+    driver.close_all();
+    assert_eq!(driver.taken("rule"), ["[0, 1000) n=1", "[1000, 2000) n=1"]);
+    assert_eq!(driver.counts("rule").rows_late, 1);
+}
+
+#[test]
+fn rows_for_one_rule_alone_are_not_seen_by_the_others() {
+    let mut driver = Driver::with(tutorial_plan());
+    driver.put("other", tutorial_plan());
+    driver.send(&[reading(1000, "1", 1.0)]);
+    driver.send_to(Some("rule"), &[reading(900, "1", 3.0)]);
+    driver.tick(10_000);
+    assert_eq!(
+        driver.taken("rule"),
+        ["[0, 10000) device_id=1 t_av=2 t_count=2 t_max=3 t_min=1"]
+    );
+    assert_eq!(
+        driver.taken("other"),
+        ["[0, 10000) device_id=1 t_av=1 t_count=1 t_max=1 t_min=1"]
+    );
 }
 
 #[test]
