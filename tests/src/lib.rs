@@ -22,7 +22,7 @@ pub use authority::{Authority, Identity, KeyFile};
 pub use clock::wall_millis;
 pub use device::{Device, packet};
 pub use guest::guest;
-pub use http::{get, get_json};
+pub use http::{get, get_json, post};
 pub use mosquitto::{Access, Mosquitto};
 pub use mqtt::{Publisher, Received, Subscriber};
 pub use output::Output;

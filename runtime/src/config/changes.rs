@@ -10,7 +10,7 @@ pub struct Changes {
     pub sources: NameChanges,
     /// The sinks.
     pub sinks: NameChanges,
-    /// Whether `[rules]` or `[limits]` differ.
+    /// Whether `[rules]`, `[reload]` or `[limits]` differ.
     pub rules: bool,
     /// Sections that differ and take effect only at the next start.
     pub at_next_start: Vec<&'static str>,
@@ -58,7 +58,7 @@ impl Config {
             sinks: names(&self.sinks, &old.sinks, |new, before| {
                 new == before && self.same_files(old, sink_tls(new))
             }),
-            rules: self.rules != old.rules || self.limits != old.limits,
+            rules: self.rules != old.rules || self.limits != old.limits || self.reload != old.reload,
             at_next_start: fixed
                 .into_iter()
                 .filter(|(_, differs)| *differs)

@@ -8,7 +8,7 @@ use super::types::ServerAddress;
 const DEFAULT_TOML: &str = include_str!("default.toml");
 
 /// The sections that are there without being in the file.
-const ALWAYS: [&str; 4] = ["rules", "data", "dead_letter", "limits"];
+const ALWAYS: [&str; 5] = ["rules", "data", "dead_letter", "reload", "limits"];
 
 /// The defaults as a tree.
 pub(super) struct Defaults {

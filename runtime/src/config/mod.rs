@@ -16,6 +16,7 @@ mod problems;
 mod raw;
 mod read;
 mod reference;
+mod reload;
 mod section;
 mod server;
 mod sidecar;
@@ -29,6 +30,7 @@ pub use changes::{Changes, NameChanges};
 pub use environment::Environment;
 pub use problems::Problems;
 pub use reference::reference;
+pub use reload::{GuestDefaults, OnChange, OnRemove, ReloadConfig};
 pub use sidecar::Sidecar;
 pub use types::*;
 
@@ -53,12 +55,10 @@ pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Confi
     check::check(text, path, environment)
 }
 
-/// The `[limits]` of `default.toml`.
-fn default_limits() -> LimitsConfig {
+/// What is in force when nothing is set.
+fn nothing_configured() -> Config {
     let nothing = parse("[listener]", Path::new("default.toml"), &Environment::default());
-    nothing
-        .expect("default.toml is part of the program and a test reads it")
-        .limits
+    nothing.expect("default.toml is part of the program and a test reads it")
 }
 
 impl Config {

@@ -1,6 +1,7 @@
 //! The sections and keys of the file, as written there. The doc comments are the reference page.
 
 use super::read::{CountOrNone, SinkType, Size, SizeOrNone};
+use super::reload::{OnChange, OnRemove};
 use super::section::section;
 use super::types::{OnFull, SinkFormat};
 use rulemill_plan::Literal;
@@ -192,6 +193,22 @@ section! {
 }
 
 section! {
+    /// What happens when guests are replaced or removed. All of it may be set for one guest in the file beside it, at its top.
+    RawReload {
+        /// When a version with other keys, windows or aggregates begins: with the next window, while the version before it
+        /// finishes those that are open, or at once, and these are closed as they are.
+        on_change: OnChange,
+        /// What becomes of the open windows of a rule whose file is removed: they go on to their end, or are thrown away.
+        on_remove: OnRemove,
+        /// How long a new version is watched. If it fails on messages that the version before it can process, that one comes back.
+        /// `0s`: it is not watched.
+        probation: Duration,
+        /// How many batches of messages it must have seen before the watch ends.
+        probation_batches: u64,
+    }
+}
+
+section! {
     /// Bounds of guests and windows. All but `file_bytes_max` may be set for one rule in the file beside it.
     RawLimits {
         /// The longest a guest may run in one call. Then the call fails and its batch is divided to find the cause.
@@ -220,6 +237,14 @@ section! {
         window: Duration,
         /// The settings that the rule declares.
         settings: BTreeMap<String, Literal>,
+        /// In place of `reload.on_change`.
+        on_change: OnChange,
+        /// In place of `reload.on_remove`.
+        on_remove: OnRemove,
+        /// In place of `reload.probation`.
+        probation: Duration,
+        /// In place of `reload.probation_batches`.
+        probation_batches: u64,
     }
 }
 

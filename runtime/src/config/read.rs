@@ -2,6 +2,7 @@
 
 use super::node::{Node, Origin, Value};
 use super::problems::Spot;
+use super::reload::{OnChange, OnRemove};
 use super::types::{OnFull, SinkFormat};
 use rulemill_plan::Literal;
 use std::collections::BTreeMap;
@@ -197,6 +198,30 @@ impl FromNode for OnFull {
             "block" => Some(OnFull::Block),
             "drop-oldest" => Some(OnFull::DropOldest),
             "drop-newest" => Some(OnFull::DropNewest),
+            _ => None,
+        }
+    }
+}
+
+impl FromNode for OnChange {
+    const EXPECTED: &'static str = "\"boundary\" or \"now\"";
+
+    fn from_node(node: &Node) -> Option<Self> {
+        match text(node)? {
+            "boundary" => Some(OnChange::Boundary),
+            "now" => Some(OnChange::Now),
+            _ => None,
+        }
+    }
+}
+
+impl FromNode for OnRemove {
+    const EXPECTED: &'static str = "\"drain\" or \"discard\"";
+
+    fn from_node(node: &Node) -> Option<Self> {
+        match text(node)? {
+            "drain" => Some(OnRemove::Drain),
+            "discard" => Some(OnRemove::Discard),
             _ => None,
         }
     }

@@ -3,8 +3,8 @@
 use super::defaults::Defaults;
 use super::node::{Table, Value};
 use super::raw::{
-    RawData, RawDeadLetter, RawFileSink, RawHttp, RawHttpSink, RawLimits, RawListener, RawMqttSink, RawRuleLimits,
-    RawRules, RawSidecar, RawSink, RawSource, RawTop,
+    RawData, RawDeadLetter, RawFileSink, RawHttp, RawHttpSink, RawLimits, RawListener, RawMqttSink, RawReload,
+    RawRuleLimits, RawRules, RawSidecar, RawSink, RawSource, RawTop,
 };
 use super::section::Key;
 use std::fmt::Write;
@@ -58,6 +58,12 @@ pub fn reference() -> String {
         dead_letter,
     );
     add("`[http]`", RawHttp::ABOUT, RawHttp::KEYS, defaults.template("http"));
+    add(
+        "`[reload]`",
+        RawReload::ABOUT,
+        RawReload::KEYS,
+        defaults.section("reload"),
+    );
     add(
         "`[limits]`",
         RawLimits::ABOUT,

@@ -2,6 +2,7 @@
 
 use super::check;
 use super::problems::Problems;
+use super::reload::{GuestDefaults, ReloadConfig};
 use super::types::LimitsConfig;
 use rulemill_plan::Literal;
 use std::collections::BTreeMap;
@@ -20,15 +21,18 @@ pub struct Sidecar {
     pub window: Option<Duration>,
     /// The rule's settings; not yet compared with those it declares.
     pub settings: BTreeMap<String, Literal>,
+    /// What happens on a change: the configuration's, with what the file says in its place.
+    pub reload: ReloadConfig,
     /// The bounds: the configuration's, with those of the file in their place.
     pub limits: LimitsConfig,
 }
 
 impl Sidecar {
     /// For a rule without such a file.
-    pub fn absent(defaults: &LimitsConfig) -> Self {
+    pub fn absent(defaults: &GuestDefaults) -> Self {
         Self {
-            limits: *defaults,
+            limits: defaults.limits,
+            reload: defaults.reload,
             ..Self::default()
         }
     }
@@ -37,7 +41,7 @@ impl Sidecar {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn parse(text: &str, file: &str, defaults: &LimitsConfig) -> Result<Self, Problems> {
+    pub fn parse(text: &str, file: &str, defaults: &GuestDefaults) -> Result<Self, Problems> {
         check::check_sidecar(text, file, defaults)
     }
 }

@@ -1,7 +1,10 @@
 //! Whole files: `tests/bad/NAME.toml` with all its problems in `NAME.txt`, `tests/good/NAME.toml` with the
 //! configuration in force. `BLESS=1` renews the `.txt` files. `# env: NAME=value` lines set the environment.
 
-use super::{Changes, Config, Environment, LimitsConfig, OnFull, Problems, Sidecar, SinkFormat, SinkKind, load, parse};
+use super::{
+    Changes, Config, Environment, GuestDefaults, LimitsConfig, OnChange, OnFull, OnRemove, Problems, ReloadConfig,
+    Sidecar, SinkFormat, SinkKind, load, parse,
+};
 use rulemill_plan::Literal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -243,7 +246,12 @@ const LIMITS_OF_A_TEST: &str = "[limits]\ncall_timeout = \"5ms\"\ngroups_max = 7
 fn the_file_beside_a_rule_sets_what_it_names_and_nothing_else() {
     let text = "topics = [\"a/+/b\"]\nsource = \"default\"\nsinks = [\"log\"]\nwindow = \"2s\"\n\
                 [settings]\nthreshold = 5\nratio = 0.5\nname = \"x\"\non = true\n";
-    let sidecar = Sidecar::parse(&format!("{text}{LIMITS_OF_A_TEST}"), "r.toml", &LimitsConfig::default()).unwrap();
+    let sidecar = Sidecar::parse(
+        &format!("{text}{LIMITS_OF_A_TEST}"),
+        "r.toml",
+        &GuestDefaults::default(),
+    )
+    .unwrap();
     assert_eq!(sidecar.topics.as_deref(), Some(&["a/+/b".to_owned()][..]));
     assert_eq!(sidecar.source.as_deref(), Some("default"));
     assert_eq!(sidecar.window, Some(Duration::from_secs(2)));
@@ -253,19 +261,42 @@ fn the_file_beside_a_rule_sets_what_it_names_and_nothing_else() {
     assert_eq!(sidecar.limits.call_timeout, Duration::from_millis(5));
     assert_eq!(sidecar.limits.groups_max, 7);
     assert_eq!(sidecar.limits.windows_max, LimitsConfig::default().windows_max);
+    assert_eq!(sidecar.reload, ReloadConfig::default());
+}
+
+#[test]
+fn the_file_beside_a_guest_sets_what_happens_on_a_change() {
+    let text = "on_change = \"now\"\non_remove = \"discard\"\nprobation = \"0s\"\n";
+    let sidecar = Sidecar::parse(text, "r.toml", &GuestDefaults::default()).unwrap();
+    let expected = ReloadConfig {
+        on_change: OnChange::Now,
+        on_remove: OnRemove::Discard,
+        probation: Duration::ZERO,
+        probation_batches: ReloadConfig::default().probation_batches,
+    };
+    assert_eq!(sidecar.reload, expected);
 }
 
 #[test]
 fn an_empty_file_beside_a_rule_is_as_none() {
-    let limits = good(&format!("[listener]\n{LIMITS_OF_A_TEST}")).limits;
-    assert_eq!(Sidecar::parse("", "r.toml", &limits).unwrap(), Sidecar::absent(&limits));
+    let config = good(&format!(
+        "[listener]\n{LIMITS_OF_A_TEST}\n[reload]\non_change = \"now\""
+    ));
+    let defaults = GuestDefaults {
+        limits: config.limits,
+        reload: config.reload,
+    };
+    assert_eq!(
+        Sidecar::parse("", "r.toml", &defaults).unwrap(),
+        Sidecar::absent(&defaults)
+    );
 }
 
 #[test]
 fn a_bad_file_beside_a_rule_is_refused_with_all_its_problems() {
     let text = "topic = [\"a\"]\ntopics = []\nwindow = \"0s\"\nsinks = \"log\"\n[settings]\nlist = [1]\n\
                 [limits]\nfile_bytes_max = 5\ngroups_max = 0\n";
-    let problems = Sidecar::parse(text, "r.toml", &LimitsConfig::default())
+    let problems = Sidecar::parse(text, "r.toml", &GuestDefaults::default())
         .unwrap_err()
         .to_string();
     let expected = [
@@ -281,9 +312,22 @@ fn a_bad_file_beside_a_rule_is_refused_with_all_its_problems() {
     for (text, expected) in [
         ("window = \"1500us\"", "in whole milliseconds, got 1ms 500us"),
         ("limits = 5", "limits must be a section"),
+        (
+            "on_change = \"later\"",
+            "r.toml:1: on_change must be \"boundary\" or \"now\", got \"later\"",
+        ),
+        (
+            "on_remove = true",
+            "r.toml:1: on_remove must be \"drain\" or \"discard\", got true",
+        ),
+        ("probation = \"1year\"", "r.toml:1: probation must be 0s to 7days"),
+        (
+            "probation_batches = 0",
+            "r.toml:1: probation_batches must be 1 to 1000000000, got 0",
+        ),
         ("topics = [", "r.toml:1: "),
     ] {
-        let problems = Sidecar::parse(text, "r.toml", &LimitsConfig::default())
+        let problems = Sidecar::parse(text, "r.toml", &GuestDefaults::default())
             .unwrap_err()
             .to_string();
         assert!(problems.contains(expected), "{problems}");

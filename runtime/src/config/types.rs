@@ -1,5 +1,6 @@
 //! The checked configuration. Everything in it has been validated: code that uses it does not check again.
 
+use super::reload::ReloadConfig;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub struct Config {
     pub dead_letter: DeadLetterConfig,
     /// The HTTP endpoint, if any.
     pub http: Option<HttpConfig>,
+    /// What happens when guests are replaced or removed.
+    pub reload: ReloadConfig,
     /// Bounds of guests and windows.
     pub limits: LimitsConfig,
     /// How long a stop may take to drain the sinks.
@@ -273,7 +276,7 @@ impl Eq for TlsConfig {}
 /// Those of `default.toml`.
 impl Default for LimitsConfig {
     fn default() -> Self {
-        super::default_limits()
+        super::nothing_configured().limits
     }
 }
 

@@ -5,6 +5,7 @@ mod emission;
 mod encode;
 pub(crate) mod json;
 
+pub(crate) use dead_letter::message_line;
 pub use dead_letter::{DeadLetterKind, DeadLetters};
 pub use emission::{EncodedEmission, EncodedRow};
 pub use encode::{EMISSION_BYTES_MAX, Encoder, ROW_BYTES_MAX, encode_row};

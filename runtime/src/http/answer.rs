@@ -116,6 +116,7 @@ pub(super) fn status(rule: &RuleStatus) -> Value {
         "groups_open": metrics.groups_open.get(),
         "reloads_ok_total": metrics.reloads_ok.get(),
         "reloads_refused_total": metrics.reloads_refused.get(),
+        "reloads_rolled_back_total": metrics.reloads_rolled_back.get(),
         "running": rule.running.as_ref().map(running),
         "refused": rule.refused.as_ref().map(refused),
     })

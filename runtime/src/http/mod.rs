@@ -1,5 +1,5 @@
-//! Health, metrics and the state of the rules over HTTP. It only reads: the pipeline publishes a [`Snapshot`] when
-//! something changes, and live counters come from the metrics. Nothing here can hold up a message.
+//! Health, metrics and the state of the rules over HTTP. The pipeline publishes a [`Snapshot`] when something changes, and
+//! live counters come from the metrics; what is asked of it goes through a bounded channel. Nothing here can hold up a message.
 //!
 //! | path | answer |
 //! |---|---|
@@ -8,19 +8,23 @@
 //! | `/readyz` | 503 with the reasons until it works |
 //! | `/metrics` | OpenMetrics text |
 //! | `/rules`, `/rules/{id}`, `/rules/{id}/status` | the rules, what one is, what one did |
+//! | `POST /rules/{id}/retry` | lifts the quarantine of a guest and loads its file again |
 //! | `/functions` | the functions of the loaded libraries |
 //!
-//! Errors are `{"error": STATUS, "message": "..."}`. There is no CORS: pages of other origins may not read anything.
+//! Errors are `{"error": STATUS, "message": "..."}`. There is no CORS: pages of other origins may not read anything, and a
+//! browser may not ask for anything to be done.
 
 mod answer;
 mod authorize;
 mod connection;
+mod request;
 mod route;
 mod snapshot;
 
 #[cfg(test)]
 mod tests;
 
+pub use request::{GuestAction, GuestRequest, RequestRefused};
 pub use snapshot::{
     Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, Snapshot,
 };
@@ -32,7 +36,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// What the answers are made from.
 #[derive(Clone, Debug)]
@@ -41,6 +45,8 @@ pub struct State {
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     /// The metrics.
     pub telemetry: Arc<Telemetry>,
+    /// Where requests to the pipeline go.
+    pub requests: mpsc::Sender<GuestRequest>,
     /// What clients must send as `Authorization: Bearer TOKEN`; `None`: nothing.
     pub token: Option<Arc<str>>,
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::clock;
-use crate::config::{LimitsConfig, Sidecar};
+use crate::config::{GuestDefaults, Sidecar};
 use crate::telemetry::rule::RuleFamilies;
 use rulemill_core::Micros;
 use rulemill_plan::{Literal, ScalarFunction};
@@ -17,6 +17,7 @@ struct Endpoint {
     address: SocketAddr,
     snapshot: watch::Sender<Arc<Snapshot>>,
     rules: RuleFamilies,
+    requested: mpsc::Receiver<GuestRequest>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -26,11 +27,13 @@ impl Endpoint {
         let mut telemetry = Telemetry::start();
         let rules = RuleFamilies::register(&mut telemetry.registry);
         let (snapshot, latest) = watch::channel(Arc::new(Snapshot::default()));
+        let (requests, requested) = mpsc::channel(1);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = State {
             snapshot: latest,
             telemetry: Arc::new(telemetry),
+            requests,
             token: token.map(Arc::from),
         };
         let (stop, stopped) = oneshot::channel();
@@ -42,6 +45,7 @@ impl Endpoint {
             address,
             snapshot,
             rules,
+            requested,
             stop,
             server,
         }
@@ -93,7 +97,7 @@ impl Endpoint {
             }),
             sidecar: Arc::new(Sidecar {
                 settings: [("limit".to_owned(), Literal::Int(5))].into(),
-                ..Sidecar::absent(&LimitsConfig::default())
+                ..Sidecar::absent(&GuestDefaults::default())
             }),
             metrics: self.rules.rule(&Arc::from("mean")),
         }
@@ -115,6 +119,13 @@ impl Endpoint {
     async fn get(&self, path: &str) -> (u16, String) {
         self.ask(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
             .await
+    }
+
+    /// Status and body of a POST with these further header lines.
+    async fn post(&self, path: &str, headers: &str) -> (u16, String) {
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n{headers}\r\n");
+        self.ask(&head).await
     }
 
     async fn get_json(&self, path: &str) -> (u16, Value) {
@@ -233,6 +244,55 @@ async fn ids_with_spaces_are_found_and_unknown_ones_are_not() {
         (404, &404.into(), &"there is no rule nothing".into())
     );
     assert_eq!(endpoint.get_json("/rules/..%2fmean").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_request_to_try_a_guest_again_is_handed_on_and_answered() {
+    let mut endpoint = Endpoint::start(None, Bounds::STANDARD).await;
+    let (_unused, nobody) = mpsc::channel(1);
+    let mut requested = std::mem::replace(&mut endpoint.requested, nobody);
+    let pipeline = async {
+        let fine: Result<String, RequestRefused> = Ok("mean is loaded again".to_owned());
+        let refusals = [
+            RequestRefused::Unknown("there is no x".to_owned()),
+            RequestRefused::Conflict("it traps".to_owned()),
+        ];
+        for answer in [fine].into_iter().chain(refusals.map(Err)) {
+            let request = requested.recv().await.unwrap();
+            assert_eq!((request.guest.as_str(), request.action), ("mean", GuestAction::Retry));
+            request.reply.send(answer).unwrap();
+        }
+    };
+    let client = async {
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            answers.push(endpoint.post("/rules/mean/retry", "").await);
+        }
+        answers
+    };
+    let ((), answers) = tokio::join!(pipeline, client);
+    let expected = [
+        (200, r#"{"message":"mean is loaded again"}"#.to_owned()),
+        (404, r#"{"error":404,"message":"there is no x"}"#.to_owned()),
+        (409, r#"{"error":409,"message":"it traps"}"#.to_owned()),
+    ];
+    assert_eq!(answers, expected);
+}
+
+#[tokio::test]
+async fn a_page_in_a_browser_cannot_ask_for_anything_to_be_done() {
+    let mut endpoint = Endpoint::start(None, Bounds::STANDARD).await;
+    let (status, body) = endpoint
+        .post("/rules/mean/retry", "origin: http://127.0.0.1:9081\r\n")
+        .await;
+    assert_eq!(status, 403, "{body}");
+    assert!(endpoint.requested.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_request_needs_the_token() {
+    let endpoint = Endpoint::start(Some("a-secret-of-16-characters"), Bounds::STANDARD).await;
+    assert_eq!(endpoint.post("/rules/mean/retry", "").await.0, 401);
 }
 
 #[tokio::test]

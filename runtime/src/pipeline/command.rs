@@ -1,30 +1,78 @@
 //! What a mill thread is told between two batches.
 
-use crate::config::LimitsConfig;
+use super::identity::Identity;
+use crate::config::{self, LimitsConfig, ReloadConfig};
 use crate::rule::{LoadedLibrary, LoadedRule};
 use crate::sink::SinkHandle;
 use crate::telemetry::rule::RuleMetrics;
 use crate::topic::TopicFilter;
-use rulemill_core::{CompileError, Removal, Swap};
+use rulemill_core::{Bounds, CompileError, KernelsId, OnChange, Removal, RuleVersion, Swap};
 use rulemill_plan::Literal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// One command. The mill carries it out between two batches and answers; an answer that nobody waits for is dropped.
 pub(super) enum Command {
     /// Add a rule, or replace its running version.
-    PutRule(Box<RuleSpec>, oneshot::Sender<Result<Swap, Refusal>>),
+    PutRule(Box<PutRule>, oneshot::Sender<Result<Swap, Refusal>>),
     /// Take a rule away; its open windows are emitted when they end.
     RemoveRule(Arc<str>, Removal, oneshot::Sender<()>),
     /// Say whether a library could replace the running one.
     CheckLibrary(Arc<LoadedLibrary>, oneshot::Sender<Result<(), String>>),
-    /// Add a library, or put another version behind its call sites.
-    PutLibrary(Arc<LoadedLibrary>, oneshot::Sender<()>),
+    /// Add a library, or put another version behind its call sites; watch it as the configuration says.
+    PutLibrary(PutLibrary, oneshot::Sender<()>),
     /// Take away a library that no rule uses.
     RemoveLibrary(String, oneshot::Sender<()>),
     /// Take no more deliveries; process what waits, close what is open, and end.
     Finish,
+}
+
+/// A rule to put, and what to go back to.
+pub(super) struct PutRule {
+    /// The version.
+    pub(super) spec: RuleSpec,
+    /// The last good version, when `spec` is to be watched: what comes back if `spec` is worse.
+    pub(super) last_good: Option<LastGood>,
+}
+
+/// The last good version of a rule.
+pub(super) struct LastGood {
+    /// The version.
+    pub(super) spec: RuleSpec,
+    /// Whether it belongs on the same mill, which then can go back to it by itself.
+    pub(super) here: bool,
+    /// Whether it has lost groups of closed windows.
+    pub(super) lost_groups: bool,
+}
+
+/// A library to put, and what to go back to.
+pub(super) struct PutLibrary {
+    /// The version.
+    pub(super) loaded: Arc<LoadedLibrary>,
+    /// The last good version, when `loaded` is to be watched.
+    pub(super) last_good: Option<Arc<LoadedLibrary>>,
+    /// How long.
+    pub(super) watch: Watch,
+}
+
+/// How long a new version is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Watch {
+    /// At least so long; zero: not at all.
+    pub(super) time: Duration,
+    /// At least over so many batches.
+    pub(super) batches: u64,
+}
+
+impl From<&ReloadConfig> for Watch {
+    fn from(reload: &ReloadConfig) -> Self {
+        Watch {
+            time: reload.probation,
+            batches: reload.probation_batches,
+        }
+    }
 }
 
 impl StreamKey {
@@ -35,9 +83,12 @@ impl StreamKey {
 }
 
 /// A version of a rule, ready to be put on a mill.
+#[derive(Clone)]
 pub(super) struct RuleSpec {
     /// The rule's id: the name of its file without `.wasm`.
     pub(super) id: Arc<str>,
+    /// Which version this is.
+    pub(super) identity: Identity,
     /// Where it listens.
     pub(super) stream: StreamKey,
     /// Its plan and kernels.
@@ -46,12 +97,36 @@ pub(super) struct RuleSpec {
     pub(super) settings: BTreeMap<String, Literal>,
     /// The window's size when the deployment overrides it, in milliseconds.
     pub(super) window_override_ms: Option<u64>,
+    /// What happens to it on a change.
+    pub(super) reload: ReloadConfig,
     /// Its bounds.
     pub(super) limits: LimitsConfig,
     /// Where its emissions go.
     pub(super) sinks: Vec<SinkHandle>,
     /// Its counters.
     pub(super) metrics: RuleMetrics,
+}
+
+impl RuleSpec {
+    /// What the core is told, with the kernels that were prepared for it.
+    pub(super) fn version(&self, kernels: Option<KernelsId>, on_change: config::OnChange) -> RuleVersion {
+        RuleVersion {
+            id: Arc::clone(&self.id),
+            plan: Arc::clone(&self.loaded.plan),
+            kernels,
+            settings: self.settings.clone(),
+            window_override_ms: self.window_override_ms,
+            bounds: Bounds {
+                groups_max: self.limits.groups_max,
+                windows_max: self.limits.windows_max,
+                ..Bounds::default()
+            },
+            on_change: match on_change {
+                config::OnChange::Boundary => OnChange::Boundary,
+                config::OnChange::Now => OnChange::Now,
+            },
+        }
+    }
 }
 
 /// The identity of a stream: rules with the same source and filters share its decoding and its calls.

@@ -3,21 +3,24 @@
 //! It does no I/O. Time comes from the arrival stamps of messages, and from the clock only when no message waits, so that
 //! a window is never closed over the head of a message that has already arrived.
 
+mod probation;
+
+pub(super) use probation::{Incident, OffendingBatch};
+
+use probation::{Probations, lost_groups};
+
 use super::account::Accounts;
-use super::command::{Command, Refusal, RuleSpec, StreamKey};
+use super::command::{Command, PutLibrary, PutRule, Refusal, RuleSpec, StreamKey, Watch};
 use super::outlet::Outlet;
 use super::streams::{SourceBatch, StreamEntry};
 use super::unmatched::Unmatched;
 use crate::clock;
-use crate::config::LimitsConfig;
+use crate::config;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::message::{Delivery, Message};
 use crate::rule::{GuestEngine, MillGuests};
 use crate::telemetry::mill::{MillMetrics, SourceMetrics};
-use crate::telemetry::rule::RuleMetrics;
-use rulemill_core::{
-    Bounds, HashSeed, KernelsId, Micros, Output, Removal, RuleVersion, Stream, Swap, TopicId, TopicTable,
-};
+use rulemill_core::{Bounds, HashSeed, KernelsId, Micros, Output, Removal, Stream, Swap, TopicId, TopicTable};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +34,22 @@ pub(super) struct MillInputs {
     pub(super) commands: mpsc::Receiver<Command>,
 }
 
+/// What a mill thread tells the catalogue.
+pub(super) type Incidents = mpsc::Sender<Incident>;
+
+/// What a mill works with.
+pub(super) struct MillParts {
+    pub(super) engine: GuestEngine,
+    pub(super) seed: HashSeed,
+    pub(super) outlet: Outlet,
+    pub(super) accounts: Accounts,
+    pub(super) metrics: MillMetrics,
+    /// On one of the mills, which thereby counts messages for all.
+    pub(super) unmatched: Option<Unmatched>,
+    /// Where it tells what happens to versions on probation.
+    pub(super) incidents: Incidents,
+}
+
 /// A mill thread's state.
 pub(super) struct Mill {
     seed: HashSeed,
@@ -42,6 +61,8 @@ pub(super) struct Mill {
     output: Output,
     outlet: Outlet,
     accounts: Accounts,
+    probations: Probations,
+    incidents: Incidents,
     metrics: MillMetrics,
     source_metrics: HashMap<Arc<str>, SourceMetrics>,
     /// On one of the mills, which thereby counts messages for all.
@@ -50,21 +71,26 @@ pub(super) struct Mill {
     deliveries: Vec<Delivery>,
 }
 
+/// The version of a rule that runs.
 struct Placed {
-    stream: StreamKey,
-    metrics: RuleMetrics,
+    spec: RuleSpec,
+    kernels: Option<KernelsId>,
+    /// Whether this version has lost groups of closed windows.
+    lost_groups: bool,
 }
 
 impl Mill {
     /// A mill without rules.
-    pub(super) fn new(
-        engine: GuestEngine,
-        seed: HashSeed,
-        outlet: Outlet,
-        accounts: Accounts,
-        metrics: MillMetrics,
-        unmatched: Option<Unmatched>,
-    ) -> Self {
+    pub(super) fn new(parts: MillParts) -> Self {
+        let MillParts {
+            engine,
+            seed,
+            outlet,
+            accounts,
+            metrics,
+            unmatched,
+            incidents,
+        } = parts;
         Mill {
             guests: MillGuests::new(engine),
             topics: TopicTable::new(seed.clone()),
@@ -74,6 +100,8 @@ impl Mill {
             output: Output::default(),
             outlet,
             accounts,
+            probations: Probations::default(),
+            incidents,
             metrics,
             source_metrics: HashMap::new(),
             unmatched,
@@ -157,6 +185,7 @@ impl Mill {
         for message in messages {
             self.topic_ids.push(self.topics.intern(&message.topic));
         }
+        let mut verdicts = Vec::new();
         for position in 0..self.streams.len() {
             let entry = &mut self.streams[position];
             if !entry.key().takes_from(source) {
@@ -170,6 +199,12 @@ impl Mill {
             };
             let decoding = entry.process(&batch, &mut self.guests, &mut self.output);
             self.metrics.decoded(decoding);
+            if !self.probations.is_idle() {
+                self.with_batch(source, messages, |mill, batch| {
+                    verdicts.extend(mill.judge(position, batch));
+                });
+            }
+            lost_groups(&self.output, &mut self.rules, &mut self.probations);
             let entry = &self.streams[position];
             for bad in entry.bad() {
                 self.metrics.bad(source, bad.reason.name(), 1);
@@ -178,12 +213,30 @@ impl Mill {
             self.outlet
                 .flush(&mut self.output, |row| messages[entry.message_of(row)], source);
         }
+        if !verdicts.is_empty() {
+            self.with_batch(source, messages, |mill, batch| mill.take_back(verdicts, batch));
+        }
         if let Some(last) = messages.last() {
             self.advance_to(last.arrival);
         }
         self.count(source, messages.len());
         self.accounts.touch();
         self.after_work();
+    }
+
+    /// Does something with the batch at hand that may change the mill.
+    fn with_batch(&mut self, source: &str, messages: &[&Message], work: impl FnOnce(&mut Self, &SourceBatch<'_>)) {
+        let topics = std::mem::take(&mut self.topic_ids);
+        let table = std::mem::replace(&mut self.topics, TopicTable::new(self.seed.clone()));
+        let batch = SourceBatch {
+            source,
+            messages,
+            topics: &topics,
+            table: &table,
+        };
+        work(self, &batch);
+        self.topic_ids = topics;
+        self.topics = table;
     }
 
     /// Nothing waits: windows that ended by now are closed.
@@ -196,6 +249,7 @@ impl Mill {
         for entry in &mut self.streams {
             if entry.stream.next_deadline().is_some_and(|deadline| deadline <= now) {
                 entry.stream.advance(now, &mut self.guests, &mut self.output);
+                lost_groups(&self.output, &mut self.rules, &mut self.probations);
                 self.outlet.flush_results(&mut self.output);
             }
         }
@@ -226,7 +280,11 @@ impl Mill {
 
     /// Bookkeeping that costs nothing a row.
     fn after_work(&mut self) {
-        let rules = self.rules.iter().map(|(id, placed)| (id, &placed.metrics));
+        if !self.probations.is_idle() {
+            self.judge_groups();
+        }
+        self.tell_incidents();
+        let rules = self.rules.iter().map(|(id, placed)| (id, &placed.spec.metrics));
         self.accounts.settle(&mut self.guests, &self.streams, rules);
     }
 
@@ -246,18 +304,18 @@ impl Mill {
     pub(super) fn obey(&mut self, command: Command) {
         // Whoever asked may have gone away meanwhile; the command is carried out all the same.
         match command {
-            Command::PutRule(spec, reply) => drop(reply.send(self.put_rule(*spec))),
+            Command::PutRule(put, reply) => drop(reply.send(self.put_rule(*put))),
             Command::RemoveRule(id, how, reply) => {
                 self.remove_rule(&id, how);
                 let _ = reply.send(());
             }
             Command::CheckLibrary(loaded, reply) => drop(reply.send(self.guests.check_library(&loaded))),
-            Command::PutLibrary(loaded, reply) => {
-                let sites = self.guests.put_library(loaded);
-                self.forget(&sites);
+            Command::PutLibrary(put, reply) => {
+                self.put_library(put);
                 let _ = reply.send(());
             }
             Command::RemoveLibrary(name, reply) => {
+                self.probations.forget_library(&name);
                 let sites = self.guests.remove_library(&name);
                 self.forget(&sites);
                 let _ = reply.send(());
@@ -272,39 +330,69 @@ impl Mill {
         }
     }
 
-    fn put_rule(&mut self, spec: RuleSpec) -> Result<Swap, Refusal> {
-        let needs_kernels = spec.loaded.has_kernels();
-        let kernels = if needs_kernels {
-            let prepared = self
-                .guests
-                .put_kernels(&spec.id, Arc::clone(&spec.loaded), &spec.settings);
-            Some(prepared.map_err(|error| Refusal::Refused(format!("prepare: {error}")))?)
-        } else {
-            None
-        };
-        let version = RuleVersion {
-            id: Arc::clone(&spec.id),
-            plan: Arc::clone(&spec.loaded.plan),
-            kernels,
-            settings: spec.settings,
-            window_override_ms: spec.window_override_ms,
-            bounds: bounds_of(&spec.limits),
-        };
-        let position = self.stream_position(&spec.stream);
+    fn put_library(&mut self, put: PutLibrary) {
+        let PutLibrary {
+            loaded,
+            last_good,
+            watch,
+        } = put;
+        let name = loaded.description.name.clone();
+        let running = self.guests.library(&name);
+        if running.is_some_and(|running| Arc::ptr_eq(running, &loaded)) {
+            return;
+        }
+        let sites = self.guests.put_library(loaded);
+        self.forget(&sites);
+        let stats = self.guests.library_stats(&name);
+        self.probations.watch_library(&name, last_good, watch, &stats);
+    }
+
+    fn put_rule(&mut self, put: PutRule) -> Result<Swap, Refusal> {
         // The clock stands still for a rule that comes in: it starts with the time that its stream has reached.
         self.advance_to(clock::wall());
+        let PutRule { spec, mut last_good } = put;
+        if let Some(good) = &mut last_good
+            && let Some(placed) = self.rules.get(&spec.id)
+        {
+            good.lost_groups = placed.spec.identity == good.spec.identity && placed.lost_groups;
+        }
+        let (id, identity) = (Arc::clone(&spec.id), spec.identity);
+        let watch = Watch::from(&spec.reload);
+        let same = self
+            .rules
+            .get(&id)
+            .is_some_and(|placed| placed.spec.identity == identity);
+        let on_change = spec.reload.on_change;
+        let swap = self.install(spec, on_change)?;
+        if same {
+            self.probations.refresh(&id, last_good);
+        } else {
+            self.probations.watch_rule(&id, last_good, watch);
+        }
+        self.drop_unused();
+        Ok(swap)
+    }
+
+    /// Puts a version in place, between two batches.
+    fn install(&mut self, spec: RuleSpec, on_change: config::OnChange) -> Result<Swap, Refusal> {
+        let kernels = match spec.loaded.has_kernels() {
+            true => {
+                let prepared = self
+                    .guests
+                    .put_kernels(&spec.id, Arc::clone(&spec.loaded), &spec.settings);
+                Some(prepared.map_err(|error| Refusal::Refused(format!("prepare: {error}")))?)
+            }
+            false => None,
+        };
+        let position = self.stream_position(&spec.stream);
         let entry = &mut self.streams[position];
+        let version = spec.version(kernels, on_change);
         let put = entry.stream.put(&version, &mut self.guests, &mut self.output);
         self.outlet.flush_results(&mut self.output);
         match put {
             Ok(swap) => {
-                self.outlet.add(&spec.id, spec.sinks, spec.metrics.clone());
-                let placed = Placed {
-                    stream: spec.stream,
-                    metrics: spec.metrics,
-                };
-                self.place(&spec.id, placed);
-                self.drop_unused();
+                self.outlet.add(&spec.id, spec.sinks.clone(), spec.metrics.clone());
+                self.place(spec, kernels);
                 Ok(swap)
             }
             Err(error) => {
@@ -315,19 +403,27 @@ impl Mill {
     }
 
     /// Books where a rule runs now. A rule that moved from another stream finishes its windows there.
-    fn place(&mut self, id: &Arc<str>, placed: Placed) {
-        let stream = placed.stream.clone();
-        let before = self.rules.insert(Arc::clone(id), placed);
-        if let Some(before) = before.filter(|before| before.stream != stream)
-            && let Some(entry) = self.streams.iter_mut().find(|entry| *entry.key() == before.stream)
+    fn place(&mut self, spec: RuleSpec, kernels: Option<KernelsId>) {
+        let (id, stream) = (Arc::clone(&spec.id), spec.stream.clone());
+        let placed = Placed {
+            lost_groups: false,
+            spec,
+            kernels,
+        };
+        let before = self.rules.insert(Arc::clone(&id), placed);
+        if let Some(before) = before
+            .map(|before| before.spec.stream)
+            .filter(|before| *before != stream)
+            && let Some(entry) = self.streams.iter_mut().find(|entry| *entry.key() == before)
         {
-            entry.stream.remove(id, Removal::Retire);
+            entry.stream.remove(&id, Removal::Retire);
         }
     }
 
     fn remove_rule(&mut self, id: &Arc<str>, how: Removal) {
+        self.probations.forget_rule(id);
         if let Some(placed) = self.rules.remove(id)
-            && let Some(entry) = self.streams.iter_mut().find(|entry| *entry.key() == placed.stream)
+            && let Some(entry) = self.streams.iter_mut().find(|entry| *entry.key() == placed.spec.stream)
         {
             entry.stream.remove(id, how);
         }
@@ -354,14 +450,6 @@ impl Mill {
                 .push(StreamEntry::new(key.clone(), Bounds::default(), self.seed.clone()));
             self.streams.len() - 1
         })
-    }
-}
-
-fn bounds_of(limits: &LimitsConfig) -> Bounds {
-    Bounds {
-        groups_max: limits.groups_max,
-        windows_max: limits.windows_max,
-        ..Bounds::default()
     }
 }
 

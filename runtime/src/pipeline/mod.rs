@@ -12,6 +12,7 @@ mod account;
 mod catalogue;
 mod command;
 mod health;
+mod identity;
 mod mill;
 mod mills;
 mod outlet;
@@ -24,7 +25,7 @@ mod workbench;
 pub use workbench::Workbench;
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, GuestDefaults};
 use crate::emit::{DeadLetters, EncodedEmission};
 use crate::http;
 use crate::ingest::Inlet;
@@ -41,7 +42,7 @@ use crate::telemetry::source::SourcesMetrics;
 use crate::topic::TopicFilter;
 use account::Accounts;
 use catalogue::{Catalogue, CatalogueParts, Deployment};
-use mill::Mill;
+use mill::{Incidents, Mill, MillParts};
 use mills::Mills;
 use outlet::Outlet;
 use rulemill_core::HashSeed;
@@ -52,7 +53,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{RwLock, watch};
+use tokio::sync::{RwLock, mpsc, watch};
 use tokio::task::JoinHandle;
 use unmatched::Unmatched;
 
@@ -114,21 +115,26 @@ impl Pipeline {
         let engine = GuestEngine::new().map_err(|error| StartError::Engine(format!("{error:#}")))?;
 
         let filters = filter_channels(&config);
-        let mills = start_mills(&engine, &dead_letters, &metrics, &filters, tap.as_ref())?;
+        let (requests, requested) = mpsc::channel(REQUESTS_MAX);
+        let (incidents, incidents_told) = mpsc::channel(INCIDENTS_MAX);
+        let mills = start_mills(&engine, &dead_letters, &metrics, &filters, &incidents, tap.as_ref())?;
         let (snapshot, published) = watch::channel(Arc::default());
         let (source_names, names_changed) = watch::channel(config.sources.keys().cloned().collect());
         let (deployment, deployment_changed) = watch::channel(deployment_of(&config, 0, &filters));
         let (applied, applied_changed) = watch::channel(0);
         let (stop, stopped) = watch::channel(false);
-        let mut catalogue = Catalogue::new(CatalogueParts {
+        let parts = CatalogueParts {
             engine,
             mills: Arc::clone(&mills),
             sinks: Arc::clone(&sinks),
             families: metrics.rules.clone(),
             deployment: deployment.borrow().clone(),
+            incidents: incidents_told,
+            requested,
             snapshot: snapshot.clone(),
             applied,
-        });
+        };
+        let mut catalogue = Catalogue::new(parts, &config.data_dir);
         catalogue.look(&BTreeSet::new()).await.map_err(|_| StartError::Mills)?;
         let health = health::watch(names_changed, metrics.sources.clone(), snapshot, stop.subscribe());
         let catalogue = tokio::spawn(async move {
@@ -155,7 +161,7 @@ impl Pipeline {
         };
         pipeline.start_sources();
         pipeline.start_listener(listener, &metrics);
-        pipeline.start_http(http_listener, telemetry, published);
+        pipeline.start_http(http_listener, telemetry, published, requests);
         Ok(pipeline)
     }
 
@@ -277,6 +283,7 @@ impl Pipeline {
         listener: Option<TcpListener>,
         telemetry: Telemetry,
         published: watch::Receiver<Arc<http::Snapshot>>,
+        requests: mpsc::Sender<http::GuestRequest>,
     ) {
         let (Some(listener), Some(config)) = (listener, &self.config.http) else {
             return;
@@ -288,6 +295,7 @@ impl Pipeline {
         let state = http::State {
             snapshot: published,
             telemetry: Arc::new(telemetry),
+            requests,
             token: config.token.as_deref().map(Into::into),
         };
         let mut stop = self.stop.subscribe();
@@ -336,7 +344,10 @@ fn deployment_of(
 ) -> Deployment {
     Deployment {
         rules: config.rules.clone(),
-        limits: config.limits,
+        defaults: GuestDefaults {
+            limits: config.limits,
+            reload: config.reload,
+        },
         sinks: config.sinks.keys().cloned().collect(),
         generation,
         filters: filters.clone(),
@@ -355,6 +366,7 @@ fn start_mills(
     dead_letters: &DeadLetters,
     metrics: &Metrics,
     filters: &BTreeMap<String, watch::Sender<Vec<TopicFilter>>>,
+    incidents: &Incidents,
     tap: Option<&SyncSender<EncodedEmission>>,
 ) -> Result<Arc<Mills>, StartError> {
     let count = std::thread::available_parallelism()
@@ -371,14 +383,15 @@ fn start_mills(
                     .map(|(name, sender)| (name.as_str().into(), sender.subscribe()));
                 Unmatched::new(receivers.collect())
             });
-            Mill::new(
-                engine.clone(),
-                seed.clone(),
+            Mill::new(MillParts {
+                engine: engine.clone(),
+                seed: seed.clone(),
                 outlet,
-                Accounts::new(metrics.rules.clone()),
-                metrics.mills.clone(),
+                accounts: Accounts::new(metrics.rules.clone()),
+                metrics: metrics.mills.clone(),
                 unmatched,
-            )
+                incidents: incidents.clone(),
+            })
         })
         .collect();
     Ok(Arc::new(Mills::start(mills).map_err(StartError::Thread)?))
@@ -420,6 +433,10 @@ async fn wait_for(task: JoinHandle<()>, deadline: Duration) {
 
 /// What each step of a stop may take, even when its time is over.
 const STEP_TIMEOUT_MIN: Duration = Duration::from_secs(1);
+/// Requests over HTTP that may wait for the catalogue; further ones wait at their connection.
+const REQUESTS_MAX: usize = 16;
+/// What mills may have told the catalogue before it listens; further incidents wait on the mill.
+const INCIDENTS_MAX: usize = 64;
 /// The name of the built-in listener among the sources.
 const LISTENER: &str = "listener";
 /// The most mill threads, whatever the number of cores.

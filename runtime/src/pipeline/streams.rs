@@ -64,6 +64,27 @@ impl StreamEntry {
         guests: &mut MillGuests,
         output: &mut Output,
     ) -> Duration {
+        self.process_with(given, None, guests, output)
+    }
+
+    /// Runs one rule alone over the messages.
+    pub(super) fn process_for(
+        &mut self,
+        rule: &str,
+        given: &SourceBatch<'_>,
+        guests: &mut MillGuests,
+        output: &mut Output,
+    ) {
+        let _decoding = self.process_with(given, Some(rule), guests, output);
+    }
+
+    fn process_with(
+        &mut self,
+        given: &SourceBatch<'_>,
+        only: Option<&str>,
+        guests: &mut MillGuests,
+        output: &mut Output,
+    ) -> Duration {
         self.select(given);
         if self.batch.selected.is_empty() {
             return Duration::ZERO;
@@ -83,8 +104,20 @@ impl StreamEntry {
             columns: &batch.decoded.columns,
             mistyped: &batch.mistyped,
         };
-        self.stream.process(&rows, guests, output);
+        match only {
+            None => self.stream.process(&rows, guests, output),
+            Some(rule) => self.stream.process_for(rule, &rows, guests, output),
+        }
         decoding
+    }
+
+    /// The positions, in what was handed in, of the messages that became the rows of the last batch.
+    pub(super) fn rows(&self) -> &[u32] {
+        if self.batch.selected.is_empty() {
+            &[]
+        } else {
+            &self.batch.decoded.good
+        }
     }
 
     /// The messages of the last batch that could not become rows; positions are those of what was handed in.

@@ -2,14 +2,15 @@
 //! queue before it. Not part of the flow.
 
 use super::account::Accounts;
-use super::command::{Command, RuleSpec, StreamKey};
-use super::mill::Mill;
+use super::command::{Command, PutLibrary, PutRule, RuleSpec, StreamKey, Watch};
+use super::identity::Identity;
+use super::mill::{Mill, MillParts};
 use super::outlet::Outlet;
 use super::unmatched::Unmatched;
-use crate::config::LimitsConfig;
+use crate::config::{LimitsConfig, ReloadConfig};
 use crate::emit::DeadLetters;
 use crate::message::Delivery;
-use crate::rule::{GuestEngine, LoadedLibrary, LoadedRule};
+use crate::rule::{ContentDigest, GuestEngine, LoadedLibrary, LoadedRule};
 use crate::telemetry::Telemetry;
 use crate::telemetry::mill::MillMetrics;
 use crate::telemetry::rule::RuleFamilies;
@@ -17,7 +18,7 @@ use crate::topic::TopicFilter;
 use rulemill_core::{HashSeed, Micros};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// A mill to be measured. Its rules listen to one source, take the defaults of their settings, and have no sinks:
 /// their emissions are encoded and dropped.
@@ -40,15 +41,17 @@ impl Workbench {
         let unmatched = Unmatched::new(HashMap::from([(source.into(), changes)]));
         let outlet = Outlet::new(dead_letters, None);
         let accounts = Accounts::new(families.clone());
+        let (incidents, _) = mpsc::channel(1);
         Workbench {
-            mill: Mill::new(
-                engine.clone(),
-                HashSeed::new(1),
+            mill: Mill::new(MillParts {
+                engine: engine.clone(),
+                seed: HashSeed::new(1),
                 outlet,
                 accounts,
                 metrics,
-                Some(unmatched),
-            ),
+                unmatched: Some(unmatched),
+                incidents,
+            }),
             families,
             filters,
             limits,
@@ -59,7 +62,12 @@ impl Workbench {
     /// Adds a library.
     pub fn put_library(&mut self, library: Arc<LoadedLibrary>) {
         let (reply, _) = oneshot::channel();
-        self.mill.obey(Command::PutLibrary(library, reply));
+        let put = PutLibrary {
+            loaded: library,
+            last_good: None,
+            watch: Watch::from(&ReloadConfig::default()),
+        };
+        self.mill.obey(Command::PutLibrary(put, reply));
     }
 
     /// Adds a rule, with the window in milliseconds in place of its own.
@@ -74,19 +82,25 @@ impl Workbench {
         self.filters.send_modify(|known| known.extend(filters.iter().cloned()));
         let settings = loaded.plan.settings.iter();
         let spec = RuleSpec {
+            identity: Identity {
+                wasm: ContentDigest::of(id.as_bytes()),
+                sidecar: None,
+            },
             stream: StreamKey { source: None, filters },
             settings: settings
                 .filter_map(|setting| Some((setting.name.clone(), setting.default.clone()?)))
                 .collect(),
             loaded,
             window_override_ms: window_ms,
+            reload: ReloadConfig::default(),
             limits: self.limits,
             sinks: Vec::new(),
             metrics: self.families.rule(&id),
             id,
         };
         let (reply, mut answer) = oneshot::channel();
-        self.mill.obey(Command::PutRule(Box::new(spec), reply));
+        let put = PutRule { spec, last_good: None };
+        self.mill.obey(Command::PutRule(Box::new(put), reply));
         let put = answer.try_recv().map_err(|error| error.to_string())?;
         put.map(drop).map_err(|refusal| refusal.to_string())
     }

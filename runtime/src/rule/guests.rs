@@ -53,6 +53,38 @@ impl MillGuests {
         }
     }
 
+    /// Guests of their own with the same libraries, `other` in place of the one of its name, for a trial beside these.
+    pub fn beside(&self, other: Option<&Arc<LoadedLibrary>>) -> MillGuests {
+        let mut guests = MillGuests::new(self.engine.clone());
+        let libraries = self.libraries.values().map(LibraryGuest::loaded);
+        for loaded in libraries.chain(other) {
+            guests.put_library(Arc::clone(loaded));
+        }
+        guests
+    }
+
+    /// The library of that name.
+    pub fn library(&self, name: &str) -> Option<&Arc<LoadedLibrary>> {
+        self.libraries.get(name).map(LibraryGuest::loaded)
+    }
+
+    /// What the calls of all functions of a library have cost so far.
+    pub fn library_stats(&self, name: &str) -> CallStats {
+        let sites = self.sites.iter().chain(&self.accumulators);
+        let mut total = CallStats::default();
+        sites
+            .filter(|site| site.library == name)
+            .for_each(|site| total.add(&site.stats));
+        total
+    }
+
+    /// What the calls of a version's kernels have cost so far.
+    pub fn stats_of(&self, kernels: KernelsId) -> CallStats {
+        self.kernels
+            .get(&kernels)
+            .map_or_else(CallStats::default, |kernels| kernels.stats)
+    }
+
     /// Whether `loaded` can stand behind every call site in use of the library that it would replace. The error names the
     /// function that would break.
     pub fn check_library(&self, loaded: &Arc<LoadedLibrary>) -> Result<(), String> {

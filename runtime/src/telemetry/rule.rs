@@ -65,6 +65,8 @@ pub struct RuleMetrics {
     pub reloads_ok: Counter,
     /// Versions that were refused.
     pub reloads_refused: Counter,
+    /// Versions that were worse than the one before, which came back.
+    pub reloads_rolled_back: Counter,
     last_exception: Arc<Mutex<Option<Exception>>>,
     name: Arc<str>,
     families: RuleFamilies,
@@ -146,6 +148,7 @@ impl RuleFamilies {
             windows_open: self.windows_open.get_or_create_owned(&labels),
             reloads_ok: reloads(OK),
             reloads_refused: reloads(REFUSED),
+            reloads_rolled_back: reloads(ROLLED_BACK),
             last_exception: Arc::default(),
             name: Arc::clone(name),
             families: self.clone(),
@@ -186,7 +189,7 @@ impl RuleFamilies {
         self.guest_seconds.remove(&labels);
         self.groups_open.remove(&labels);
         self.windows_open.remove(&labels);
-        for outcome in [OK, REFUSED] {
+        for outcome in [OK, REFUSED, ROLLED_BACK] {
             let rule = Arc::clone(name);
             self.reloads.remove(&OutcomeLabels { rule, outcome });
         }
@@ -294,6 +297,7 @@ impl RuleMetrics {
 
 const OK: &str = "ok";
 const REFUSED: &str = "refused";
+const ROLLED_BACK: &str = "rolled_back";
 
 #[cfg(test)]
 mod tests {

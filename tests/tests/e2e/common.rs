@@ -73,5 +73,11 @@ pub(crate) async fn window_boundary(publisher: &mut Publisher, rulemill: &Rulemi
     .await
 }
 
+/// Waits until the log has this text.
+pub(crate) async fn wait_for_log(rulemill: &Rulemill, text: &str) {
+    let what = format!("{text:?} in the log");
+    wait_for(&what, LIMIT, || rulemill.log().text().contains(text).then_some(())).await;
+}
+
 /// How long something may take that waits for a window of two seconds to close.
 pub(crate) const WINDOW_LIMIT: Duration = Duration::from_secs(30);

@@ -1,6 +1,6 @@
 //! Files of libraries are renamed, replaced and removed while rules use them.
 
-use crate::common::{LISTENER, config};
+use crate::common::{LISTENER, config, wait_for_log};
 use rulemill_tests::{LIMIT, Rulemill, Sandbox, get_json, guest, wait_for_async};
 use std::process::Command;
 
@@ -94,14 +94,6 @@ async fn wait_for_guests(rulemill: &Rulemill, wanted: &[&str]) {
         }
         guests.sort();
         (guests == wanted).then_some(())
-    })
-    .await;
-}
-
-async fn wait_for_log(rulemill: &Rulemill, text: &str) {
-    let what = format!("{text:?} in the log");
-    wait_for_async(&what, LIMIT, async || {
-        rulemill.log().text().contains(text).then_some(())
     })
     .await;
 }

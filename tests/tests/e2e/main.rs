@@ -12,6 +12,7 @@ mod libraries;
 mod listener;
 mod process;
 mod replacing;
+mod rollback;
 mod shipped_rules;
 mod sinks;
 mod validation;

@@ -90,13 +90,14 @@ fn csv_message(header: &csv::StringRecord, row: &csv::StringRecord) -> Message {
     (topic, Value::Object(object).to_string().into_bytes())
 }
 
-/// The line as it is, unless it is an object with just a topic and a payload.
+/// The line as it is, unless it is an object with a topic and a payload, and nothing else but what dead letters and kept
+/// batches say about a message.
 fn json_message(line: String) -> anyhow::Result<Message> {
     let value: Value = serde_json::from_str(&line).context("not JSON")?;
     let Value::Object(mut object) = value else {
         return Ok((None, line.into_bytes()));
     };
-    if object.len() != 2 || !object.contains_key("payload") {
+    if !object.contains_key("payload") || !object.keys().all(|key| MESSAGE_KEYS.contains(&key.as_str())) {
         return Ok((None, line.into_bytes()));
     }
     match (object.remove("topic"), object.remove("payload")) {
@@ -105,6 +106,11 @@ fn json_message(line: String) -> anyhow::Result<Message> {
         _ => Ok((None, line.into_bytes())),
     }
 }
+
+/// The keys of a kept message.
+const MESSAGE_KEYS: [&str; 9] = [
+    "topic", "payload", "source", "qos", "arrival", "time", "kind", "reason", "rule",
+];
 
 #[cfg(test)]
 mod tests {
@@ -144,14 +150,16 @@ mod tests {
     fn json_lines_are_payloads_or_name_their_topic() {
         check(
             "a.jsonl",
-            "{\"b\":  1, \"a\": 2}\n\n[1]\n{\"topic\":\"x\",\"payload\":{\"t\":1}}\n{\"topic\":\"y\",\"payload\":\"raw\"}\n\
+            "{\"b\":  1, \"a\": 2}\n\n[1]\n\
+             {\"source\":\"s\",\"topic\":\"w\",\"qos\":1,\"arrival\":5,\"payload\":\"{}\"}\n{\"topic\":\"x\",\"payload\":{\"t\":1}}\n{\"topic\":\"y\",\"payload\":\"raw\"}\n\
              {\"topic\":\"z\",\"payload\":1,\"more\":2}\n",
             &[
                 ("d/1", "{\"b\":  1, \"a\": 2}"),
                 ("d/2", "[1]"),
+                ("w", "{}"),
                 ("x", r#"{"t":1}"#),
                 ("y", "raw"),
-                ("d/1", "{\"topic\":\"z\",\"payload\":1,\"more\":2}"),
+                ("d/2", "{\"topic\":\"z\",\"payload\":1,\"more\":2}"),
             ],
         );
     }

@@ -1,10 +1,11 @@
-//! `[limits]` of the configuration and of one rule, and the rest of the file beside a rule.
+//! `[limits]` of the configuration and of one guest, and the rest of the file beside a guest.
 
 use super::{Checker, Section};
 use crate::config::node::{Node, Origin};
 use crate::config::problems::{Problems, Spot};
 use crate::config::raw::{RawLimits, RawRuleLimits, RawSidecar};
 use crate::config::read::Given;
+use crate::config::reload::GuestDefaults;
 use crate::config::section::{names, refuse_unknown};
 use crate::config::sidecar::Sidecar;
 use crate::config::types::LimitsConfig;
@@ -12,7 +13,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Checks the text of the file beside a rule.
-pub(in crate::config) fn check_sidecar(text: &str, file: &str, defaults: &LimitsConfig) -> Result<Sidecar, Problems> {
+pub(in crate::config) fn check_sidecar(text: &str, file: &str, defaults: &GuestDefaults) -> Result<Sidecar, Problems> {
     let mut checker = Checker::of(file);
     let table = Node::parse(text, &mut checker.problems);
     if !checker.problems.is_empty() {
@@ -22,13 +23,21 @@ pub(in crate::config) fn check_sidecar(text: &str, file: &str, defaults: &Limits
     let known: Vec<&str> = names(RawSidecar::KEYS).chain(["limits"]).collect();
     refuse_unknown(&table, "", &known, &mut checker.problems);
     let section = checker.section_at(&table, &Spot::new("", &Origin::Default), "limits");
-    let limits = section.map_or(*defaults, |section| checker.rule_limits(&section, defaults));
+    let limits = section.map_or(defaults.limits, |section| {
+        checker.rule_limits(&section, &defaults.limits)
+    });
+    let reload = checker.sidecar_reload(
+        (raw.on_change, raw.on_remove),
+        (raw.probation, raw.probation_batches),
+        &defaults.reload,
+    );
     let sidecar = Sidecar {
         topics: raw.topics.map(|given| checker.topics(given)),
         source: raw.source.map(|given| given.value),
         sinks: raw.sinks.map(|given| given.value),
         window: raw.window.map(|given| checker.window(&given)),
         settings: raw.settings.map(|given| given.value).unwrap_or_default(),
+        reload,
         limits,
     };
     checker.problems.or(Some(sidecar))

@@ -4,6 +4,7 @@
 mod aws;
 mod connection;
 mod limits;
+mod reload;
 mod sections;
 mod sink;
 mod source;
@@ -59,7 +60,7 @@ struct Section<'t> {
 }
 
 /// The names at the top of the file.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "rules",
     "data",
     "source",
@@ -67,6 +68,7 @@ const SECTIONS: [&str; 8] = [
     "sink",
     "dead_letter",
     "http",
+    "reload",
     "limits",
 ];
 
@@ -96,6 +98,7 @@ impl Checker {
             .section(table, "dead_letter")
             .and_then(|section| self.dead_letter(&section));
         let http = self.section(table, "http").map(|section| self.http(&section));
+        let reload = self.section(table, "reload").and_then(|section| self.reload(&section));
         let limits = self.section(table, "limits").and_then(|section| self.limits(&section));
 
         self.check_together(table, &sources, &sinks, dead_letter.as_ref());
@@ -113,6 +116,7 @@ impl Checker {
                 .collect::<Option<_>>()?,
             dead_letter: dead_letter?,
             http: transpose(http)?,
+            reload: reload?,
             limits: limits?,
             stop_timeout: top.stop_timeout?.value,
             digests: std::mem::take(&mut self.digests),

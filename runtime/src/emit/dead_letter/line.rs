@@ -34,16 +34,32 @@ impl MessageLine<'_> {
         if let Some(rule) = self.rule {
             text(&mut out, "rule", rule);
         }
-        text(&mut out, "source", self.source);
-        text(&mut out, "topic", &self.message.topic);
-        int(&mut out, "qos", i64::from(self.message.qos));
-        int(&mut out, "arrival", millis(self.message.arrival));
-        write_payload(&mut out, kept, kept.len() < payload.len());
-        if kept.len() < payload.len() {
-            out.extend_from_slice(b",\"truncated\":true");
-        }
+        write_message(&mut out, self.source, self.message, kept);
         out.extend_from_slice(b"}\n");
         out
+    }
+}
+
+/// A message with its whole payload as a line, to be published again: `source`, `topic`, `qos`, `arrival` (milliseconds)
+/// and `payload`, or `payload_base64` when it is no text.
+pub(crate) fn message_line(source: &str, message: &Message) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.payload.len() + 128);
+    write_message(&mut out, source, message, &message.payload);
+    // In place of the comma before the first key.
+    out[0] = b'{';
+    out.extend_from_slice(b"}\n");
+    out
+}
+
+fn write_message(out: &mut Vec<u8>, source: &str, message: &Message, kept: &[u8]) {
+    let cut = kept.len() < message.payload.len();
+    text(out, "source", source);
+    text(out, "topic", &message.topic);
+    int(out, "qos", i64::from(message.qos));
+    int(out, "arrival", millis(message.arrival));
+    write_payload(out, kept, cut);
+    if cut {
+        out.extend_from_slice(b",\"truncated\":true");
     }
 }
 

@@ -14,6 +14,8 @@
 mod line;
 mod writer;
 
+pub(crate) use self::line::message_line;
+
 use self::line::{MessageLine, RowLine};
 use self::writer::Job;
 use super::EncodedRow;

@@ -1,7 +1,8 @@
 //! One guest in the rules directory: what runs, what waits, and what was refused.
 
 use super::super::command::StreamKey;
-use super::scan::Identity;
+use super::super::identity::Identity;
+use super::store::Files;
 use crate::config::Sidecar;
 use crate::rule::{Loaded, LoadedRule};
 use rulemill_core::Micros;
@@ -17,6 +18,8 @@ pub(super) struct Entry {
     pub(super) waiting: Option<(Candidate, String)>,
     /// The newest version, when it was refused.
     pub(super) refused: Option<Refused>,
+    /// The last good version, while the one that runs is on probation.
+    pub(super) last_good: Option<Candidate>,
     /// Whether the file is gone, and the library runs on because rules use it.
     pub(super) removed: bool,
 }
@@ -27,6 +30,8 @@ pub(super) struct Candidate {
     pub(super) loaded: Loaded,
     pub(super) sidecar: Sidecar,
     pub(super) identity: Identity,
+    /// What it was loaded from, until it is kept in the store.
+    pub(super) files: Option<Arc<Files>>,
 }
 
 /// A version that runs.
@@ -54,6 +59,7 @@ impl Entry {
             running: None,
             waiting: None,
             refused: None,
+            last_good: None,
             removed: false,
         }
     }
@@ -64,6 +70,12 @@ impl Entry {
         let waiting = self.waiting.as_ref().map(|(candidate, _)| candidate);
         let refused = self.refused.as_ref().and_then(|refused| refused.candidate.as_ref());
         running.into_iter().chain(waiting).chain(refused)
+    }
+
+    /// Whether the version that runs is this one.
+    pub(super) fn runs(&self, identity: Identity) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.candidate.identity == identity)
     }
 
     /// The name of the library that runs from this file.

@@ -1,18 +1,22 @@
 //! Libraries in the catalogue: which file each comes from, who uses it, and when it may go.
 
-use super::super::command::Command;
+use super::super::command::{Command, PutLibrary, Watch};
 use super::super::mills::MillGone;
-use super::Catalogue;
 use super::entry::Candidate;
-use crate::rule::Loaded;
+use super::{Catalogue, Watching};
 use std::sync::Arc;
 
 impl Catalogue {
     /// Puts a guest's library on all mills, or says why not.
-    pub(super) async fn apply_library(&mut self, name: &str, loaded: &Loaded) -> Result<Result<(), String>, MillGone> {
+    pub(super) async fn apply_library(
+        &mut self,
+        name: &str,
+        candidate: &Candidate,
+        last_good: Option<&Candidate>,
+    ) -> Result<Result<(), String>, MillGone> {
         let mills = Arc::clone(&self.parts.mills);
         let before = self.library_of(name);
-        let Some(library) = &loaded.library else {
+        let Some(library) = &candidate.loaded.library else {
             if let Some(before) = before {
                 return self.give_up_library(&before, name).await;
             }
@@ -45,9 +49,12 @@ impl Catalogue {
             }
         }
         for mill in 0..mills.len() {
-            mills
-                .ask(mill, |reply| Command::PutLibrary(Arc::clone(library), reply))
-                .await?;
+            let put = PutLibrary {
+                loaded: Arc::clone(library),
+                last_good: last_good.and_then(|good| good.loaded.library.clone()),
+                watch: Watch::from(&candidate.sidecar.reload),
+            };
+            mills.ask(mill, |reply| Command::PutLibrary(put, reply)).await?;
         }
         Ok(Ok(()))
     }
@@ -102,7 +109,7 @@ impl Catalogue {
             }
             candidates.sort_by_key(|(_, candidate)| candidate.loaded.library.is_none());
             for (name, candidate) in candidates {
-                self.apply(&name, candidate).await?;
+                self.apply(&name, candidate, Watching::AsConfigured).await?;
             }
             something_went = self.remove_unused().await?;
             // Each further round has one entry fewer.

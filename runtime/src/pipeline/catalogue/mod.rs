@@ -5,16 +5,21 @@
 
 mod entry;
 mod libraries;
+mod probation;
 mod publish;
+mod request;
 mod resolve;
 mod scan;
+mod store;
 mod watch;
 
-use super::command::{Command, Refusal, RuleSpec, StreamKey};
+use super::command::{Command, PutRule, Refusal, RuleSpec, StreamKey};
+use super::identity::Identity;
+use super::mill::Incident;
 use super::mills::{MillGone, Mills};
 use crate::clock;
-use crate::config::{LimitsConfig, RulesConfig, Sidecar};
-use crate::http::Snapshot;
+use crate::config::{GuestDefaults, OnRemove, RulesConfig, Sidecar};
+use crate::http::{GuestRequest, Snapshot};
 use crate::rule::GuestEngine;
 use crate::sink::Sinks;
 use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
@@ -22,11 +27,13 @@ use crate::topic::TopicFilter;
 use entry::{Candidate, Entry, Refused, Running};
 use resolve::Names;
 use rulemill_core::{Removal, Swap};
-use scan::{Found, Identity, Scan, Scanner};
+use scan::{Found, Scan, Scanner};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{RwLock, watch as channel};
+use store::{Files, Store};
+use tokio::sync::{RwLock, mpsc, watch as channel};
 use watch::Watch;
 
 /// What the catalogue works with.
@@ -36,6 +43,10 @@ pub(super) struct CatalogueParts {
     pub(super) sinks: Arc<RwLock<Sinks>>,
     pub(super) families: RuleFamilies,
     pub(super) deployment: Deployment,
+    /// What mills say about versions on probation.
+    pub(super) incidents: mpsc::Receiver<Incident>,
+    /// What is asked over HTTP.
+    pub(super) requested: mpsc::Receiver<GuestRequest>,
     pub(super) snapshot: channel::Sender<Arc<Snapshot>>,
     /// The generation of the deployment that rules run by.
     pub(super) applied: channel::Sender<u64>,
@@ -46,8 +57,8 @@ pub(super) struct CatalogueParts {
 pub(super) struct Deployment {
     /// The `[rules]` section.
     pub(super) rules: RulesConfig,
-    /// The bounds of guests that set none of their own.
-    pub(super) limits: LimitsConfig,
+    /// What holds for guests whose sidecar does not say otherwise.
+    pub(super) defaults: GuestDefaults,
     /// The names of the sinks that a rule may name.
     pub(super) sinks: BTreeSet<String>,
     /// Ascends with each reload; told to [`CatalogueParts::applied`] when it has been carried out.
@@ -56,9 +67,19 @@ pub(super) struct Deployment {
     pub(super) filters: BTreeMap<String, channel::Sender<Vec<TopicFilter>>>,
 }
 
+/// Whether a version that is put in place is to be watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watching {
+    /// As its sidecar and the configuration say, if there is a version to go back to.
+    AsConfigured,
+    /// It is the one to go back to.
+    Not,
+}
+
 /// The guests of the rules directory.
 pub(super) struct Catalogue {
     parts: CatalogueParts,
+    store: Store,
     scanner: Scanner,
     entries: BTreeMap<String, Entry>,
     metrics: BTreeMap<String, RuleMetrics>,
@@ -67,13 +88,14 @@ pub(super) struct Catalogue {
 
 impl Catalogue {
     /// A catalogue that has not looked yet.
-    pub(super) fn new(parts: CatalogueParts) -> Self {
+    pub(super) fn new(parts: CatalogueParts, data_dir: &Path) -> Self {
         let scanner = Scanner::new(
             parts.deployment.rules.dir.clone(),
-            parts.deployment.limits.file_bytes_max,
+            parts.deployment.defaults.limits.file_bytes_max,
         );
         Catalogue {
             parts,
+            store: Store::new(data_dir),
             scanner,
             entries: BTreeMap::new(),
             metrics: BTreeMap::new(),
@@ -101,6 +123,8 @@ impl Catalogue {
                     let deployment = deployment.borrow_and_update().clone();
                     self.reconfigure(deployment).await?;
                 }
+                Some(incident) = self.parts.incidents.recv() => self.handle(incident).await?,
+                Some(request) = self.parts.requested.recv() => self.answer(request).await?,
                 () = super::stop_requested(&mut stop) => return Ok(()),
             }
         }
@@ -134,6 +158,9 @@ impl Catalogue {
         }
         let mut candidates = Vec::new();
         for found in scan.changed {
+            if self.refuse_quarantined(&found).await? {
+                continue;
+            }
             let name = found.name.clone();
             let identity = found.identity;
             match self.load(found).await {
@@ -152,7 +179,7 @@ impl Catalogue {
             .iter()
             .any(|(_, candidate)| candidate.loaded.library.is_some());
         for (name, candidate) in candidates {
-            self.apply(&name, candidate).await?;
+            self.apply(&name, candidate, Watching::AsConfigured).await?;
         }
         for name in &scan.gone {
             self.remove(name).await?;
@@ -165,7 +192,7 @@ impl Catalogue {
     /// Looks at the directory on a thread that may block, as file systems may be slow.
     async fn scan(&mut self, touched: &BTreeSet<String>) -> std::io::Result<Scan> {
         let rules_dir = self.parts.deployment.rules.dir.clone();
-        let fresh = Scanner::new(rules_dir, self.parts.deployment.limits.file_bytes_max);
+        let fresh = Scanner::new(rules_dir, self.parts.deployment.defaults.limits.file_bytes_max);
         let mut scanner = std::mem::replace(&mut self.scanner, fresh);
         let touched = touched.clone();
         let scanned = tokio::task::spawn_blocking(move || {
@@ -180,32 +207,48 @@ impl Catalogue {
     /// Compiles and describes a guest, on a thread that may block.
     async fn load(&self, found: Found) -> Result<Candidate, String> {
         let sidecar = match &found.sidecar {
-            None => Sidecar::absent(&self.parts.deployment.limits),
-            Some(text) => Sidecar::parse(text, &format!("{}.toml", found.name), &self.parts.deployment.limits)
+            None => Sidecar::absent(&self.parts.deployment.defaults),
+            Some(text) => Sidecar::parse(text, &format!("{}.toml", found.name), &self.parts.deployment.defaults)
                 .map_err(|problems| problems.to_string().replace('\n', "; "))?,
         };
         let engine = self.parts.engine.clone();
         let limits = sidecar.limits;
         let identity = found.identity;
-        let loaded = tokio::task::spawn_blocking(move || crate::rule::load(&engine, &found.wasm, &limits))
-            .await
-            .map_err(|error| format!("loading it failed: {error}"))?
-            .map_err(|error| error.to_string())?;
+        let wasm = found.wasm;
+        let loading = tokio::task::spawn_blocking(move || {
+            let loaded = crate::rule::load(&engine, &wasm, &limits);
+            (loaded, wasm)
+        });
+        let (loaded, wasm) = loading.await.map_err(|error| format!("loading it failed: {error}"))?;
+        let files = Files {
+            wasm,
+            sidecar: found.sidecar,
+        };
         Ok(Candidate {
-            loaded,
+            loaded: loaded.map_err(|error| error.to_string())?,
             sidecar,
             identity,
+            files: Some(Arc::new(files)),
         })
     }
 
     /// Puts a loaded version in place of the running one, or says why not.
-    async fn apply(&mut self, name: &str, candidate: Candidate) -> Result<(), MillGone> {
-        if let Err(reason) = self.apply_library(name, &candidate.loaded).await? {
+    async fn apply(&mut self, name: &str, mut candidate: Candidate, watching: Watching) -> Result<(), MillGone> {
+        let last_good = match watching {
+            Watching::AsConfigured if !candidate.sidecar.reload.probation.is_zero() => {
+                self.last_good(name, candidate.identity).await
+            }
+            Watching::AsConfigured | Watching::Not => None,
+        };
+        if let Err(reason) = self.apply_library(name, &candidate, last_good.as_ref()).await? {
             self.refuse(name, Some(candidate.identity), reason, Some(candidate));
             return Ok(());
         }
-        match self.apply_rule(name, &candidate).await? {
-            Ok(stream) => self.accept(name, candidate, stream),
+        match self.apply_rule(name, &candidate, last_good.as_ref()).await? {
+            Ok(stream) => {
+                self.keep_version(name, &mut candidate, last_good).await;
+                self.accept(name, candidate, stream);
+            }
             Err(Refusal::Waiting(reason)) => {
                 let entry = self.entry(name);
                 if entry.waiting.as_ref().is_none_or(|(_, known)| *known != reason) {
@@ -223,6 +266,7 @@ impl Catalogue {
         &mut self,
         name: &str,
         candidate: &Candidate,
+        last_good: Option<&Candidate>,
     ) -> Result<Result<Option<(StreamKey, usize)>, Refusal>, MillGone> {
         let Some(loaded) = &candidate.loaded.rule else {
             self.remove_rule(name).await?;
@@ -234,9 +278,14 @@ impl Catalogue {
         };
         let stream = spec.stream.clone();
         let mill = self.parts.mills.of_stream(&stream);
+        let last_good = match last_good {
+            Some(good) => self.specify_good(name, good, mill).await,
+            None => None,
+        };
         let mills = &self.parts.mills;
         mills.wake(mill);
-        let put = mills.ask(mill, |reply| Command::PutRule(Box::new(spec), reply)).await?;
+        let put = PutRule { spec, last_good };
+        let put = mills.ask(mill, |reply| Command::PutRule(Box::new(put), reply)).await?;
         let swap = match put {
             Ok(swap) => swap,
             Err(refusal) => return Ok(Err(refusal)),
@@ -274,9 +323,11 @@ impl Catalogue {
         let sink_list = resolve::sinks(plan, sidecar, &names)?;
         let spec = RuleSpec {
             id: name.into(),
+            identity: candidate.identity,
             stream: resolve::stream(plan, sidecar, &names)?,
             settings: resolve::settings(plan, sidecar)?,
             window_override_ms: sidecar.window.map(whole_millis),
+            reload: sidecar.reload,
             limits: sidecar.limits,
             sinks: sink_list.iter().filter_map(|name| sinks.handle(name)).collect(),
             metrics,
@@ -347,6 +398,7 @@ impl Catalogue {
             return Ok(());
         }
         self.forget(name);
+        self.forget_versions(name).await;
         tracing::info!(guest = name, "removed");
         Ok(())
     }
@@ -358,12 +410,22 @@ impl Catalogue {
             .and_then(|entry| entry.running.as_mut()?.stream.take());
         if let Some((_, mill)) = stream {
             let id: Arc<str> = name.into();
+            let how = self.removal_of(name);
             self.parts
                 .mills
-                .ask(mill, |reply| Command::RemoveRule(id, Removal::Drain, reply))
+                .ask(mill, |reply| Command::RemoveRule(id, how, reply))
                 .await?;
         }
         Ok(())
+    }
+
+    /// What becomes of the open windows when the rule's file goes.
+    fn removal_of(&self, name: &str) -> Removal {
+        let running = self.entries.get(name).and_then(|entry| entry.running.as_ref());
+        match running.map(|running| running.candidate.sidecar.reload.on_remove) {
+            Some(OnRemove::Discard) => Removal::Discard,
+            Some(OnRemove::Drain) | None => Removal::Drain,
+        }
     }
 
     /// The configuration was read again: every rule is resolved anew, those that were refused included.
@@ -373,9 +435,10 @@ impl Catalogue {
             tracing::warn!("rules.dir and rules.poll_interval take effect at the next start only");
             deployment.rules.dir.clone_from(&before.dir);
         }
-        if deployment.limits != self.parts.deployment.limits {
+        if deployment.defaults.limits != self.parts.deployment.defaults.limits {
             tracing::info!("[limits] have changed; they hold for versions that are loaded from now on");
-            self.scanner.set_file_bytes_max(deployment.limits.file_bytes_max);
+            self.scanner
+                .set_file_bytes_max(deployment.defaults.limits.file_bytes_max);
         }
         self.parts.deployment = deployment;
         let candidates: Vec<(String, Candidate)> = self
@@ -384,7 +447,7 @@ impl Catalogue {
             .flat_map(|(name, entry)| entry.versions().map(|version| (name.clone(), version.clone())))
             .collect();
         for (name, candidate) in candidates {
-            self.apply(&name, candidate).await?;
+            self.apply(&name, candidate, Watching::AsConfigured).await?;
         }
         self.publish();
         self.parts.applied.send_replace(self.parts.deployment.generation);

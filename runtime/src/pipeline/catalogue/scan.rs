@@ -3,6 +3,7 @@
 //! A file is read again when its metadata changed, when an event named it, or when it is so young that a further write
 //! might not show in its metadata.
 
+use super::super::identity::Identity;
 use crate::clock;
 use crate::rule::ContentDigest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,15 +22,6 @@ pub(super) struct Found {
     pub(super) sidecar: Option<String>,
     /// The identity of both.
     pub(super) identity: Identity,
-}
-
-/// The identity of a guest's files, by content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    /// Of the `.wasm` file.
-    pub(super) wasm: ContentDigest,
-    /// Of the `.toml` file.
-    pub(super) sidecar: Option<ContentDigest>,
 }
 
 /// What a look at the directory found.
@@ -83,6 +75,11 @@ impl Scanner {
     /// Sets the bound that files read from now on are held to.
     pub(super) fn set_file_bytes_max(&mut self, file_bytes_max: u64) {
         self.file_bytes_max = file_bytes_max;
+    }
+
+    /// Forgets what was seen of a guest, so that it counts as changed.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.seen.remove(name);
     }
 
     /// Looks at the directory. Guests named in `touched` are read whatever their metadata says. The error is that of a
@@ -145,26 +142,34 @@ impl Scanner {
             Some(_) => unless_absent(read_text(&sidecar_path))?,
             None => None,
         };
-        let identity = Identity {
-            wasm: ContentDigest::of(&wasm),
-            sidecar: sidecar.as_ref().map(|text| ContentDigest::of(text.as_bytes())),
-        };
-        let changed = known.and_then(|seen| seen.identity) != Some(identity);
+        let found = Found::new(name.to_owned(), wasm, sidecar);
+        let changed = known.and_then(|seen| seen.identity) != Some(found.identity);
         self.seen.insert(
             name.to_owned(),
             Seen {
                 wasm: wasm_stamp,
                 sidecar: sidecar_stamp,
-                identity: Some(identity),
+                identity: Some(found.identity),
                 read_at,
             },
         );
-        Ok(changed.then(|| Found {
-            name: name.to_owned(),
+        Ok(changed.then_some(found))
+    }
+}
+
+impl Found {
+    /// The files of a guest, wherever they come from.
+    pub(super) fn new(name: String, wasm: Vec<u8>, sidecar: Option<String>) -> Self {
+        let identity = Identity {
+            wasm: ContentDigest::of(&wasm),
+            sidecar: sidecar.as_ref().map(|text| ContentDigest::of(text.as_bytes())),
+        };
+        Found {
+            name,
             wasm,
             sidecar,
             identity,
-        }))
+        }
     }
 }
 

@@ -1,0 +1,53 @@
+//! `[reload]`: what happens when guests are replaced or removed, also settable beside one guest.
+
+use super::types::LimitsConfig;
+use std::time::Duration;
+
+/// `[reload]`, and the same keys in the file beside a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReloadConfig {
+    /// When a rule's version of another layout begins.
+    pub on_change: OnChange,
+    /// What becomes of the open windows of a rule whose file is removed.
+    pub on_remove: OnRemove,
+    /// How long a new version is watched; zero: not at all.
+    pub probation: Duration,
+    /// How many batches of messages it must have seen before the watch ends.
+    pub probation_batches: u64,
+}
+
+/// When a version of another layout begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnChange {
+    /// With the next window; the version before it finishes those that are open.
+    #[default]
+    Boundary,
+    /// At once; the windows that are open are closed as they are.
+    Now,
+}
+
+/// What becomes of the open windows of a rule whose file is removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnRemove {
+    /// They go on to their end and are emitted.
+    #[default]
+    Drain,
+    /// They are thrown away.
+    Discard,
+}
+
+/// What holds for a guest whose sidecar does not say otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GuestDefaults {
+    /// `[limits]`
+    pub limits: LimitsConfig,
+    /// `[reload]`
+    pub reload: ReloadConfig,
+}
+
+/// That of `default.toml`.
+impl Default for ReloadConfig {
+    fn default() -> Self {
+        super::nothing_configured().reload
+    }
+}
