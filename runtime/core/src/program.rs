@@ -5,21 +5,23 @@ use rulemill_plan::{Fallback, LatePolicy, Type};
 use std::sync::Arc;
 
 /// A column that a stream provides to all its rules.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The topic.
     Topic,
     /// A decoded field.
     Field(Field),
     /// A call on other sources, made once for all rules.
-    Call(Arc<SharedCall>),
+    Call(SharedCall),
 }
 
 /// A call whose inputs all come from the stream.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SharedCall {
     pub(crate) site: SiteId,
-    pub(crate) inputs: Vec<Source>,
+    /// Positions of earlier sources of the same program. Not the sources themselves: a plan may use each call twice in
+    /// the next one, and written out that is a tree too large to look at.
+    pub(crate) inputs: Vec<usize>,
     pub(crate) returns: Type,
     /// Immutable, and of nothing but the topic: the result is remembered for each topic.
     pub(crate) by_topic: bool,
@@ -32,13 +34,6 @@ impl Source {
             Source::Topic => true,
             Source::Field(_) => false,
             Source::Call(call) => call.by_topic,
-        }
-    }
-
-    fn collect_sites(&self, sites: &mut Vec<SiteId>) {
-        if let Source::Call(call) = self {
-            sites.push(call.site);
-            call.inputs.iter().for_each(|input| input.collect_sites(sites));
         }
     }
 }
@@ -226,7 +221,7 @@ pub(crate) enum AggregateLayout {
 pub(crate) struct Program {
     pub(crate) id: Arc<str>,
     pub(crate) kernels: Option<KernelsId>,
-    /// The columns it takes from the stream.
+    /// The columns it takes from the stream, each once, inputs before the calls on them.
     pub(crate) sources: Vec<Source>,
     pub(crate) requirements: Vec<Requirement>,
     pub(crate) before: Vec<Action>,
@@ -253,7 +248,12 @@ impl Program {
     /// The call sites that it has, some more than once.
     pub(crate) fn sites(&self) -> Vec<SiteId> {
         let mut sites = Vec::new();
-        self.sources.iter().for_each(|source| source.collect_sites(&mut sites));
+        for source in &self.sources {
+            match source {
+                Source::Call(call) => sites.push(call.site),
+                Source::Topic | Source::Field(_) => {}
+            }
+        }
         for action in self.before.iter().chain(&self.after) {
             match action {
                 Action::Call { site, .. } => sites.push(*site),

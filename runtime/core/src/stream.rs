@@ -135,7 +135,7 @@ impl Stream {
         out: &mut Output,
     ) -> Result<Swap, CompileError> {
         let program = compile(version, &self.seed, guests)?;
-        let links = program.sources.iter().map(|source| self.shared.link(source)).collect();
+        let links = self.shared.link(&program.sources);
         let position = self.position(&version.id).unwrap_or_else(|position| {
             self.rules.insert(position, Rule::new(Arc::clone(&version.id)));
             position

@@ -3,9 +3,9 @@
 use super::{Inputs, Link, NONE, View, view};
 use crate::isolate::{self, Blame, FailedRow, row_number};
 use crate::program::SharedCall;
-use crate::{Column, Guests, Micros, Rows};
+use crate::{Column, Guests, Micros, Rows, SiteId};
+use rulemill_plan::Type;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The call failed for this topic; see [`Memo::faults`].
 const FAULT: u32 = u32::MAX - 1;
@@ -17,7 +17,8 @@ const TOPICS_PER_CALL_MAX: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct CallState {
-    pub(super) call: Arc<SharedCall>,
+    pub(super) site: SiteId,
+    returns: Type,
     pub(super) inputs: Vec<Link>,
     pub(super) uses: usize,
     /// By memo row, or by row of the batch.
@@ -53,23 +54,32 @@ pub(super) fn memo_row(row_of_slot: &[u32], slot: u32, known: u32) -> u32 {
 }
 
 impl CallState {
-    pub(super) fn new(call: Arc<SharedCall>, inputs: Vec<Link>) -> Self {
+    pub(super) fn new(call: &SharedCall, inputs: Vec<Link>) -> Self {
         let mut state = CallState {
+            site: call.site,
+            returns: call.returns,
             inputs,
             uses: 1,
             column: Column::empty(call.returns),
             memo: call.by_topic.then(Memo::default),
             errors: Vec::new(),
-            call,
         };
         state.forget();
         state
     }
 
+    /// Whether it is the call on these inputs. What an input is stands in its link, so nothing below it is looked at.
+    pub(super) fn is(&self, call: &SharedCall, inputs: &[Link]) -> bool {
+        self.site == call.site
+            && self.inputs == inputs
+            && self.returns == call.returns
+            && self.memo.is_some() == call.by_topic
+    }
+
     pub(super) fn forget(&mut self) {
         if let Some(memo) = &mut self.memo {
             *memo = Memo::default();
-            self.column = Column::nulls(self.call.returns, 1);
+            self.column = Column::nulls(self.returns, 1);
         }
     }
 
@@ -103,7 +113,7 @@ impl CallState {
             rows,
             columns: &columns,
         };
-        let mut computed = isolate::evaluate(guests, self.call.site, self.call.returns, rows, trapped_max);
+        let mut computed = isolate::evaluate(guests, self.site, self.returns, rows, trapped_max);
         self.errors = computed.errors;
         self.column = computed.columns.swap_remove(0);
     }
@@ -127,7 +137,7 @@ impl CallState {
                     rows: chunk.len(),
                     columns: &columns,
                 };
-                let computed = isolate::evaluate(guests, self.call.site, self.call.returns, rows, trapped_max);
+                let computed = isolate::evaluate(guests, self.site, self.returns, rows, trapped_max);
                 memo.learn(&mut self.column, chunk, computed, clock);
             }
         }
