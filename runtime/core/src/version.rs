@@ -211,7 +211,10 @@ impl Version {
             self.close_until(clock, env.shared, sinks);
             let (window_start, window_end) = window_of(clock, size);
             let rest = &self.frame.rows()[start..];
-            let len = rest.partition_point(|&row| ready.clocks[row as usize] < window_end);
+            // One at least: the last window that there is ends with the last time, which has no time after it.
+            let len = rest
+                .partition_point(|&row| ready.clocks[row as usize] < window_end)
+                .max(1);
             let part = Part::Range {
                 start,
                 end: start + len,
@@ -384,10 +387,13 @@ impl Version {
     }
 }
 
-/// The window that a time is in.
+/// The window that a time is in. The first and the last one that there is are shorter.
 pub(crate) fn window_of(time: i64, size: i64) -> (i64, i64) {
-    let start = time.div_euclid(size).saturating_mul(size);
-    (start, start.saturating_add(size))
+    let number = time.div_euclid(size);
+    (
+        number.saturating_mul(size),
+        number.saturating_add(1).saturating_mul(size),
+    )
 }
 
 /// The event time of a row, unless it cannot be used.

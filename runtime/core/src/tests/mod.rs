@@ -5,6 +5,7 @@ mod driver;
 
 mod aggregates;
 mod compiling;
+mod extremes;
 mod faults;
 mod layout;
 mod model;
