@@ -240,11 +240,19 @@ pub(crate) struct Program {
     /// The names of a closed group's columns: keys, window start and end, aggregates.
     pub(crate) group_names: Arc<[Arc<str>]>,
     pub(crate) layout: Layout,
+    /// The most groups in one window: the bound, less for groups that take much memory.
+    pub(crate) groups_max: usize,
     pub(crate) bounds: Bounds,
     pub(crate) hash_seed: HashSeed,
 }
 
 impl Program {
+    /// Whether a window with so many groups, whose keys have so many bytes of texts, may begin another one.
+    #[inline]
+    pub(crate) fn admits(&self, groups: usize, bytes: usize) -> bool {
+        groups < self.groups_max && bytes < self.bounds.window_bytes_max
+    }
+
     /// The call sites that it has, some more than once.
     pub(crate) fn sites(&self) -> Vec<SiteId> {
         let mut sites = Vec::new();

@@ -7,6 +7,7 @@ mod aggregates;
 mod compiling;
 mod extremes;
 mod faults;
+mod hostile;
 mod layout;
 mod model;
 mod reload;
