@@ -150,14 +150,23 @@ pub(crate) enum TimeLayout {
 /// What columns are computed from. Two lineages are equal when the columns mean the same.
 ///
 /// What a column's values are when they are missing or mistyped is not part of it, nor is the code behind a call or a
-/// kernel: to replace code within the same layout means that it goes on with the state. The settings that a kernel reads
-/// belong to its code; those that are arguments of a call are part of the call's site.
+/// kernel: to replace code within the same layout means that it goes on with the state. Settings are part of it, for who
+/// changes a threshold or a factor wants other results, and a window of both would be right for neither: those that are
+/// arguments of a call are in the call's site, and a kernel may read all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lineage {
     /// Inputs before what is computed from them, each once.
     pub(crate) nodes: Vec<Node>,
     /// Positions in the nodes.
     pub(crate) columns: Vec<usize>,
+    /// The values of all settings, as text, if there is a kernel among the nodes.
+    pub(crate) settings: Option<Arc<str>>,
+}
+
+impl Lineage {
+    pub(crate) fn has_kernel(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node, Node::Kernel { .. }))
+    }
 }
 
 /// One origin of a column; inputs are positions of other nodes.

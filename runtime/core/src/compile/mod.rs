@@ -11,7 +11,7 @@ mod size;
 mod steps;
 
 use crate::program::{
-    AggregateLayout, EventTiming, Layout, Node, Program, Requirement, Slot, Source, TimeLayout, Timing,
+    AggregateLayout, EventTiming, Layout, Lineage, Node, Program, Requirement, Slot, Source, TimeLayout, Timing,
 };
 use crate::{Bounds, Field, Guests, HashSeed, KernelsId};
 use file::File;
@@ -172,9 +172,9 @@ impl Compiler<'_> {
         let arguments = plan.aggregates.iter().flat_map(|aggregate| &aggregate.arguments);
         Layout {
             keys: plan.keys.iter().filter_map(|&key| file.kind(key)).collect(),
-            keep: self.origins.lineage(plan.keep.iter().filter_map(origin)),
-            groups: self.origins.lineage(plan.keys.iter().filter_map(origin)),
-            arguments: self.origins.lineage(arguments.filter_map(|argument| match argument {
+            keep: self.lineage(plan.keep.iter().filter_map(origin)),
+            groups: self.lineage(plan.keys.iter().filter_map(origin)),
+            arguments: self.lineage(arguments.filter_map(|argument| match argument {
                 Argument::Column(index) => origin(index),
                 Argument::Literal(_) | Argument::Setting(_) => None,
             })),
@@ -182,6 +182,15 @@ impl Compiler<'_> {
             time,
             aggregates,
         }
+    }
+
+    fn lineage(&self, columns: impl IntoIterator<Item = usize>) -> Lineage {
+        let mut lineage = self.origins.lineage(columns);
+        if lineage.has_kernel() {
+            // As text, in which a NaN is like another one.
+            lineage.settings = Some(format!("{:?}", self.settings).into());
+        }
+        lineage
     }
 
     /// What is wrong without looking at any column.
@@ -302,7 +311,7 @@ impl Compiler<'_> {
             idle: event.idle_ms.map(micros),
             future_max: micros(bounds.future_max_ms),
         };
-        let lineage = self.origins.lineage(file.origin(event.column));
+        let lineage = self.lineage(file.origin(event.column));
         (Timing::Event(timing), TimeLayout::Event(lineage))
     }
 
