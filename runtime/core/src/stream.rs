@@ -2,7 +2,7 @@
 
 use crate::compile::compile;
 use crate::program::Program;
-use crate::rule::Rule;
+use crate::rule::{Gone, Rule};
 use crate::shared::{Link, Shared};
 use crate::version::Ready;
 use crate::{
@@ -75,6 +75,7 @@ pub struct Stream {
     clock: i64,
     clocks: Vec<i64>,
     deadline: Option<i64>,
+    version_gone: bool,
 }
 
 impl Stream {
@@ -88,6 +89,7 @@ impl Stream {
             clock: i64::MIN,
             clocks: Vec::new(),
             deadline: None,
+            version_gone: false,
         }
     }
 
@@ -140,9 +142,11 @@ impl Stream {
             self.rules.insert(position, Rule::new(Arc::clone(&version.id)));
             position
         });
-        let (swap, mut unused) = self.rules[position].put(program, links);
-        unused.extend(self.rules[position].bound_versions(&self.shared, guests, out));
-        self.unlink(unused);
+        let mut gone = Gone::default();
+        let rule = &mut self.rules[position];
+        let swap = rule.put(program, links, &mut gone);
+        rule.bound_versions(&self.shared, guests, out, &mut gone);
+        self.let_go(gone);
         self.find_deadline();
         Ok(swap)
     }
@@ -152,13 +156,14 @@ impl Stream {
         let Ok(position) = self.position(id) else {
             return;
         };
-        let unused = match how {
-            Removal::Drain => self.rules[position].drain(self.clock),
-            Removal::Retire => self.rules[position].retire(self.clock),
-            Removal::Discard => self.rules[position].discard(),
-        };
-        self.remove_finished();
-        self.unlink(unused);
+        let mut gone = Gone::default();
+        let rule = &mut self.rules[position];
+        match how {
+            Removal::Drain => rule.drain(self.clock, &mut gone),
+            Removal::Retire => rule.retire(self.clock, &mut gone),
+            Removal::Discard => rule.discard(&mut gone),
+        }
+        self.let_go(gone);
         self.find_deadline();
     }
 
@@ -186,14 +191,14 @@ impl Stream {
             clocks: &self.clocks,
             now: self.clock,
         };
-        let mut unused = Vec::new();
+        let mut gone = Gone::default();
         self.deadline = None;
         for rule in &mut self.rules {
-            unused.extend(rule.process(&ready, guests, out));
+            rule.process(&ready, guests, out, &mut gone);
             // Here, where the rule is still in the processor's cache, not in a loop of its own.
             self.deadline = self.deadline.into_iter().chain(rule.deadline()).min();
         }
-        self.finish_call(unused);
+        self.let_go(gone);
     }
 
     /// Lets time pass without a row: closes what is due.
@@ -202,12 +207,18 @@ impl Stream {
         if self.deadline.is_none_or(|deadline| deadline > self.clock) {
             return;
         }
-        let mut unused = Vec::new();
+        let mut gone = Gone::default();
         for rule in &mut self.rules {
-            unused.extend(rule.advance(self.clock, &self.shared, guests, out));
+            rule.advance(self.clock, &self.shared, guests, out, &mut gone);
         }
+        self.let_go(gone);
         self.find_deadline();
-        self.finish_call(unused);
+    }
+
+    /// Whether a version of a rule has gone since the last call, because it had finished or was replaced. Then its kernels
+    /// and call sites may be needed no more; nor the stream itself, if no rule is left.
+    pub fn take_version_gone(&mut self) -> bool {
+        std::mem::take(&mut self.version_gone)
     }
 
     /// When [`Stream::advance`] is to be called if no batch comes before; `None`: nothing waits for the time.
@@ -240,15 +251,12 @@ impl Stream {
         }
     }
 
-    fn finish_call(&mut self, unused: Vec<Link>) {
-        if !unused.is_empty() {
-            self.remove_finished();
-            self.unlink(unused);
+    fn let_go(&mut self, gone: Gone) {
+        if gone.version {
+            self.version_gone = true;
+            self.rules.retain(|rule| !rule.is_finished());
         }
-    }
-
-    fn remove_finished(&mut self) {
-        self.rules.retain(|rule| !rule.is_finished());
+        self.unlink(gone.links);
     }
 
     /// Takes uses back; what nobody uses any more is decoded and called no more.
