@@ -187,6 +187,23 @@ impl Rule {
         self.remove_finished(now, gone);
     }
 
+    /// The clock of arrivals was set back by `by`, to `now`.
+    pub(crate) fn set_back(
+        &mut self,
+        (now, by): (i64, i64),
+        shared: &Shared,
+        guests: &mut dyn Guests,
+        out: &mut Output,
+        gone: &mut Gone,
+    ) {
+        self.with_counts(guests, out, |rule, sinks| {
+            for version in &mut rule.versions {
+                version.set_back(by, shared, sinks);
+            }
+        });
+        self.remove_finished(now, gone);
+    }
+
     /// Closes all windows at once, the oldest first.
     pub(crate) fn close_all(&mut self, shared: &Shared, guests: &mut dyn Guests, out: &mut Output) {
         self.with_counts(guests, out, |rule, sinks| {

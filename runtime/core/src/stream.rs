@@ -53,8 +53,8 @@ pub struct RuleState {
 
 /// All rules of one stream. The host feeds it batches and the time, and drains the [`Output`] after each call.
 ///
-/// Time is the time of arrival: that of the rows of a batch, and that of [`Stream::advance`]. It never goes back: a time
-/// before the latest one counts as the latest one.
+/// Time is the time of arrival: that of the rows of a batch, and that of [`Stream::advance`]. It does not go back by
+/// itself: a time before the latest one counts as the latest one, until [`Stream::set_back`] says that the clock was wrong.
 ///
 /// ```text
 /// stream.put(&version, guests, &mut out)?          a rule appears or is replaced
@@ -210,6 +210,27 @@ impl Stream {
         let mut gone = Gone::default();
         for rule in &mut self.rules {
             rule.advance(self.clock, &self.shared, guests, out, &mut gone);
+        }
+        self.let_go(gone);
+        self.find_deadline();
+    }
+
+    /// The clock of arrivals was found wrong and set back to `now`; later times follow that one. As at a restart, windows
+    /// by the time of arrival are closed as they are, and may be emitted again when their time comes again. Windows in
+    /// event time go on: rows have moved the watermark, and it stays where they put it. How far it only followed the time
+    /// of arrival is forgotten, or all rows would be late until that time comes again.
+    ///
+    /// A time that is not before the latest one changes nothing.
+    pub fn set_back(&mut self, now: Micros, guests: &mut dyn Guests, out: &mut Output) {
+        if now.0 >= self.clock {
+            return;
+        }
+        let by = self.clock.saturating_sub(now.0);
+        self.clock = now.0;
+        self.shared.try_again();
+        let mut gone = Gone::default();
+        for rule in &mut self.rules {
+            rule.set_back((now.0, by), &self.shared, guests, out, &mut gone);
         }
         self.let_go(gone);
         self.find_deadline();

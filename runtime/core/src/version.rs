@@ -161,6 +161,21 @@ impl Version {
         self.close_until(due, shared, sinks);
     }
 
+    /// The clock of arrivals was set back by so much: its windows end as they are, as at a restart. Windows by event time
+    /// go on, for what messages say about time has not changed.
+    pub(crate) fn set_back(&mut self, by: i64, shared: &Shared, sinks: &mut Sinks<'_>) {
+        match self.program.timing {
+            Timing::PerBatch => {}
+            Timing::Arrival { .. } => {
+                self.close_until(i64::MAX, shared, sinks);
+                if self.until != Until::Open {
+                    self.until = Until::Retired;
+                }
+            }
+            Timing::Event(_) => self.watermark.set_back(by),
+        }
+    }
+
     /// Closes the windows that end at or before a time.
     pub(crate) fn close_until(&mut self, due: i64, shared: &Shared, sinks: &mut Sinks<'_>) {
         while let Some(window) = self.windows.pop_front_if(|window| window.end <= due) {

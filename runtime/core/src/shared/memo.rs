@@ -83,6 +83,12 @@ impl CallState {
         }
     }
 
+    pub(super) fn try_again(&mut self) {
+        if let Some(memo) = &mut self.memo {
+            memo.drop_faults(|_| true);
+        }
+    }
+
     pub(super) fn forgotten(&self) -> bool {
         self.memo.as_ref().is_some_and(|memo| memo.row_of_slot.is_empty())
     }
@@ -160,11 +166,15 @@ impl CallState {
 
 impl Memo {
     fn drop_stale_faults(&mut self, clock: Micros) {
-        if self.retry_at.is_none_or(|retry_at| clock.0 < retry_at) {
-            return;
+        if self.retry_at.is_some_and(|retry_at| retry_at <= clock.0) {
+            self.drop_faults(|retry_at| retry_at <= clock.0);
         }
+    }
+
+    /// Forgets faults that may be tried again at some time, if `due` says so of it.
+    fn drop_faults(&mut self, due: impl Fn(i64) -> bool) {
         self.faults.retain(|&slot, fault| {
-            let stale = fault.retry_at.is_some_and(|retry_at| retry_at <= clock.0);
+            let stale = fault.retry_at.is_some_and(&due);
             if stale {
                 self.row_of_slot[slot as usize] = NONE;
                 self.known -= 1;

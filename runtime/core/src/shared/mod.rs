@@ -170,6 +170,11 @@ impl Shared {
         }
     }
 
+    /// Calls that trapped for a topic are tried again at its next row: the time to wait for is no longer known.
+    pub(crate) fn try_again(&mut self) {
+        self.calls.iter_mut().for_each(CallState::try_again);
+    }
+
     /// The slot of each row's topic.
     pub(crate) fn slots(&self) -> &[u32] {
         &self.topics.slots

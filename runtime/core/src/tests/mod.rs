@@ -4,6 +4,7 @@ mod doubles;
 mod driver;
 
 mod aggregates;
+mod clock;
 mod compiling;
 mod extremes;
 mod faults;
