@@ -3,7 +3,8 @@
 /// The bounds of one rule; also those of the calls that the rules of a stream share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// The most groups in one window. A row that would begin another goes to dead letter.
+    /// The most groups in one window; one whose keys and aggregates take more than 1 KiB, texts aside, counts as several.
+    /// A row that would begin another goes to dead letter.
     pub groups_max: usize,
     /// The most bytes of texts that the keys of one window have, and the most that its aggregates keep. A row that
     /// would begin a group beyond it goes to dead letter; a group whose aggregate would pass it goes to dead letter when

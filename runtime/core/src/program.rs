@@ -5,21 +5,23 @@ use rulemill_plan::{Fallback, LatePolicy, Type};
 use std::sync::Arc;
 
 /// A column that a stream provides to all its rules.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The topic.
     Topic,
     /// A decoded field.
     Field(Field),
     /// A call on other sources, made once for all rules.
-    Call(Arc<SharedCall>),
+    Call(SharedCall),
 }
 
 /// A call whose inputs all come from the stream.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SharedCall {
     pub(crate) site: SiteId,
-    pub(crate) inputs: Vec<Source>,
+    /// Positions of earlier sources of the same program. Not the sources themselves: a plan may use each call twice in
+    /// the next one, and written out that is a tree too large to look at.
+    pub(crate) inputs: Vec<usize>,
     pub(crate) returns: Type,
     /// Immutable, and of nothing but the topic: the result is remembered for each topic.
     pub(crate) by_topic: bool,
@@ -32,13 +34,6 @@ impl Source {
             Source::Topic => true,
             Source::Field(_) => false,
             Source::Call(call) => call.by_topic,
-        }
-    }
-
-    fn collect_sites(&self, sites: &mut Vec<SiteId>) {
-        if let Source::Call(call) = self {
-            sites.push(call.site);
-            call.inputs.iter().for_each(|input| input.collect_sites(sites));
         }
     }
 }
@@ -155,14 +150,23 @@ pub(crate) enum TimeLayout {
 /// What columns are computed from. Two lineages are equal when the columns mean the same.
 ///
 /// What a column's values are when they are missing or mistyped is not part of it, nor is the code behind a call or a
-/// kernel: to replace code within the same layout means that it goes on with the state. The settings that a kernel reads
-/// belong to its code; those that are arguments of a call are part of the call's site.
+/// kernel: to replace code within the same layout means that it goes on with the state. Settings are part of it, for who
+/// changes a threshold or a factor wants other results, and a window of both would be right for neither: those that are
+/// arguments of a call are in the call's site, and a kernel may read all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lineage {
     /// Inputs before what is computed from them, each once.
     pub(crate) nodes: Vec<Node>,
     /// Positions in the nodes.
     pub(crate) columns: Vec<usize>,
+    /// The values of all settings, as text, if there is a kernel among the nodes.
+    pub(crate) settings: Option<Arc<str>>,
+}
+
+impl Lineage {
+    pub(crate) fn has_kernel(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node, Node::Kernel { .. }))
+    }
 }
 
 /// One origin of a column; inputs are positions of other nodes.
@@ -226,7 +230,7 @@ pub(crate) enum AggregateLayout {
 pub(crate) struct Program {
     pub(crate) id: Arc<str>,
     pub(crate) kernels: Option<KernelsId>,
-    /// The columns it takes from the stream.
+    /// The columns it takes from the stream, each once, inputs before the calls on them.
     pub(crate) sources: Vec<Source>,
     pub(crate) requirements: Vec<Requirement>,
     pub(crate) before: Vec<Action>,
@@ -245,15 +249,28 @@ pub(crate) struct Program {
     /// The names of a closed group's columns: keys, window start and end, aggregates.
     pub(crate) group_names: Arc<[Arc<str>]>,
     pub(crate) layout: Layout,
+    /// The most groups in one window: the bound, less for groups that take much memory.
+    pub(crate) groups_max: usize,
     pub(crate) bounds: Bounds,
     pub(crate) hash_seed: HashSeed,
 }
 
 impl Program {
+    /// Whether a window with so many groups, whose keys have so many bytes of texts, may begin another one.
+    #[inline]
+    pub(crate) fn admits(&self, groups: usize, bytes: usize) -> bool {
+        groups < self.groups_max && bytes < self.bounds.window_bytes_max
+    }
+
     /// The call sites that it has, some more than once.
     pub(crate) fn sites(&self) -> Vec<SiteId> {
         let mut sites = Vec::new();
-        self.sources.iter().for_each(|source| source.collect_sites(&mut sites));
+        for source in &self.sources {
+            match source {
+                Source::Call(call) => sites.push(call.site),
+                Source::Topic | Source::Field(_) => {}
+            }
+        }
         for action in self.before.iter().chain(&self.after) {
             match action {
                 Action::Call { site, .. } => sites.push(*site),

@@ -19,6 +19,22 @@ pub(crate) struct Rule {
     rest: Vec<u32>,
 }
 
+/// What has gone from a stream's rules.
+#[derive(Debug, Default)]
+pub(crate) struct Gone {
+    /// Whether a version has.
+    pub(crate) version: bool,
+    /// The links that are used no more.
+    pub(crate) links: Vec<Link>,
+}
+
+impl Gone {
+    fn take(&mut self, version: &mut Version) {
+        self.version = true;
+        self.links.append(&mut version.links);
+    }
+}
+
 impl Rule {
     pub(crate) fn new(id: Arc<str>) -> Self {
         Rule {
@@ -45,31 +61,30 @@ impl Rule {
         self.versions.iter_mut()
     }
 
-    /// Makes a program the newest version. Gives the links that are used no more.
-    pub(crate) fn put(&mut self, program: Program, links: Vec<Link>) -> (Swap, Vec<Link>) {
-        let mut unused = Vec::new();
+    /// Makes a program the newest version.
+    pub(crate) fn put(&mut self, program: Program, links: Vec<Link>, gone: &mut Gone) -> Swap {
         // Event time has come as far as it has, whichever version takes it from there.
         let mut watermark = Watermark::default();
         // A version without open windows has nothing to finish, unless its layout is the new one's.
-        while let Some(idle) = self
+        while let Some(mut idle) = self
             .versions
             .pop_back_if(|version| version.last_end().is_none() && !same_layout(version, &program.layout))
         {
             if idle.program.layout.time == program.layout.time {
                 watermark.catch_up(&idle.watermark);
             }
-            unused.extend(idle.links);
+            gone.take(&mut idle);
         }
         let Some(newest) = self.versions.back_mut() else {
             let mut version = Version::new(program, links);
             version.watermark = watermark;
             self.versions.push_back(version);
-            return (Swap::New, unused);
+            return Swap::New;
         };
         if same_layout(newest, &program.layout) {
             newest.until = Until::Open;
-            unused.extend(newest.replace(program, links));
-            return (Swap::StateKept, unused);
+            gone.links.extend(newest.replace(program, links));
+            return Swap::StateKept;
         }
         let mut version = Version::new(program, links);
         version.watermark = watermark;
@@ -82,7 +97,7 @@ impl Rule {
             until => newest.until = until,
         }
         self.versions.push_back(version);
-        (Swap::StateDraining, unused)
+        Swap::StateDraining
     }
 
     /// Closes the windows of the newest version as they are, if its layout is another than that of the program that is to
@@ -103,8 +118,8 @@ impl Rule {
         });
     }
 
-    /// Begins no windows any more; those that are open go on to their end. Gives the links that are used no more.
-    pub(crate) fn drain(&mut self, now: i64) -> Vec<Link> {
+    /// Begins no windows any more; those that are open go on to their end.
+    pub(crate) fn drain(&mut self, now: i64, gone: &mut Gone) {
         self.versions.iter_mut().for_each(Version::end_by_arrival);
         if let Some(newest) = self.versions.back_mut() {
             if newest.until == Until::Open {
@@ -114,40 +129,46 @@ impl Rule {
                 newest.windows.clear();
             }
         }
-        self.remove_finished(now)
+        self.remove_finished(now, gone);
     }
 
-    /// Takes no rows any more; the windows that are open wait for their end. Gives the links that are used no more.
-    pub(crate) fn retire(&mut self, now: i64) -> Vec<Link> {
+    /// Takes no rows any more; the windows that are open wait for their end.
+    pub(crate) fn retire(&mut self, now: i64, gone: &mut Gone) {
         for version in &mut self.versions {
             version.until = Until::Retired;
             if version.last_end().is_none() {
                 version.windows.clear();
             }
         }
-        self.remove_finished(now)
+        self.remove_finished(now, gone);
     }
 
-    /// Gives the links of all versions, and leaves none.
-    pub(crate) fn discard(&mut self) -> Vec<Link> {
-        self.versions.drain(..).flat_map(|version| version.links).collect()
+    /// Leaves no version.
+    pub(crate) fn discard(&mut self, gone: &mut Gone) {
+        for mut version in self.versions.drain(..) {
+            gone.take(&mut version);
+        }
     }
 
-    /// Closes the oldest versions beyond the bound at once. Gives the links that are used no more.
-    pub(crate) fn bound_versions(&mut self, shared: &Shared, guests: &mut dyn Guests, out: &mut Output) -> Vec<Link> {
-        let mut unused = Vec::new();
+    /// Closes the oldest versions beyond the bound at once.
+    pub(crate) fn bound_versions(
+        &mut self,
+        shared: &Shared,
+        guests: &mut dyn Guests,
+        out: &mut Output,
+        gone: &mut Gone,
+    ) {
         while let Some(newest) = self.versions.back()
             && self.versions.len() > newest.program.bounds.versions_max.max(2)
             && let Some(mut oldest) = self.versions.pop_front()
         {
             self.with_counts(guests, out, |_, sinks| oldest.close_until(i64::MAX, shared, sinks));
-            unused.extend(oldest.links);
+            gone.take(&mut oldest);
         }
-        unused
     }
 
-    /// Processes a batch. Gives the links that are used no more.
-    pub(crate) fn process(&mut self, ready: &Ready<'_>, guests: &mut dyn Guests, out: &mut Output) -> Vec<Link> {
+    /// Processes a batch.
+    pub(crate) fn process(&mut self, ready: &Ready<'_>, guests: &mut dyn Guests, out: &mut Output, gone: &mut Gone) {
         self.with_counts(guests, out, |rule, sinks| match rule.versions.make_contiguous() {
             [only] if only.until == Until::Open => {
                 let rows = ready.rows();
@@ -164,23 +185,41 @@ impl Rule {
                 }
             }
         });
-        self.remove_finished(ready.now)
+        self.remove_finished(ready.now, gone);
     }
 
-    /// Lets time pass. Gives the links that are used no more.
+    /// Lets time pass.
     pub(crate) fn advance(
         &mut self,
         now: i64,
         shared: &Shared,
         guests: &mut dyn Guests,
         out: &mut Output,
-    ) -> Vec<Link> {
+        gone: &mut Gone,
+    ) {
         self.with_counts(guests, out, |rule, sinks| {
             for version in &mut rule.versions {
                 version.advance(now, shared, sinks);
             }
         });
-        self.remove_finished(now)
+        self.remove_finished(now, gone);
+    }
+
+    /// The clock of arrivals was set back by `by`, to `now`.
+    pub(crate) fn set_back(
+        &mut self,
+        (now, by): (i64, i64),
+        shared: &Shared,
+        guests: &mut dyn Guests,
+        out: &mut Output,
+        gone: &mut Gone,
+    ) {
+        self.with_counts(guests, out, |rule, sinks| {
+            for version in &mut rule.versions {
+                version.set_back(by, shared, sinks);
+            }
+        });
+        self.remove_finished(now, gone);
     }
 
     /// Closes all windows at once, the oldest first.
@@ -213,19 +252,17 @@ impl Rule {
         self.versions.iter().filter_map(Version::deadline).min()
     }
 
-    fn remove_finished(&mut self, now: i64) -> Vec<Link> {
+    fn remove_finished(&mut self, now: i64, gone: &mut Gone) {
         if self.versions.iter().all(|version| version.until == Until::Open) {
-            return Vec::new();
+            return;
         }
-        let mut unused = Vec::new();
         self.versions.retain_mut(|version| {
             let finished = version.is_finished(now);
             if finished {
-                unused.append(&mut version.links);
+                gone.take(version);
             }
             !finished
         });
-        unused
     }
 
     fn with_counts(&mut self, guests: &mut dyn Guests, out: &mut Output, work: impl FnOnce(&mut Self, &mut Sinks<'_>)) {

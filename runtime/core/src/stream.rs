@@ -2,7 +2,7 @@
 
 use crate::compile::compile;
 use crate::program::Program;
-use crate::rule::Rule;
+use crate::rule::{Gone, Rule};
 use crate::shared::{Link, Shared};
 use crate::version::Ready;
 use crate::{
@@ -53,8 +53,8 @@ pub struct RuleState {
 
 /// All rules of one stream. The host feeds it batches and the time, and drains the [`Output`] after each call.
 ///
-/// Time is the time of arrival: that of the rows of a batch, and that of [`Stream::advance`]. It never goes back: a time
-/// before the latest one counts as the latest one.
+/// Time is the time of arrival: that of the rows of a batch, and that of [`Stream::advance`]. It does not go back by
+/// itself: a time before the latest one counts as the latest one, until [`Stream::set_back`] says that the clock was wrong.
 ///
 /// ```text
 /// stream.put(&version, guests, &mut out)?          a rule appears or is replaced
@@ -75,6 +75,7 @@ pub struct Stream {
     clock: i64,
     clocks: Vec<i64>,
     deadline: Option<i64>,
+    version_gone: bool,
 }
 
 impl Stream {
@@ -88,6 +89,7 @@ impl Stream {
             clock: i64::MIN,
             clocks: Vec::new(),
             deadline: None,
+            version_gone: false,
         }
     }
 
@@ -135,18 +137,20 @@ impl Stream {
         out: &mut Output,
     ) -> Result<Swap, CompileError> {
         let program = compile(version, &self.seed, guests)?;
-        let links = program.sources.iter().map(|source| self.shared.link(source)).collect();
+        let links = self.shared.link(&program.sources);
         let position = self.position(&version.id).unwrap_or_else(|position| {
             self.rules.insert(position, Rule::new(Arc::clone(&version.id)));
             position
         });
+        let mut gone = Gone::default();
+        let rule = &mut self.rules[position];
         match version.on_change {
             OnChange::Boundary => {}
-            OnChange::Now => self.rules[position].close_other_layout(&program, &self.shared, guests, out),
+            OnChange::Now => rule.close_other_layout(&program, &self.shared, guests, out),
         }
-        let (swap, mut unused) = self.rules[position].put(program, links);
-        unused.extend(self.rules[position].bound_versions(&self.shared, guests, out));
-        self.unlink(unused);
+        let swap = rule.put(program, links, &mut gone);
+        rule.bound_versions(&self.shared, guests, out, &mut gone);
+        self.let_go(gone);
         self.find_deadline();
         Ok(swap)
     }
@@ -156,13 +160,14 @@ impl Stream {
         let Ok(position) = self.position(id) else {
             return;
         };
-        let unused = match how {
-            Removal::Drain => self.rules[position].drain(self.clock),
-            Removal::Retire => self.rules[position].retire(self.clock),
-            Removal::Discard => self.rules[position].discard(),
-        };
-        self.remove_finished();
-        self.unlink(unused);
+        let mut gone = Gone::default();
+        let rule = &mut self.rules[position];
+        match how {
+            Removal::Drain => rule.drain(self.clock, &mut gone),
+            Removal::Retire => rule.retire(self.clock, &mut gone),
+            Removal::Discard => rule.discard(&mut gone),
+        }
+        self.let_go(gone);
         self.find_deadline();
     }
 
@@ -205,16 +210,16 @@ impl Stream {
             clocks: &self.clocks,
             now: self.clock,
         };
-        let mut unused = Vec::new();
+        let mut gone = Gone::default();
         self.deadline = None;
         for rule in &mut self.rules {
             if concerned(rule) {
-                unused.extend(rule.process(&ready, guests, out));
+                rule.process(&ready, guests, out, &mut gone);
             }
             // Here, where the rule is still in the processor's cache, not in a loop of its own.
             self.deadline = self.deadline.into_iter().chain(rule.deadline()).min();
         }
-        self.finish_call(unused);
+        self.let_go(gone);
     }
 
     /// Lets time pass without a row: closes what is due.
@@ -223,12 +228,39 @@ impl Stream {
         if self.deadline.is_none_or(|deadline| deadline > self.clock) {
             return;
         }
-        let mut unused = Vec::new();
+        let mut gone = Gone::default();
         for rule in &mut self.rules {
-            unused.extend(rule.advance(self.clock, &self.shared, guests, out));
+            rule.advance(self.clock, &self.shared, guests, out, &mut gone);
         }
+        self.let_go(gone);
         self.find_deadline();
-        self.finish_call(unused);
+    }
+
+    /// The clock of arrivals was found wrong and set back to `now`; later times follow that one. As at a restart, windows
+    /// by the time of arrival are closed as they are, and may be emitted again when their time comes again. Windows in
+    /// event time go on: rows have moved the watermark, and it stays where they put it. How far it only followed the time
+    /// of arrival is forgotten, or all rows would be late until that time comes again.
+    ///
+    /// A time that is not before the latest one changes nothing.
+    pub fn set_back(&mut self, now: Micros, guests: &mut dyn Guests, out: &mut Output) {
+        if now.0 >= self.clock {
+            return;
+        }
+        let by = self.clock.saturating_sub(now.0);
+        self.clock = now.0;
+        self.shared.try_again();
+        let mut gone = Gone::default();
+        for rule in &mut self.rules {
+            rule.set_back((now.0, by), &self.shared, guests, out, &mut gone);
+        }
+        self.let_go(gone);
+        self.find_deadline();
+    }
+
+    /// Whether a version of a rule has gone since the last call, because it had finished or was replaced. Then its kernels
+    /// and call sites may be needed no more; nor the stream itself, if no rule is left.
+    pub fn take_version_gone(&mut self) -> bool {
+        std::mem::take(&mut self.version_gone)
     }
 
     /// When [`Stream::advance`] is to be called if no batch comes before; `None`: nothing waits for the time.
@@ -261,15 +293,12 @@ impl Stream {
         }
     }
 
-    fn finish_call(&mut self, unused: Vec<Link>) {
-        if !unused.is_empty() {
-            self.remove_finished();
-            self.unlink(unused);
+    fn let_go(&mut self, gone: Gone) {
+        if gone.version {
+            self.version_gone = true;
+            self.rules.retain(|rule| !rule.is_finished());
         }
-    }
-
-    fn remove_finished(&mut self) {
-        self.rules.retain(|rule| !rule.is_finished());
+        self.unlink(gone.links);
     }
 
     /// Takes uses back; what nobody uses any more is decoded and called no more.

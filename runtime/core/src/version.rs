@@ -161,6 +161,21 @@ impl Version {
         self.close_until(due, shared, sinks);
     }
 
+    /// The clock of arrivals was set back by so much: its windows end as they are, as at a restart. Windows by event time
+    /// go on, for what messages say about time has not changed.
+    pub(crate) fn set_back(&mut self, by: i64, shared: &Shared, sinks: &mut Sinks<'_>) {
+        match self.program.timing {
+            Timing::PerBatch => {}
+            Timing::Arrival { .. } => {
+                self.close_until(i64::MAX, shared, sinks);
+                if self.until != Until::Open {
+                    self.until = Until::Retired;
+                }
+            }
+            Timing::Event(_) => self.watermark.set_back(by),
+        }
+    }
+
     /// Closes the windows that end at or before a time.
     pub(crate) fn close_until(&mut self, due: i64, shared: &Shared, sinks: &mut Sinks<'_>) {
         while let Some(window) = self.windows.pop_front_if(|window| window.end <= due) {
@@ -211,7 +226,10 @@ impl Version {
             self.close_until(clock, env.shared, sinks);
             let (window_start, window_end) = window_of(clock, size);
             let rest = &self.frame.rows()[start..];
-            let len = rest.partition_point(|&row| ready.clocks[row as usize] < window_end);
+            // One at least: the last window that there is ends with the last time, which has no time after it.
+            let len = rest
+                .partition_point(|&row| ready.clocks[row as usize] < window_end)
+                .max(1);
             let part = Part::Range {
                 start,
                 end: start + len,
@@ -384,10 +402,13 @@ impl Version {
     }
 }
 
-/// The window that a time is in.
+/// The window that a time is in. The first and the last one that there is are shorter.
 pub(crate) fn window_of(time: i64, size: i64) -> (i64, i64) {
-    let start = time.div_euclid(size).saturating_mul(size);
-    (start, start.saturating_add(size))
+    let number = time.div_euclid(size);
+    (
+        number.saturating_mul(size),
+        number.saturating_add(1).saturating_mul(size),
+    )
 }
 
 /// The event time of a row, unless it cannot be used.

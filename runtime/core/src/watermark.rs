@@ -2,10 +2,14 @@
 
 use crate::program::EventTiming;
 
-/// How far event time has come, in microseconds; it never goes back. Rows of windows that end at or before it are late.
+/// How far event time has come, in microseconds; it goes back only with the clock. Rows of windows that end at or before
+/// it are late.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Watermark {
-    time: i64,
+    /// What rows say, and versions before this one.
+    by_rows: i64,
+    /// What the time of arrival says in their absence.
+    by_arrival: i64,
     /// When the last row arrived that had a usable time.
     last_row: Option<i64>,
 }
@@ -13,7 +17,8 @@ pub(crate) struct Watermark {
 impl Default for Watermark {
     fn default() -> Self {
         Watermark {
-            time: i64::MIN,
+            by_rows: i64::MIN,
+            by_arrival: i64::MIN,
             last_row: None,
         }
     }
@@ -21,7 +26,7 @@ impl Default for Watermark {
 
 impl Watermark {
     pub(crate) fn time(&self) -> i64 {
-        self.time
+        self.by_rows.max(self.by_arrival)
     }
 
     /// A row comes; gives whether it is late. `end` is that of its window.
@@ -31,7 +36,7 @@ impl Watermark {
         self.last_row = Some(clock);
         // A row's own time never makes it late: its window ends after it.
         self.raise(time.saturating_sub(timing.lateness));
-        end <= self.time
+        end <= self.time()
     }
 
     /// Time passes without a row. After the idle time, the watermark follows the time of arrival.
@@ -46,7 +51,7 @@ impl Watermark {
 
     /// Follows the time of arrival.
     pub(crate) fn follow(&mut self, clock: i64, timing: &EventTiming) {
-        self.raise(clock.saturating_sub(timing.lateness));
+        self.by_arrival = self.by_arrival.max(clock.saturating_sub(timing.lateness));
     }
 
     /// When it begins to follow the time of arrival, if no row comes.
@@ -54,14 +59,21 @@ impl Watermark {
         Some(self.last_row?.saturating_add(timing.idle?))
     }
 
+    /// The clock of arrivals was set back by so much. What it said was wrong; what rows said was not.
+    pub(crate) fn set_back(&mut self, by: i64) {
+        self.by_arrival = i64::MIN;
+        self.last_row = self.last_row.map(|last_row| last_row.saturating_sub(by));
+    }
+
     /// Takes over how far another one has come.
     pub(crate) fn catch_up(&mut self, other: &Watermark) {
-        self.time = self.time.max(other.time);
+        self.by_rows = self.by_rows.max(other.by_rows);
+        self.by_arrival = self.by_arrival.max(other.by_arrival);
         self.last_row = self.last_row.max(other.last_row);
     }
 
     /// Windows that end at or before a time take no more rows.
     pub(crate) fn raise(&mut self, time: i64) {
-        self.time = self.time.max(time);
+        self.by_rows = self.by_rows.max(time);
     }
 }

@@ -140,8 +140,7 @@ impl OpenWindow {
         if intake.program.keys_by_topic {
             self.assign_by_topic(intake, part, cells, hashes, groups);
         } else {
-            let bounds = intake.program.bounds;
-            let admits = |len: usize, bytes: usize| len < bounds.groups_max && bytes < bounds.window_bytes_max;
+            let admits = |len: usize, bytes: usize| intake.program.admits(len, bytes);
             let keys = located(&intake.program.keys, intake, part, cells);
             self.groups.assign(&keys, part.len(), admits, hashes, groups);
         }
@@ -164,8 +163,7 @@ impl OpenWindow {
         hashes: &mut Vec<u64>,
         groups: &mut Vec<u32>,
     ) {
-        let bounds = intake.program.bounds;
-        let admits = |len: usize, bytes: usize| len < bounds.groups_max && bytes < bounds.window_bytes_max;
+        let admits = |len: usize, bytes: usize| intake.program.admits(len, bytes);
         let (slots, rows) = (intake.env.shared.slots(), intake.frame.rows());
         groups.reserve(part.len());
         for k in 0..part.len() {
@@ -260,11 +258,8 @@ impl OpenWindow {
 
     /// Why a row cannot begin a group.
     fn full(&self, program: &Program) -> String {
-        if self.groups.len() >= program.bounds.groups_max {
-            return format!(
-                "the window has the most groups it may have, {}",
-                program.bounds.groups_max
-            );
+        if self.groups.len() >= program.groups_max {
+            return format!("the window has the most groups it may have, {}", program.groups_max);
         }
         format!(
             "the keys of the window have {} bytes, and {} are the most they may have",

@@ -217,7 +217,8 @@ section! {
         memory_bytes_max: Size,
         /// The largest `.wasm` file that is loaded.
         file_bytes_max: Size,
-        /// The most groups in the open windows of one rule. Rows of further groups go to dead letter.
+        /// The most groups in one window of a rule. Rows of further groups go to dead letter. A group that takes more than
+        /// 1 KiB, as with more than some forty aggregates, counts as several.
         groups_max: u64,
         /// The most open windows of one rule. Rows of further windows go to dead letter.
         windows_max: u64,
@@ -255,7 +256,7 @@ section! {
         call_timeout: Duration,
         /// The most memory of the rule.
         memory_bytes_max: Size,
-        /// The most groups in its open windows.
+        /// The most groups in one of its windows.
         groups_max: u64,
         /// Its most open windows.
         windows_max: u64,

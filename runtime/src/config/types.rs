@@ -258,7 +258,7 @@ pub struct LimitsConfig {
     pub memory_bytes_max: usize,
     /// The largest `.wasm` file, in bytes.
     pub file_bytes_max: u64,
-    /// The most groups in the open windows of one rule. Rows of further groups go to dead letter.
+    /// The most groups in one window of a rule. Rows of further groups go to dead letter.
     pub groups_max: usize,
     /// The most open windows of one rule. Rows of further windows go to dead letter.
     pub windows_max: usize,

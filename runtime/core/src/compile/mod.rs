@@ -7,10 +7,11 @@ mod file;
 mod lineage;
 mod results;
 mod settings;
+mod size;
 mod steps;
 
 use crate::program::{
-    AggregateLayout, EventTiming, Layout, Node, Program, Requirement, Slot, Source, TimeLayout, Timing,
+    AggregateLayout, EventTiming, Layout, Lineage, Node, Program, Requirement, Slot, Source, TimeLayout, Timing,
 };
 use crate::{Bounds, Field, Guests, HashSeed, KernelsId};
 use file::File;
@@ -21,9 +22,6 @@ use rulemill_plan::{
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-
-/// The most needs, steps, keys, aggregates, orders or emits of one plan.
-const PLAN_ITEMS_MAX: usize = 1024;
 
 /// One version of a rule, as the host wants it to run.
 #[derive(Clone, Debug)]
@@ -75,13 +73,17 @@ impl CompileError {
 
 impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, problem) in self.problems().iter().enumerate() {
+        let problems = self.problems();
+        for (position, problem) in problems.iter().take(SHOWN_MAX).enumerate() {
             if position > 0 {
                 f.write_str("; ")?;
             }
             write!(f, "{problem}")?;
         }
-        Ok(())
+        match problems.len().checked_sub(SHOWN_MAX) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, "; and {more} more"),
+        }
     }
 }
 
@@ -103,6 +105,11 @@ pub(crate) fn compile(
         origins: Origins::default(),
         settings: BTreeMap::new(),
     };
+    size::check(&version.plan, &mut compiler.problems);
+    if !compiler.problems.is_empty() {
+        // What is too large is not looked at any further: that takes time and memory without end.
+        return Err(CompileError::Refused(compiler.problems));
+    }
     compiler.check_shape();
     compiler.settings = settings::resolve(&version.plan.settings, &version.settings, &mut compiler.problems);
     let program = compiler.program(version, seed);
@@ -147,13 +154,15 @@ impl Compiler<'_> {
         let group_names = after_file.names();
         let after = self.steps(&plan.after, &mut after_file, Filter::having(plan), "after");
         let (emit_names, emits) = self.emits(&after_file);
+        let key_kinds: Vec<Type> = plan.keys.iter().filter_map(|&key| file.kind(key)).collect();
         Program {
             id: Arc::clone(&version.id),
             kernels: version.kernels,
             requirements,
             before,
             keys_by_topic: !keys.is_empty() && keys.iter().all(|&key| self.by_topic(key)),
-            key_kinds: plan.keys.iter().filter_map(|&key| file.kind(key)).collect(),
+            groups_max: size::groups_max(version.bounds.groups_max, key_kinds.len(), &aggregates),
+            key_kinds,
             layout: self.layout(&file, size, time, aggregate_layouts),
             keys,
             timing,
@@ -176,9 +185,9 @@ impl Compiler<'_> {
         let arguments = plan.aggregates.iter().flat_map(|aggregate| &aggregate.arguments);
         Layout {
             keys: plan.keys.iter().filter_map(|&key| file.kind(key)).collect(),
-            keep: self.origins.lineage(plan.keep.iter().filter_map(origin)),
-            groups: self.origins.lineage(plan.keys.iter().filter_map(origin)),
-            arguments: self.origins.lineage(arguments.filter_map(|argument| match argument {
+            keep: self.lineage(plan.keep.iter().filter_map(origin)),
+            groups: self.lineage(plan.keys.iter().filter_map(origin)),
+            arguments: self.lineage(arguments.filter_map(|argument| match argument {
                 Argument::Column(index) => origin(index),
                 Argument::Literal(_) | Argument::Setting(_) => None,
             })),
@@ -188,25 +197,21 @@ impl Compiler<'_> {
         }
     }
 
+    fn lineage(&self, columns: impl IntoIterator<Item = usize>) -> Lineage {
+        let mut lineage = self.origins.lineage(columns);
+        if lineage.has_kernel() {
+            // As text, in which a NaN is like another one.
+            lineage.settings = Some(format!("{:?}", self.settings).into());
+        }
+        lineage
+    }
+
     /// What is wrong without looking at any column.
     fn check_shape(&mut self) {
         let plan = self.plan;
         if plan.format == 0 || plan.format > FORMAT {
             let message = format!("format must be 1 to {FORMAT}, got {}", plan.format);
             self.problem("format", message);
-        }
-        for (name, count) in [
-            ("needs", plan.needs.len()),
-            ("before", plan.before.len()),
-            ("keys", plan.keys.len()),
-            ("aggregates", plan.aggregates.len()),
-            ("after", plan.after.len()),
-            ("order", plan.order.len()),
-            ("emits", plan.emits.len()),
-        ] {
-            if count > PLAN_ITEMS_MAX {
-                self.problem(name, format!("a plan has at most {PLAN_ITEMS_MAX} {name}, got {count}"));
-            }
         }
         if plan.window.is_none() {
             for (name, there) in [
@@ -319,7 +324,7 @@ impl Compiler<'_> {
             idle: event.idle_ms.map(micros),
             future_max: micros(bounds.future_max_ms),
         };
-        let lineage = self.origins.lineage(file.origin(event.column));
+        let lineage = self.lineage(file.origin(event.column));
         (Timing::Event(timing), TimeLayout::Event(lineage))
     }
 
@@ -418,6 +423,9 @@ impl Filter {
         }
     }
 }
+
+/// The most problems in the text of an error.
+const SHOWN_MAX: usize = 20;
 
 /// Milliseconds from outside as microseconds; a quarter of the range leaves room for sums.
 fn micros(millis: u64) -> i64 {

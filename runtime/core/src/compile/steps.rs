@@ -4,7 +4,6 @@ use super::{Compiler, File, Filter};
 use crate::BindError;
 use crate::program::{Action, Node, SharedCall, Slot, Source};
 use rulemill_plan::{Argument, Call, ColumnIndex, Kernel, Problem, Step, Type};
-use std::sync::Arc;
 
 impl Compiler<'_> {
     /// Compiles the steps of `before` or `after`, with the filter as soon as its column exists.
@@ -76,13 +75,13 @@ impl Compiler<'_> {
         });
         let origin = origins_of(file, columns).map(|inputs| self.origins.number(Node::Call { site, inputs }));
         if let Some(sources) = self.shared_inputs(&inputs, shareable, immutable) {
-            let by_topic = immutable && sources.iter().all(Source::by_topic);
-            let source = self.source(Source::Call(Arc::new(SharedCall {
+            let by_topic = immutable && self.all_by_topic(&sources);
+            let source = self.source(Source::Call(SharedCall {
                 site,
                 inputs: sources,
                 returns,
                 by_topic,
-            })));
+            }));
             file.push(&call.name, Slot::Source(source), Some(returns), origin);
             return Some(Action::Check { source, label });
         }
@@ -97,16 +96,20 @@ impl Compiler<'_> {
 
     /// The sources of a call that can be shared: all its inputs are the stream's, and it sees all rows. What depends on
     /// the topic alone can always be shared, because nobody can tell for which rows an immutable function ran.
-    fn shared_inputs(&self, inputs: &[Slot], shareable: bool, immutable: bool) -> Option<Vec<Source>> {
-        let sources: Option<Vec<Source>> = inputs
+    fn shared_inputs(&self, inputs: &[Slot], shareable: bool, immutable: bool) -> Option<Vec<usize>> {
+        let sources: Option<Vec<usize>> = inputs
             .iter()
             .map(|&slot| match slot {
-                Slot::Source(source) => Some(self.sources[source].clone()),
+                Slot::Source(source) => Some(source),
                 Slot::Local(_) => None,
             })
             .collect();
-        let by_topic = |sources: &[Source]| immutable && !sources.is_empty() && sources.iter().all(Source::by_topic);
+        let by_topic = |sources: &[usize]| immutable && !sources.is_empty() && self.all_by_topic(sources);
         sources.filter(|sources| shareable || by_topic(sources))
+    }
+
+    fn all_by_topic(&self, sources: &[usize]) -> bool {
+        sources.iter().all(|&source| self.sources[source].by_topic())
     }
 
     fn bind(

@@ -3,9 +3,9 @@
 use super::{Inputs, Link, NONE, View, view};
 use crate::isolate::{self, Blame, FailedRow, row_number};
 use crate::program::SharedCall;
-use crate::{Column, Guests, Micros, Rows};
+use crate::{Column, Guests, Micros, Rows, SiteId};
+use rulemill_plan::Type;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The call failed for this topic; see [`Memo::faults`].
 const FAULT: u32 = u32::MAX - 1;
@@ -17,7 +17,8 @@ const TOPICS_PER_CALL_MAX: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct CallState {
-    pub(super) call: Arc<SharedCall>,
+    pub(super) site: SiteId,
+    returns: Type,
     pub(super) inputs: Vec<Link>,
     pub(super) uses: usize,
     /// By memo row, or by row of the batch.
@@ -53,23 +54,38 @@ pub(super) fn memo_row(row_of_slot: &[u32], slot: u32, known: u32) -> u32 {
 }
 
 impl CallState {
-    pub(super) fn new(call: Arc<SharedCall>, inputs: Vec<Link>) -> Self {
+    pub(super) fn new(call: &SharedCall, inputs: Vec<Link>) -> Self {
         let mut state = CallState {
+            site: call.site,
+            returns: call.returns,
             inputs,
             uses: 1,
             column: Column::empty(call.returns),
             memo: call.by_topic.then(Memo::default),
             errors: Vec::new(),
-            call,
         };
         state.forget();
         state
     }
 
+    /// Whether it is the call on these inputs. What an input is stands in its link, so nothing below it is looked at.
+    pub(super) fn is(&self, call: &SharedCall, inputs: &[Link]) -> bool {
+        self.site == call.site
+            && self.inputs == inputs
+            && self.returns == call.returns
+            && self.memo.is_some() == call.by_topic
+    }
+
     pub(super) fn forget(&mut self) {
         if let Some(memo) = &mut self.memo {
             *memo = Memo::default();
-            self.column = Column::nulls(self.call.returns, 1);
+            self.column = Column::nulls(self.returns, 1);
+        }
+    }
+
+    pub(super) fn try_again(&mut self) {
+        if let Some(memo) = &mut self.memo {
+            memo.drop_faults(|_| true);
         }
     }
 
@@ -103,7 +119,7 @@ impl CallState {
             rows,
             columns: &columns,
         };
-        let mut computed = isolate::evaluate(guests, self.call.site, self.call.returns, rows, trapped_max);
+        let mut computed = isolate::evaluate(guests, self.site, self.returns, rows, trapped_max);
         self.errors = computed.errors;
         self.column = computed.columns.swap_remove(0);
     }
@@ -127,7 +143,7 @@ impl CallState {
                     rows: chunk.len(),
                     columns: &columns,
                 };
-                let computed = isolate::evaluate(guests, self.call.site, self.call.returns, rows, trapped_max);
+                let computed = isolate::evaluate(guests, self.site, self.returns, rows, trapped_max);
                 memo.learn(&mut self.column, chunk, computed, clock);
             }
         }
@@ -150,11 +166,15 @@ impl CallState {
 
 impl Memo {
     fn drop_stale_faults(&mut self, clock: Micros) {
-        if self.retry_at.is_none_or(|retry_at| clock.0 < retry_at) {
-            return;
+        if self.retry_at.is_some_and(|retry_at| retry_at <= clock.0) {
+            self.drop_faults(|retry_at| retry_at <= clock.0);
         }
+    }
+
+    /// Forgets faults that may be tried again at some time, if `due` says so of it.
+    fn drop_faults(&mut self, due: impl Fn(i64) -> bool) {
         self.faults.retain(|&slot, fault| {
-            let stale = fault.retry_at.is_some_and(|retry_at| retry_at <= clock.0);
+            let stale = fault.retry_at.is_some_and(&due);
             if stale {
                 self.row_of_slot[slot as usize] = NONE;
                 self.known -= 1;

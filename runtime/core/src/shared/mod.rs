@@ -6,11 +6,10 @@
 mod memo;
 
 use crate::isolate::{FailedRow, row_number};
-use crate::program::Source;
+use crate::program::{SharedCall, Source};
 use crate::{Column, Field, Guests, Micros, SiteId, StreamBatch, TopicTable};
 use memo::{CallState, memo_row};
 use rulemill_plan::Type;
-use std::sync::Arc;
 
 /// No entry.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -96,30 +95,21 @@ impl Shared {
         &self.fields
     }
 
-    /// Finds or adds a source, and counts the use.
-    pub(crate) fn link(&mut self, source: &Source) -> Link {
-        match source {
-            Source::Topic => Link::Topic,
-            Source::Field(field) => {
-                let position = self.fields.iter().position(|known| known == field).unwrap_or_else(|| {
-                    self.fields.push(field.clone());
-                    self.field_uses.push(0);
-                    self.fields_version += 1;
-                    self.fields.len() - 1
-                });
-                self.field_uses[position] += 1;
-                Link::Field(position)
-            }
-            Source::Call(call) => {
-                if let Some(position) = self.calls.iter().position(|known| known.call == *call) {
-                    self.calls[position].uses += 1;
-                    return Link::Call(position);
+    /// Finds or adds the sources of a program, inputs before the calls on them, and counts a use of each.
+    pub(crate) fn link(&mut self, sources: &[Source]) -> Vec<Link> {
+        let mut links = Vec::with_capacity(sources.len());
+        for source in sources {
+            let link = match source {
+                Source::Topic => Link::Topic,
+                Source::Field(field) => self.link_field(field),
+                Source::Call(call) => {
+                    let inputs = call.inputs.iter().map(|&input| links[input]).collect();
+                    self.link_call(call, inputs)
                 }
-                let inputs = call.inputs.iter().map(|input| self.link(input)).collect();
-                self.calls.push(CallState::new(Arc::clone(call), inputs));
-                Link::Call(self.calls.len() - 1)
-            }
+            };
+            links.push(link);
         }
+        links
     }
 
     /// Takes one use back. True: something is used no more, and [`Shared::compact`] would remove it.
@@ -174,10 +164,15 @@ impl Shared {
                 Link::Call(input) => input < position && self.calls[input].forgotten(),
                 Link::Topic | Link::Field(_) => false,
             });
-            if stale_input || sites.contains(&state.call.site) {
+            if stale_input || sites.contains(&state.site) {
                 self.calls[position].forget();
             }
         }
+    }
+
+    /// Calls that trapped for a topic are tried again at its next row: the time to wait for is no longer known.
+    pub(crate) fn try_again(&mut self) {
+        self.calls.iter_mut().for_each(CallState::try_again);
     }
 
     /// The slot of each row's topic.
@@ -232,6 +227,37 @@ impl Shared {
             } else {
                 rest[0].evaluate_rows(&inputs, batch.rows, guests, trapped_max);
             }
+        }
+    }
+
+    fn link_field(&mut self, field: &Field) -> Link {
+        let position = self.fields.iter().position(|known| known == field).unwrap_or_else(|| {
+            self.fields.push(field.clone());
+            self.field_uses.push(0);
+            self.fields_version += 1;
+            self.fields.len() - 1
+        });
+        self.field_uses[position] += 1;
+        Link::Field(position)
+    }
+
+    fn link_call(&mut self, call: &SharedCall, inputs: Vec<Link>) -> Link {
+        if let Some(position) = self.calls.iter().position(|known| known.is(call, &inputs)) {
+            self.calls[position].uses += 1;
+            return Link::Call(position);
+        }
+        for &input in &inputs {
+            self.count_use(input);
+        }
+        self.calls.push(CallState::new(call, inputs));
+        Link::Call(self.calls.len() - 1)
+    }
+
+    fn count_use(&mut self, link: Link) {
+        match link {
+            Link::Topic => {}
+            Link::Field(field) => self.field_uses[field] += 1,
+            Link::Call(call) => self.calls[call].uses += 1,
         }
     }
 }

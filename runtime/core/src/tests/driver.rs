@@ -126,6 +126,13 @@ impl Driver {
         self.collect();
     }
 
+    /// The clock of arrivals was set back, to a time in milliseconds.
+    pub(super) fn set_back(&mut self, now: i64) {
+        self.stream
+            .set_back(Micros::from_millis(now), &mut self.library, &mut self.out);
+        self.collect();
+    }
+
     pub(super) fn close_all(&mut self) {
         self.stream.close_all(&mut self.library, &mut self.out);
         self.collect();

@@ -4,7 +4,7 @@ use super::driver::{
     Driver, Value, aggregate, call, column, emits, empty_plan, field, kernel, literal, message, reading, topic,
     tumbling, tutorial_plan, version,
 };
-use crate::Swap;
+use crate::{KernelsId, Swap};
 use rulemill_plan::{
     Argument, ColumnIndex, EventTime, Fallback, LatePolicy, Literal, Origin, PathSegment, Plan, Setting, Type,
 };
@@ -133,6 +133,80 @@ fn another_value_of_a_setting_that_feeds_the_state_drains_it() {
     assert_eq!(driver.try_put(&set).unwrap(), Swap::StateKept, "the same value");
     set.settings.insert("by".to_owned(), Literal::Int(7));
     assert_eq!(driver.try_put(&set).unwrap(), Swap::StateDraining);
+}
+
+/// Puts a plan with one value of the setting `factor`, and then with others, each time with kernels prepared anew.
+fn swap_of_settings(plan: &Plan, before: impl Into<Literal>, after: &[(&str, Literal)]) -> Swap {
+    let with_settings = |settings: &[(&str, Literal)], kernels| {
+        let mut plan = plan.clone();
+        let declared = settings.iter().map(|(name, value)| Setting {
+            name: (*name).to_owned(),
+            kind: match value {
+                Literal::Float(_) => Type::Float,
+                _ => Type::Int,
+            },
+            default: None,
+            doc: String::new(),
+        });
+        plan.settings.extend(declared);
+        let mut version = version("rule", plan);
+        let values = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        version.settings.extend(values);
+        version.kernels = Some(KernelsId(kernels));
+        version
+    };
+    let mut driver = Driver::new();
+    driver.try_put(&with_settings(&[("factor", before.into())], 1)).unwrap();
+    let fields = [("temperature", Value::Float(1.0)), ("humidity", Value::Float(2.0))];
+    driver.send(&[message(0, "devices/1/messages", &fields)]);
+    assert_eq!(driver.stream.rule_state("rule").unwrap().open_windows, 1);
+    driver.try_put(&with_settings(after, 2)).unwrap()
+}
+
+#[test]
+fn another_value_of_a_setting_drains_the_state_that_a_kernel_feeds() {
+    let check = |after: &[(&str, Literal)], expect| {
+        assert_eq!(swap_of_settings(&comfort(), 2, after), expect, "{after:?}");
+    };
+    check(&[("factor", Literal::Int(3))], Swap::StateDraining);
+    check(
+        &[("factor", Literal::Int(2)), ("more", Literal::Int(1))],
+        Swap::StateDraining,
+    );
+    // Only the kernel that filters: a threshold has changed.
+    let mut filtering = comfort();
+    filtering.aggregates = vec![aggregate("n", "count", vec![])];
+    filtering.after.clear();
+    filtering.emits = emits(&[("n", 3)]);
+    let after = [("factor", Literal::Int(3))];
+    assert_eq!(swap_of_settings(&filtering, 2, &after), Swap::StateDraining);
+}
+
+#[test]
+fn other_code_with_the_same_settings_keeps_the_state() {
+    assert_eq!(
+        swap_of_settings(&comfort(), 2, &[("factor", Literal::Int(2))]),
+        Swap::StateKept
+    );
+    let nan = || Literal::Float(f64::NAN);
+    assert_eq!(
+        swap_of_settings(&comfort(), nan(), &[("factor", nan())]),
+        Swap::StateKept
+    );
+}
+
+#[test]
+fn another_value_of_a_setting_keeps_the_state_that_no_kernel_feeds() {
+    // The kernel before the window is there and feeds nothing; the one after it works on closed windows only.
+    let mut plan = comfort();
+    plan.keep = None;
+    for aggregate in &mut plan.aggregates {
+        aggregate.arguments = vec![column(0)];
+    }
+    assert_eq!(
+        swap_of_settings(&plan, 2, &[("factor", Literal::Int(3))]),
+        Swap::StateKept
+    );
 }
 
 #[test]

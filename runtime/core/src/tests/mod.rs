@@ -4,8 +4,11 @@ mod doubles;
 mod driver;
 
 mod aggregates;
+mod clock;
 mod compiling;
+mod extremes;
 mod faults;
+mod hostile;
 mod layout;
 mod model;
 mod reload;

@@ -236,6 +236,7 @@ enum Input {
     Tick(i64),
     Put { size_ms: u64, time: Option<&'static str> },
     Remove(Removal),
+    SetBack(i64),
     Cut,
 }
 
@@ -253,6 +254,7 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
             .prop_map(|(size_ms, time)| Input::Put { size_ms, time }),
         1 => Just(Input::Remove(Removal::Drain)),
         1 => Just(Input::Remove(Removal::Retire)),
+        1 => (1..40_i64).prop_map(|tenths| Input::SetBack(tenths * 100)),
         3 => Just(Input::Cut),
     ];
     proptest::collection::vec(input, 0..80)
@@ -284,6 +286,10 @@ fn run(inputs: &[Input], one_by_one: bool) -> (Driver, u64) {
             Input::Remove(how) => {
                 driver.remove("rule", how);
                 drained = true;
+            }
+            Input::SetBack(by) => {
+                now -= by;
+                driver.set_back(now);
             }
             Input::Cut => {}
         }

@@ -30,6 +30,38 @@ fn a_removed_rule_finishes_its_window_and_is_gone() {
 }
 
 #[test]
+fn a_removed_rule_that_reads_no_column_is_gone_after_its_window_too() {
+    let mut plan = counting(1000, None);
+    plan.needs.clear();
+    let mut driver = Driver::with(plan);
+    driver.send(&[event(0, 0)]);
+    driver.remove("rule", Removal::Drain);
+    driver.tick(1000);
+    assert_eq!(driver.taken("rule"), ["[0, 1000) n=1"]);
+    assert_eq!(driver.stream.rules().count(), 0);
+}
+
+#[test]
+fn the_end_of_a_version_is_told_once() {
+    let mut driver = Driver::with(counting(1000, None));
+    assert!(!driver.stream.take_version_gone(), "it has come, not gone");
+    driver.send(&[event(0, 0)]);
+    driver.put("rule", counting(700, None));
+    driver.send(&[event(500, 0), event(1100, 0)]);
+    assert!(driver.stream.take_version_gone(), "the old version's window has closed");
+    assert!(!driver.stream.take_version_gone());
+    driver.remove("rule", Removal::Drain);
+    assert!(!driver.stream.take_version_gone(), "its window is open");
+    driver.tick(1400);
+    assert!(driver.stream.take_version_gone());
+    driver.put("rule", counting(1000, None));
+    driver.put("rule", counting(700, None));
+    assert!(driver.stream.take_version_gone(), "it had nothing to finish");
+    driver.remove("rule", Removal::Discard);
+    assert!(driver.stream.take_version_gone());
+}
+
+#[test]
 fn a_removed_rule_without_an_open_window_is_gone_at_once() {
     let mut driver = Driver::with(tutorial_plan());
     driver.remove("rule", Removal::Drain);

@@ -4,10 +4,10 @@ use super::driver::{
     Driver, Message, Value, aggregate, call, column, emits, empty_plan, field, literal, message, reading, topic,
     tumbling, tutorial_plan, version,
 };
-use crate::Bounds;
 use crate::topics::TOPICS_MAX;
+use crate::{Bounds, Removal, Swap};
 use proptest::prelude::*;
-use rulemill_plan::{ColumnIndex, Plan, Type};
+use rulemill_plan::{ColumnIndex, Need, Plan, Type};
 
 const ONE: &str = "[0, 10000) device_id=1 t_av=1 t_count=1 t_max=1 t_min=1";
 
@@ -53,6 +53,66 @@ fn other_calls_are_made_once_a_batch_for_all_rules() {
     assert_eq!(driver.taken("b"), vec!["loud=X n=2; loud=Y n=3"; 2]);
     assert_eq!(driver.library.calls_of("shout").collect::<Vec<_>>(), [2, 2]);
     assert_eq!(driver.library.calls_of("plus").collect::<Vec<_>>(), [2, 2]);
+}
+
+/// Each of `depth` calls takes the one before it twice.
+pub(super) fn doubling(depth: u32, function: &str, input: Vec<Need>) -> Plan {
+    let first = u32::try_from(input.len()).unwrap() - 1;
+    Plan {
+        needs: input,
+        before: (first..first + depth)
+            .map(|input| call(function, vec![column(input), column(input)]))
+            .collect(),
+        emits: emits(&[("last", first + depth)]),
+        ..empty_plan()
+    }
+}
+
+#[test]
+fn calls_that_nest_and_fan_out_are_compared_in_little_time() {
+    // Written out as a tree that is 2^1000 calls. The second rule and the second version are made of calls of their own
+    // that are equal to those of the first.
+    for plan in [
+        doubling(1000, "shout", vec![field("text", Type::Text)]),
+        doubling(1000, "trap_topic", vec![topic()]),
+    ] {
+        let mut driver = Driver::with(plan.clone());
+        driver.put("other", plan.clone());
+        assert_eq!(driver.put("rule", plan.clone()), Swap::StateKept);
+        assert_eq!(driver.stream.sites().count(), 2 * 1000);
+        driver.send(&[message(0, "a", &[("text", Value::Text("A".to_owned()))])]);
+        assert_eq!(
+            driver.library.calls.len(),
+            1000,
+            "each call is made once for both rules"
+        );
+        assert_eq!(driver.taken("rule").len(), 1);
+        driver.remove("rule", Removal::Discard);
+        driver.remove("other", Removal::Discard);
+        assert!(driver.stream.fields().is_empty());
+    }
+}
+
+#[test]
+fn one_input_of_a_call_makes_the_difference() {
+    let plan = |second: u32| Plan {
+        needs: vec![field("one", Type::Text), field("two", Type::Text)],
+        before: vec![
+            call("shout", vec![column(0), column(1)]),
+            call("shout", vec![column(0), column(second)]),
+        ],
+        emits: emits(&[("last", 3)]),
+        ..empty_plan()
+    };
+    for (second, calls) in [(1, 1), (0, 2)] {
+        let mut driver = Driver::with(plan(second));
+        let fields = [
+            ("one", Value::Text("a".to_owned())),
+            ("two", Value::Text("b".to_owned())),
+        ];
+        driver.send(&[message(0, "t", &fields)]);
+        assert_eq!(driver.library.calls.len(), calls);
+    }
 }
 
 #[test]
