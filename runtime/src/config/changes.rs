@@ -45,7 +45,10 @@ impl Config {
     /// What is different here from `old`.
     pub fn changes_since(&self, old: &Config) -> Changes {
         let fixed = [
-            ("data", self.data_dir != old.data_dir),
+            (
+                "data",
+                self.data_dir != old.data_dir || self.cache_bytes_max != old.cache_bytes_max,
+            ),
             ("listener", self.listener != old.listener),
             ("dead_letter", self.dead_letter != old.dead_letter),
             ("http", self.http != old.http),

@@ -36,6 +36,9 @@ section! {
     RawData {
         /// The directory; it is made when it is not there.
         dir: String,
+        /// The most bytes of compiled code kept in `cache` of that directory, so that a start need not compile every guest
+        /// again. What is used least goes first. 0 keeps none.
+        cache_bytes_max: Size,
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Config {
     pub rules: RulesConfig,
     /// Where rulemill keeps its own files.
     pub data_dir: PathBuf,
+    /// The most bytes of compiled code kept there; 0: none.
+    pub cache_bytes_max: u64,
     /// The brokers to read from, by name.
     pub sources: BTreeMap<String, SourceConfig>,
     /// The built-in listener, if any.

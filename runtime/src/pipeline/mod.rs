@@ -11,6 +11,7 @@
 mod account;
 mod catalogue;
 mod command;
+mod engine;
 mod health;
 mod identity;
 mod mill;
@@ -33,6 +34,7 @@ use crate::ingest::listener::Listener;
 use crate::rule::GuestEngine;
 use crate::sink::Sinks;
 use crate::telemetry::Telemetry;
+use crate::telemetry::code_cache::CodeCacheMetrics;
 use crate::telemetry::dead_letter::DeadLetterMetrics;
 use crate::telemetry::listener::ListenerMetrics;
 use crate::telemetry::mill::MillMetrics;
@@ -112,7 +114,7 @@ impl Pipeline {
             .map_err(|error| StartError::Data(config.dead_letter.file.path.clone(), error))?;
         let sinks = Sinks::start(&config.sinks, metrics.sinks.clone(), dead_letters.clone())?;
         let sinks = Arc::new(RwLock::new(sinks));
-        let engine = GuestEngine::new().map_err(|error| StartError::Engine(format!("{error:#}")))?;
+        let engine = engine::start(&config, &metrics.code_cache)?;
 
         let filters = filter_channels(&config);
         let (requests, requested) = mpsc::channel(REQUESTS_MAX);
@@ -314,6 +316,7 @@ struct Metrics {
     listener: ListenerMetrics,
     mills: MillMetrics,
     rules: RuleFamilies,
+    code_cache: CodeCacheMetrics,
     sinks: SinkMetrics,
     dead_letters: DeadLetterMetrics,
 }
@@ -326,6 +329,7 @@ impl Metrics {
             listener: ListenerMetrics::default(),
             mills: MillMetrics::register(registry),
             rules: RuleFamilies::register(registry),
+            code_cache: CodeCacheMetrics::register(registry),
             sinks: SinkMetrics::default(),
             dead_letters: DeadLetterMetrics::default(),
         };

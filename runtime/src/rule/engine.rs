@@ -4,6 +4,7 @@
 //! a while, so that an idle gateway is not woken a thousand times a second.
 
 use super::bindings::diagnostics;
+use super::cache::CodeCache;
 use super::instance::GuestState;
 use crate::clock;
 use std::sync::Arc;
@@ -23,18 +24,29 @@ struct Shared {
     engine: Engine,
     linker: Linker<GuestState>,
     ticker: Ticker,
+    cache: Option<CodeCache>,
 }
 
 impl GuestEngine {
-    /// Makes the engine and starts its epoch clock.
+    /// Makes the engine and starts its epoch clock. Every guest is compiled when it is loaded.
     pub fn new() -> wasmtime::Result<Self> {
+        Self::with_cache(None)
+    }
+
+    /// The same, with a cache for what the compiler makes of guests.
+    pub fn with_cache(cache: Option<CodeCache>) -> wasmtime::Result<Self> {
         let engine = Engine::new(&configuration())?;
         let mut linker = Linker::new(&engine);
         diagnostics::add_to_linker::<GuestState, HasSelf<GuestState>>(&mut linker, |state| state)?;
         super::bindings::columns::add_to_linker::<GuestState, HasSelf<GuestState>>(&mut linker, |state| state)?;
         let ticker = Ticker::start(engine.clone());
         Ok(GuestEngine {
-            shared: Arc::new(Shared { engine, linker, ticker }),
+            shared: Arc::new(Shared {
+                engine,
+                linker,
+                ticker,
+                cache,
+            }),
         })
     }
 
@@ -46,6 +58,11 @@ impl GuestEngine {
     /// The linker, which offers `diagnostics` and nothing else.
     pub fn linker(&self) -> &Linker<GuestState> {
         &self.shared.linker
+    }
+
+    /// The cache of compiled code, if there is one.
+    pub(super) fn cache(&self) -> Option<&CodeCache> {
+        self.shared.cache.as_ref()
     }
 
     /// Sees to it that epochs are counted while `call` runs.

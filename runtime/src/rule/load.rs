@@ -24,7 +24,7 @@ pub struct Loaded {
     pub digest: ContentDigest,
     /// The size of the file, in bytes.
     pub file_bytes: usize,
-    /// How long the compiler took.
+    /// How long it took to have the code: to compile it, or to find it in the cache.
     pub compile_time: Duration,
     /// Its functions, when it is a library.
     pub library: Option<Arc<LoadedLibrary>>,
@@ -105,10 +105,14 @@ pub fn load(engine: &GuestEngine, bytes: &[u8], limits: &LimitsConfig) -> Result
             max: limits.file_bytes_max,
         });
     }
-    let component_bytes = as_component(bytes)?;
+    let digest = ContentDigest::of(bytes);
     let started = clock::monotonic();
-    let component =
-        Component::new(engine.engine(), component_bytes).map_err(|error| LoadError::Invalid(root(&error)))?;
+    let cached = engine.cache().and_then(|cache| cache.find(engine.engine(), &digest));
+    let compiled = cached.is_none();
+    let component = match cached {
+        Some(component) => component,
+        None => compile(engine, bytes)?,
+    };
     let compile_time = clock::monotonic().duration_since(started);
     check_imports(engine, &component)?;
     let pre = engine
@@ -127,8 +131,12 @@ pub fn load(engine: &GuestEngine, bytes: &[u8], limits: &LimitsConfig) -> Result
     if library.is_none() && rule.is_none() {
         return Err(LoadError::ExportsNothing(list_exports(engine, &component)));
     }
+    // Only now: code that is refused all the same would push out that of good guests.
+    if let Some(cache) = engine.cache().filter(|_| compiled) {
+        cache.keep(engine.engine(), &digest, &component);
+    }
     Ok(Loaded {
-        digest: ContentDigest::of(bytes),
+        digest,
         file_bytes: bytes.len(),
         compile_time,
         library,
@@ -169,12 +177,22 @@ impl ContentDigest {
     pub fn of(bytes: &[u8]) -> Self {
         ContentDigest(Sha256::digest(bytes).into())
     }
+
+    /// Its bytes.
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl fmt::Display for ContentDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
+}
+
+fn compile(engine: &GuestEngine, bytes: &[u8]) -> Result<Component, LoadError> {
+    let component = as_component(bytes)?;
+    Component::new(engine.engine(), component).map_err(|error| LoadError::Invalid(root(&error)))
 }
 
 /// A component as it is; a core module wrapped by what its own type information says.

@@ -3,6 +3,7 @@
 //! It never keeps a guest's state: an instance may be dropped between any two calls, and is dropped after every trap.
 
 mod bindings;
+mod cache;
 mod convert;
 mod engine;
 mod guests;
@@ -15,6 +16,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use cache::CodeCache;
 pub use engine::GuestEngine;
 pub use guests::MillGuests;
 pub use instance::GuestState;

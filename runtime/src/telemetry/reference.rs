@@ -1,6 +1,7 @@
 //! The reference page of the metrics, `docs/metrics.md`, from what the stages register.
 
 use super::Telemetry;
+use super::code_cache::CodeCacheMetrics;
 use super::dead_letter::DeadLetterMetrics;
 use super::listener::{CloseReason, ListenerMetrics};
 use super::mill::MillMetrics;
@@ -37,6 +38,7 @@ fn with_every_metric() -> Telemetry {
     let rules = RuleFamilies::register(&mut telemetry.registry);
     rules.rule(&name).dead_rows("x", 1);
     rules.function(&name, &name);
+    CodeCacheMetrics::register(&mut telemetry.registry);
     let sources = SourcesMetrics::default();
     sources.register(&mut telemetry.registry);
     sources.source(&name).disconnects(DisconnectReason::Network);

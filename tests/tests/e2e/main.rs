@@ -7,6 +7,7 @@ mod harness;
 mod tutorial;
 
 mod bad_input;
+mod code_cache;
 mod directory;
 mod libraries;
 mod listener;

@@ -93,7 +93,7 @@ impl Checker {
         let rules = self
             .section(table, "rules")
             .and_then(|section| self.rules(&section, table));
-        let data_dir = self.section(table, "data").and_then(|section| self.data_dir(&section));
+        let data = self.section(table, "data").and_then(|section| self.data(&section));
         let dead_letter = self
             .section(table, "dead_letter")
             .and_then(|section| self.dead_letter(&section));
@@ -102,9 +102,11 @@ impl Checker {
         let limits = self.section(table, "limits").and_then(|section| self.limits(&section));
 
         self.check_together(table, &sources, &sinks, dead_letter.as_ref());
+        let (data_dir, cache_bytes_max) = data?;
         Some(Config {
             rules: rules?,
-            data_dir: data_dir?,
+            data_dir,
+            cache_bytes_max,
             sources: sources
                 .into_iter()
                 .map(|(name, source)| Some((name, source?)))

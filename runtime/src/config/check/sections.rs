@@ -38,10 +38,13 @@ impl Checker {
         })
     }
 
-    pub(super) fn data_dir(&mut self, section: &Section<'_>) -> Option<PathBuf> {
+    /// The directory, and the bound of the code cache in it.
+    pub(super) fn data(&mut self, section: &Section<'_>) -> Option<(PathBuf, u64)> {
         let raw = RawData::read(section.table, &section.spot.path, &mut self.problems);
         self.refuse_unknown(section, RawData::KEYS);
-        self.path(raw.dir)
+        let dir = self.path(raw.dir);
+        let cache_bytes_max = self.size(raw.cache_bytes_max, 0..=1 << 40);
+        Some((dir?, cache_bytes_max?))
     }
 
     pub(super) fn dead_letter(&mut self, section: &Section<'_>) -> Option<DeadLetterConfig> {
