@@ -73,7 +73,7 @@ pub struct BoundScalar {
 }
 
 /// What [`Guests::bind_aggregate`] found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BoundAggregate {
     /// The accumulator.
     pub accumulator: AccumulatorId,

@@ -1,5 +1,6 @@
 //! A plan after its check: what the engine carries out, with every position resolved and every type known.
 
+use crate::aggregate::StateLayout;
 use crate::{AccumulatorId, BoundAggregate, Bounds, Field, HashSeed, KernelsId, SiteId};
 use rulemill_plan::{Fallback, LatePolicy, Type};
 use std::sync::Arc;
@@ -39,7 +40,7 @@ impl Source {
 }
 
 /// A column of the before or the after file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Slot {
     /// One of [`Program::sources`].
     Source(usize),
@@ -103,7 +104,7 @@ pub(crate) struct EventTiming {
 }
 
 /// An aggregate function with the type that it works on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Function {
     CountRows,
     CountValues,
@@ -240,6 +241,8 @@ pub(crate) struct Program {
     pub(crate) keys_by_topic: bool,
     pub(crate) timing: Timing,
     pub(crate) aggregates: Vec<AggregateUse>,
+    /// Where their states stand.
+    pub(crate) states: StateLayout,
     pub(crate) after: Vec<Action>,
     /// Columns to order by, and whether descending.
     pub(crate) order: Vec<(Slot, bool)>,

@@ -5,7 +5,7 @@ use crate::at::At;
 use crate::frame::{Env, Frame, Loss, Losses, Part};
 use crate::groups::Groups;
 use crate::isolate::{FailedRow, row_number};
-use crate::program::{AggregateUse, Function, Program, Slot};
+use crate::program::{Function, Program, Slot};
 use crate::shared::NONE;
 use crate::{Cells, Column, Fault, Guests};
 
@@ -19,8 +19,7 @@ pub(crate) struct OpenWindow {
     pub(crate) start: i64,
     pub(crate) end: i64,
     groups: Groups,
-    /// One for each aggregate.
-    states: Vec<States>,
+    states: States,
     room: Room,
     /// How many groups the states are for.
     grown: usize,
@@ -53,11 +52,7 @@ impl OpenWindow {
             start,
             end,
             groups: Groups::new(&program.key_kinds, &program.hash_seed),
-            states: program
-                .aggregates
-                .iter()
-                .map(|aggregate| States::new(&aggregate.function, &program.hash_seed))
-                .collect(),
+            states: States::new(&program.states, &program.hash_seed),
             room: room(program),
             grown: 0,
             pending: Vec::new(),
@@ -190,7 +185,7 @@ impl OpenWindow {
 
     /// Adds the rows to copies of the states of libraries' aggregates; gives these, and the rows refused by any.
     fn accumulate(
-        &self,
+        &mut self,
         intake: &Intake<'_>,
         part: Part<'_>,
         guests: &mut dyn Guests,
@@ -198,8 +193,11 @@ impl OpenWindow {
     ) -> (Vec<Pending>, Vec<FailedRow>) {
         let mut accumulations = Vec::new();
         let mut errors: Vec<FailedRow> = Vec::new();
-        for (number, (aggregate, states)) in intake.program.aggregates.iter().zip(&self.states).enumerate() {
-            let (Function::Library(bound), States::Library(states)) = (&aggregate.function, states) else {
+        for (number, aggregate) in intake.program.aggregates.iter().enumerate() {
+            let Function::Library(bound) = &aggregate.function else {
+                continue;
+            };
+            let Some(states) = self.states.library(&intake.program.states, number) else {
                 continue;
             };
             let arguments: Vec<Column> = located(&aggregate.arguments, intake, part, &mut scratch.cells)
@@ -222,36 +220,26 @@ impl OpenWindow {
     }
 
     fn commit(&mut self, intake: &Intake<'_>, part: Part<'_>, accumulations: &[Pending], scratch: &mut Scratch) {
+        let layout = &intake.program.states;
         for (number, accumulation) in accumulations {
-            if let States::Library(states) = &mut self.states[*number] {
+            if let Some(states) = self.states.library(layout, *number) {
                 accumulation.commit(states);
             }
         }
         if self.grown != self.groups.len() {
             self.grown = self.groups.len();
-            for states in &mut self.states {
-                states.grow(self.grown);
-            }
+            self.states.grow(layout, self.grown);
         }
         let Scratch { cells, groups, .. } = scratch;
+        self.states.count_rows(layout, groups);
         if cells.is_empty() {
             cells.push(Vec::new());
         }
-        for (
-            AggregateUse {
-                function, arguments, ..
-            },
-            states,
-        ) in intake.program.aggregates.iter().zip(&mut self.states)
-        {
-            match (function, arguments.as_slice()) {
-                (Function::Library(_), _) => {}
-                (_, [argument]) => {
-                    let (column, at) = intake.frame.locate(*argument, intake.env, part, &mut cells[0]);
-                    let given = Given { groups, column, at };
-                    states.update(function, given, &mut self.room);
-                }
-                (_, _) => states.count(groups),
+        for (slot, updates) in layout.inputs() {
+            let (column, at) = intake.frame.locate(slot, intake.env, part, &mut cells[0]);
+            let given = Given { groups, column, at };
+            for &update in updates {
+                self.states.update(layout, update, given, &mut self.room);
             }
         }
     }
@@ -281,19 +269,22 @@ impl OpenWindow {
         let mut columns = self.groups.take_keys();
         columns.push(Column::new(Cells::Times(vec![self.start; groups])));
         columns.push(Column::new(Cells::Times(vec![self.end; groups])));
-        for (aggregate, states) in program.aggregates.iter().zip(&mut self.states) {
+        for (number, aggregate) in program.aggregates.iter().enumerate() {
             let start = failed.len();
-            let column = match (&aggregate.function, states) {
-                (Function::Library(bound), States::Library(states)) => {
+            let column = match (&aggregate.function, self.states.library(&program.states, number)) {
+                (Function::Library(bound), Some(states)) => {
                     finish_library(guests, bound, states, failed, program.bounds.trapped_calls_max)
                 }
-                (function, states) => states.finish(function, failed),
+                (function, _) => self
+                    .states
+                    .finish(&program.states, (number, function), 0..groups, failed),
             };
             for failed in &mut failed[start..] {
                 failed.message = format!("{}: {}", aggregate.label, failed.message);
             }
             columns.push(column);
         }
+        self.states.clear(&program.hash_seed);
         columns
     }
 }

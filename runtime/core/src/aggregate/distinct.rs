@@ -1,11 +1,12 @@
 //! The number of distinct values, exact.
 
-use super::{FailedGroup, Given, Room, counted};
+use super::{FailedGroup, Given, Room};
 use crate::groups::key_bits;
 use crate::isolate::row_number;
 use crate::{Cells, Column, Fault, HashSeed};
 use hashbrown::HashTable;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// The values seen, each with its group, and how many each group has.
 #[derive(Debug)]
@@ -88,15 +89,16 @@ impl Distinct {
         });
     }
 
-    pub(super) fn finish(&mut self, failed: &mut Vec<FailedGroup>) -> Column {
-        let groups = std::mem::take(&mut self.failed);
-        failed.extend(groups.into_iter().map(|group| FailedGroup {
-            group,
+    /// The numbers of a range of groups. Groups without one for want of room are noted, counted from its start.
+    pub(super) fn finish(&self, groups: Range<usize>, failed: &mut Vec<FailedGroup>) -> Column {
+        let (start, end) = (row_number(groups.start), row_number(groups.end));
+        failed.extend(self.failed.range(start..end).map(|group| FailedGroup {
+            group: group - start,
             fault: Fault::Bound,
             message: "it has more distinct values than a window may remember".to_owned(),
         }));
-        self.fixed = HashTable::new();
-        self.texts = HashTable::new();
-        counted(&mut self.counts)
+        let counts = self.counts[groups].iter();
+        let ints = counts.map(|&count| i64::try_from(count).unwrap_or(i64::MAX));
+        Column::new(Cells::Ints(ints.collect()))
     }
 }

@@ -1,8 +1,10 @@
-//! The aggregates of a window: one array of states for each, indexed by group, updated as rows arrive.
+//! The aggregates of a window: the states of all groups, updated as rows arrive.
 //!
-//! No row is kept. What a state does with a column is decided once a batch, not once a cell.
+//! No row is kept. What an update does with a column is decided once a batch, not once a cell.
 
+mod blobs;
 mod distinct;
+mod layout;
 mod library;
 mod numbers;
 mod pick;
@@ -10,22 +12,25 @@ mod pick;
 use crate::at::{At, for_values};
 use crate::program::Function;
 use crate::{Bits, Cells, Column, Fault, HashSeed};
+use blobs::Blobs;
 use distinct::Distinct;
+use layout::Place;
+pub(crate) use layout::{Operand, StateLayout, Update};
 pub(crate) use library::{Accumulation, accumulate, finish as finish_library};
-use numbers::{FloatSums, IntSums, Moments};
-use pick::{Blobs, Picked, Picks};
-use rulemill_plan::Type;
+use pick::{First, Largest, Last, Smallest};
+use std::ops::Range;
 
-/// The states of one aggregate for all groups of a window.
+/// The states of all aggregates for all groups of a window.
 #[derive(Debug)]
-pub(crate) enum States {
-    Counts(Vec<u64>),
-    IntSums(IntSums),
-    FloatSums(FloatSums),
-    Moments(Moments),
-    Ints(Picks<i64>),
-    Floats(Picks<f64>),
-    Bools(Picks<bool>),
+pub(crate) struct States {
+    /// A row for each group, one after the other, as the layout says.
+    words: Vec<u64>,
+    beside: Vec<Beside>,
+}
+
+/// The states of one aggregate that does not fit into words.
+#[derive(Debug)]
+pub(crate) enum Beside {
     Blobs(Blobs),
     Distinct(Distinct),
     /// Words of states of a library's aggregate, one group after the other.
@@ -66,134 +71,185 @@ impl Given<'_> {
 
 impl States {
     /// The states of no groups.
-    pub(crate) fn new(function: &Function, seed: &HashSeed) -> Self {
-        match function {
-            Function::CountRows | Function::CountValues => States::Counts(Vec::new()),
-            Function::Sum(Type::Int) | Function::Avg(Type::Int) => States::IntSums(IntSums::default()),
-            Function::Sum(_) | Function::Avg(_) => States::FloatSums(FloatSums::default()),
-            Function::Spread { .. } => States::Moments(Moments::default()),
-            Function::Extreme { kind, .. } | Function::Edge { kind, .. } => match kind {
-                Type::Bool => States::Bools(Picks::default()),
-                Type::Int | Type::Time => States::Ints(Picks::default()),
-                Type::Float => States::Floats(Picks::default()),
-                Type::Text | Type::Bytes | Type::Json => States::Blobs(Blobs::default()),
-            },
-            Function::Distinct(_) => States::Distinct(Distinct::new(seed)),
-            Function::Library(_) => States::Library(Vec::new()),
+    pub(crate) fn new(layout: &StateLayout, seed: &HashSeed) -> Self {
+        let beside = layout.beside.iter().map(|function| match function {
+            Function::Distinct(_) => Beside::Distinct(Distinct::new(seed)),
+            Function::Library(_) => Beside::Library(Vec::new()),
+            _ => Beside::Blobs(Blobs::default()),
+        });
+        States {
+            words: Vec::new(),
+            beside: beside.collect(),
         }
     }
 
     /// Adds states of groups without rows until there are `groups`. A library's states are added when they are known.
-    pub(crate) fn grow(&mut self, groups: usize) {
-        match self {
-            States::Counts(counts) => counts.resize(groups, 0),
-            States::IntSums(sums) => sums.grow(groups),
-            States::FloatSums(sums) => sums.grow(groups),
-            States::Moments(moments) => moments.grow(groups),
-            States::Ints(picks) => picks.grow(groups),
-            States::Floats(picks) => picks.grow(groups),
-            States::Bools(picks) => picks.grow(groups),
-            States::Blobs(picks) => picks.grow(groups),
-            States::Distinct(distinct) => distinct.grow(groups),
-            States::Library(_) => {}
+    #[inline]
+    pub(crate) fn grow(&mut self, layout: &StateLayout, groups: usize) {
+        while self.words.len() < groups * layout.width() {
+            self.words.extend_from_slice(&layout.initial);
+        }
+        for beside in &mut self.beside {
+            match beside {
+                Beside::Blobs(blobs) => blobs.grow(groups),
+                Beside::Distinct(distinct) => distinct.grow(groups),
+                Beside::Library(_) => {}
+            }
         }
     }
 
     /// Counts rows.
-    pub(crate) fn count(&mut self, groups: &[u32]) {
-        if let States::Counts(counts) = self {
+    #[inline]
+    pub(crate) fn count_rows(&mut self, layout: &StateLayout, groups: &[u32]) {
+        if let Some(at) = layout.rows_at {
             for &group in groups {
-                counts[group as usize] += 1;
+                self.words[group as usize * layout.width() + at] += 1;
             }
         }
     }
 
     /// Adds the values of rows, nulls aside. Not for a library's aggregates.
-    pub(crate) fn update(&mut self, function: &Function, given: Given<'_>, room: &mut Room) {
-        match (self, function) {
-            (States::Counts(counts), _) => given.for_values(|group, _| counts[group] += 1),
-            (States::IntSums(sums), _) => sums.update(given),
-            (States::FloatSums(sums), _) => sums.update(given),
-            (States::Moments(moments), _) => moments.update(given),
-            (States::Distinct(distinct), _) => distinct.update(given, room),
-            (States::Library(_), _) => {}
-            (picks, Function::Extreme { largest: true, .. }) => picks.pick(given, room, pick::Largest),
-            (picks, Function::Extreme { largest: false, .. }) => picks.pick(given, room, pick::Smallest),
-            (picks, Function::Edge { last: true, .. }) => picks.pick(given, room, pick::Last),
-            (picks, Function::Edge { last: false, .. }) => picks.pick(given, room, pick::First),
-            (States::Ints(_) | States::Floats(_) | States::Bools(_) | States::Blobs(_), _) => {
-                unreachable!("these states are made for min, max, first and last")
-            }
+    pub(crate) fn update(&mut self, layout: &StateLayout, update: Update, given: Given<'_>, room: &mut Room) {
+        let rows = Rows {
+            words: &mut self.words,
+            width: layout.width(),
+        };
+        match update {
+            Update::Count { at } => rows.count(at, given),
+            Update::SumInts { at } => rows.sum_ints(at, given),
+            Update::SumFloats { at } => rows.sum_floats(at, given),
+            Update::Moments { at } => rows.moments(at, given),
+            Update::Smallest { at } => rows.pick(at, given, Smallest),
+            Update::Largest { at } => rows.pick(at, given, Largest),
+            Update::Last { at } => rows.pick(at, given, Last),
+            Update::First { at } => rows.first(at, given),
+            Update::Beside { at } => match (&mut self.beside[at], &layout.beside[at]) {
+                (Beside::Distinct(distinct), _) => distinct.update(given, room),
+                (Beside::Blobs(blobs), Function::Extreme { largest: true, .. }) => blobs.update(given, room, Largest),
+                (Beside::Blobs(blobs), Function::Extreme { largest: false, .. }) => blobs.update(given, room, Smallest),
+                (Beside::Blobs(blobs), Function::Edge { last: true, .. }) => blobs.update(given, room, Last),
+                (Beside::Blobs(blobs), _) => blobs.update(given, room, First),
+                (Beside::Library(_), _) => {}
+            },
         }
     }
 
-    fn pick(&mut self, given: Given<'_>, room: &mut Room, pick: impl pick::Pick) {
-        match (self, &given.column.cells) {
-            (States::Ints(picks), Cells::Ints(values) | Cells::Times(values)) => {
-                picks.update(given, |cell| values[cell], pick);
-            }
-            (States::Floats(picks), Cells::Floats(values)) => picks.update(given, |cell| values[cell], pick),
-            (States::Bools(picks), Cells::Bools(bits)) => picks.update(given, |cell| bits.get(cell), pick),
-            (States::Blobs(picks), Cells::Texts(texts) | Cells::Json(texts)) => {
-                picks.update(given, |cell| texts.get(cell).as_bytes(), room, pick);
-            }
-            (States::Blobs(picks), Cells::Bytes(blobs)) => picks.update(given, |cell| blobs.get(cell), room, pick),
-            _ => unreachable!("states have the type of their argument: compile sees to it"),
+    /// The states of the aggregate of that number, if it is a library's.
+    pub(crate) fn library(&mut self, layout: &StateLayout, number: usize) -> Option<&mut Vec<u64>> {
+        let Place::Beside { at } = layout.places[number] else {
+            return None;
+        };
+        match &mut self.beside[at] {
+            Beside::Library(states) => Some(states),
+            Beside::Blobs(_) | Beside::Distinct(_) => None,
         }
     }
 
-    /// The results of all groups, and the groups that have none. Leaves no groups, and keeps the memory where that is
-    /// cheap. Not for a library's aggregates.
-    pub(crate) fn finish(&mut self, function: &Function, failed: &mut Vec<FailedGroup>) -> Column {
-        match (self, function) {
-            (States::Counts(counts), _) => counted(counts),
-            (States::IntSums(sums), Function::Sum(_)) => sums.finish_sum(failed),
-            (States::IntSums(sums), _) => sums.finish_avg(),
-            (States::FloatSums(sums), Function::Sum(_)) => sums.finish_sum(),
-            (States::FloatSums(sums), _) => sums.finish_avg(),
-            (States::Moments(moments), Function::Spread { root, sample, .. }) => moments.finish(*root, *sample),
-            (States::Ints(picks), Function::Extreme { kind, .. } | Function::Edge { kind, .. }) => {
-                let Picked { values, valid } = picks.finish();
-                let cells = if *kind == Type::Time {
-                    Cells::Times(values)
-                } else {
-                    Cells::Ints(values)
-                };
-                Column { valid, cells }
+    /// The results of the aggregate of that number for a range of groups, and the groups that have none, counted from
+    /// the start of the range. Not for a library's aggregates.
+    pub(crate) fn finish(
+        &self,
+        layout: &StateLayout,
+        (number, function): (usize, &Function),
+        groups: Range<usize>,
+        failed: &mut Vec<FailedGroup>,
+    ) -> Column {
+        let results = Results {
+            words: &self.words,
+            width: layout.width(),
+            groups: groups.clone(),
+        };
+        match (layout.places[number], function) {
+            (Place::Count { at }, _) => results.counts(at),
+            (Place::SumInts { at, count }, Function::Sum(_)) => results.int_sums(at, count, failed),
+            (Place::SumInts { at, count }, _) => results.int_averages(at, count),
+            (Place::SumFloats { at, count }, Function::Sum(_)) => results.float_sums(at, count),
+            (Place::SumFloats { at, count }, _) => results.float_averages(at, count),
+            (Place::Moments { at }, Function::Spread { root, sample, .. }) => results.spreads(at, *root, *sample),
+            (Place::Value { at, count }, Function::Extreme { kind, .. } | Function::Edge { kind, .. }) => {
+                results.values(at, count, *kind)
             }
-            (States::Floats(picks), _) => {
-                let Picked { values, valid } = picks.finish();
-                Column {
-                    valid,
-                    cells: Cells::Floats(values),
+            (Place::Beside { at }, function) => match (&self.beside[at], function) {
+                (Beside::Blobs(blobs), Function::Extreme { kind, .. } | Function::Edge { kind, .. }) => {
+                    blobs.finish(*kind, groups, failed)
                 }
-            }
-            (States::Bools(picks), _) => {
-                let Picked { values, valid } = picks.finish();
-                Column {
-                    valid,
-                    cells: Cells::Bools(values.into_iter().collect()),
+                (Beside::Distinct(distinct), _) => distinct.finish(groups, failed),
+                (Beside::Blobs(_) | Beside::Library(_), _) => {
+                    unreachable!("states are those of their function; a library's are finished by its guest")
                 }
-            }
-            (States::Blobs(picks), Function::Extreme { kind, .. } | Function::Edge { kind, .. }) => {
-                picks.finish(*kind, failed)
-            }
-            (States::Distinct(distinct), _) => distinct.finish(failed),
-            (States::Moments(_) | States::Ints(_) | States::Blobs(_) | States::Library(_), _) => {
-                unreachable!("states are those of their function; a library's are finished by its guest")
+            },
+            (Place::Moments { .. } | Place::Value { .. }, _) => unreachable!("places are those of their function"),
+        }
+    }
+
+    /// Leaves no groups, and keeps the memory of the rows.
+    pub(crate) fn clear(&mut self, seed: &HashSeed) {
+        self.words.clear();
+        for beside in &mut self.beside {
+            match beside {
+                Beside::Blobs(blobs) => *blobs = Blobs::default(),
+                Beside::Distinct(distinct) => *distinct = Distinct::new(seed),
+                Beside::Library(states) => states.clear(),
             }
         }
     }
 }
 
-/// Counts as ints.
-fn counted(counts: &mut Vec<u64>) -> Column {
-    let ints = counts.drain(..).map(|count| i64::try_from(count).unwrap_or(i64::MAX));
-    Column::new(Cells::Ints(ints.collect()))
+/// The rows of words, to be updated.
+struct Rows<'a> {
+    words: &'a mut [u64],
+    width: usize,
 }
 
-/// The bits of the groups that have a value; `None` if all have.
-fn with_value(has_value: impl Iterator<Item = bool>) -> Option<Bits> {
-    let bits: Bits = has_value.collect();
-    (bits.count_ones() < bits.len()).then_some(bits)
+/// The rows of words of some groups, to be read.
+struct Results<'a> {
+    words: &'a [u64],
+    width: usize,
+    groups: Range<usize>,
+}
+
+impl Rows<'_> {
+    /// Calls `each` with the words of a state, and the cell of each value.
+    #[inline]
+    fn for_values<const WORDS: usize>(
+        self,
+        at: usize,
+        given: Given<'_>,
+        mut each: impl FnMut(&mut [u64; WORDS], usize),
+    ) {
+        given.for_values(|group, cell| {
+            let start = group * self.width + at;
+            if let Some(state) = self.words[start..].first_chunk_mut() {
+                each(state, cell);
+            }
+        });
+    }
+
+    fn count(self, at: usize, given: Given<'_>) {
+        self.for_values(at, given, |[count], _| *count += 1);
+    }
+}
+
+impl Results<'_> {
+    /// The words of a state of each group.
+    #[inline]
+    fn states<const WORDS: usize>(&self, at: usize) -> impl Iterator<Item = [u64; WORDS]> {
+        self.groups.clone().map(move |group| {
+            let start = group * self.width + at;
+            *self.words[start..]
+                .first_chunk()
+                .expect("a row has the words of its layout")
+        })
+    }
+
+    fn counts(&self, at: usize) -> Column {
+        let counts = self.states(at).map(|[count]| i64::try_from(count).unwrap_or(i64::MAX));
+        Column::new(Cells::Ints(counts.collect()))
+    }
+
+    /// The bits of the groups that have a value; `None` if all have.
+    fn with_value(&self, count: usize, least: u64) -> Option<Bits> {
+        let bits: Bits = self.states(count).map(|[count]| count >= least).collect();
+        (bits.count_ones() < bits.len()).then_some(bits)
+    }
 }

@@ -1,34 +1,58 @@
 //! Sums, averages and spreads of numbers.
 
-use super::{FailedGroup, Given, with_value};
+use super::{FailedGroup, Given, Results, Rows};
 use crate::isolate::row_number;
 use crate::{Cells, Column, Fault};
 
-/// Sums of ints, exact: 2^63 values of 64 bits fit 128 bits.
-#[derive(Debug, Default)]
-pub(crate) struct IntSums {
-    sums: Vec<i128>,
-    counts: Vec<u64>,
-}
-
-impl IntSums {
-    pub(super) fn grow(&mut self, groups: usize) {
-        self.sums.resize(groups, 0);
-        self.counts.resize(groups, 0);
-    }
-
-    pub(super) fn update(&mut self, given: Given<'_>) {
+impl Rows<'_> {
+    /// Exact: 2^63 values of 64 bits fit 128 bits.
+    pub(super) fn sum_ints(self, at: usize, given: Given<'_>) {
         let (Cells::Ints(values) | Cells::Times(values)) = &given.column.cells else {
             unreachable!("an int sum is of ints: compile sees to it");
         };
-        given.for_values(|group, cell| {
-            self.sums[group] += i128::from(values[cell]);
-            self.counts[group] += 1;
+        self.for_values(at, given, |sum, cell| {
+            *sum = split(whole(*sum) + i128::from(values[cell]));
         });
     }
 
-    pub(super) fn finish_sum(&mut self, failed: &mut Vec<FailedGroup>) -> Column {
-        let sums = self.sums.drain(..).enumerate().map(|(group, sum)| {
+    /// With Neumaier's compensation: what each addition rounds away is summed apart, so that the result hardly depends on
+    /// the order and the size of the values.
+    pub(super) fn sum_floats(self, at: usize, given: Given<'_>) {
+        let Cells::Floats(values) = &given.column.cells else {
+            unreachable!("a float sum is of floats: compile sees to it");
+        };
+        self.for_values(at, given, |[sum, lost], cell| {
+            let (before, value) = (f64::from_bits(*sum), values[cell]);
+            let next = before + value;
+            let rounded = if before.abs() >= value.abs() {
+                (before - next) + value
+            } else {
+                (value - next) + before
+            };
+            *sum = next.to_bits();
+            *lost = (f64::from_bits(*lost) + rounded).to_bits();
+        });
+    }
+
+    /// Welford's running moments: stable, without keeping the values.
+    #[expect(clippy::cast_precision_loss, reason = "a spread is a float")]
+    pub(super) fn moments(self, at: usize, given: Given<'_>) {
+        match &given.column.cells {
+            Cells::Ints(values) | Cells::Times(values) => {
+                self.for_values(at, given, |state, cell| add_to_moments(state, values[cell] as f64));
+            }
+            Cells::Floats(values) => self.for_values(at, given, |state, cell| add_to_moments(state, values[cell])),
+            Cells::Bools(_) | Cells::Texts(_) | Cells::Bytes(_) | Cells::Json(_) => {
+                unreachable!("a spread is of numbers: compile sees to it")
+            }
+        }
+    }
+}
+
+impl Results<'_> {
+    pub(super) fn int_sums(&self, at: usize, count: usize, failed: &mut Vec<FailedGroup>) -> Column {
+        let sums = self.states(at).enumerate().map(|(group, state)| {
+            let sum = whole(state);
             i64::try_from(sum).unwrap_or_else(|_| {
                 failed.push(FailedGroup {
                     group: row_number(group),
@@ -40,140 +64,85 @@ impl IntSums {
         });
         let cells = Cells::Ints(sums.collect());
         Column {
-            valid: with_value(self.counts.drain(..).map(|count| count > 0)),
+            valid: self.with_value(count, 1),
             cells,
         }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an average is a float")]
-    pub(super) fn finish_avg(&mut self) -> Column {
-        let averages = self
-            .sums
-            .drain(..)
-            .zip(&self.counts)
-            .map(|(sum, &count)| if count == 0 { 0.0 } else { sum as f64 / count as f64 });
-        let cells = Cells::Floats(averages.collect());
+    pub(super) fn int_averages(&self, at: usize, count: usize) -> Column {
+        self.averages(count, self.states(at).map(|state| whole(state) as f64))
+    }
+
+    pub(super) fn float_sums(&self, at: usize, count: usize) -> Column {
         Column {
-            valid: with_value(self.counts.drain(..).map(|count| count > 0)),
-            cells,
+            valid: self.with_value(count, 1),
+            cells: Cells::Floats(self.states(at).map(total).collect()),
         }
     }
-}
 
-/// Sums of floats with Neumaier's compensation: what each addition rounds away is summed apart, so that the result
-/// hardly depends on the order and the size of the values.
-#[derive(Debug, Default)]
-pub(crate) struct FloatSums {
-    sums: Vec<f64>,
-    lost: Vec<f64>,
-    counts: Vec<u64>,
-}
-
-impl FloatSums {
-    pub(super) fn grow(&mut self, groups: usize) {
-        self.sums.resize(groups, 0.0);
-        self.lost.resize(groups, 0.0);
-        self.counts.resize(groups, 0);
-    }
-
-    pub(super) fn update(&mut self, given: Given<'_>) {
-        let Cells::Floats(values) = &given.column.cells else {
-            unreachable!("a float sum is of floats: compile sees to it");
-        };
-        given.for_values(|group, cell| {
-            let (sum, value) = (self.sums[group], values[cell]);
-            let next = sum + value;
-            let lost = if sum.abs() >= value.abs() {
-                (sum - next) + value
-            } else {
-                (value - next) + sum
-            };
-            self.sums[group] = next;
-            self.lost[group] += lost;
-            self.counts[group] += 1;
-        });
-    }
-
-    pub(super) fn finish_sum(&mut self) -> Column {
-        let sums = self.sums.drain(..).zip(self.lost.drain(..)).map(total);
-        let cells = Cells::Floats(sums.collect());
-        Column {
-            valid: with_value(self.counts.drain(..).map(|count| count > 0)),
-            cells,
-        }
+    pub(super) fn float_averages(&self, at: usize, count: usize) -> Column {
+        self.averages(count, self.states(at).map(total))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "more than 2^53 rows do not fit a window")]
-    pub(super) fn finish_avg(&mut self) -> Column {
-        let sums = self.sums.drain(..).zip(self.lost.drain(..)).map(total);
+    fn averages(&self, count: usize, sums: impl Iterator<Item = f64>) -> Column {
         let averages = sums
-            .zip(&self.counts)
-            .map(|(sum, &count)| if count == 0 { 0.0 } else { sum / count as f64 });
-        let cells = Cells::Floats(averages.collect());
+            .zip(self.states(count))
+            .map(|(sum, [count])| if count == 0 { 0.0 } else { sum / count as f64 });
         Column {
-            valid: with_value(self.counts.drain(..).map(|count| count > 0)),
-            cells,
-        }
-    }
-}
-
-/// With an infinity or a NaN in it, the compensation means nothing.
-fn total((sum, lost): (f64, f64)) -> f64 {
-    if sum.is_finite() { sum + lost } else { sum }
-}
-
-/// Welford's running moments: stable, without keeping the values.
-#[derive(Debug, Default)]
-pub(crate) struct Moments {
-    counts: Vec<u64>,
-    means: Vec<f64>,
-    squares: Vec<f64>,
-}
-
-impl Moments {
-    pub(super) fn grow(&mut self, groups: usize) {
-        self.counts.resize(groups, 0);
-        self.means.resize(groups, 0.0);
-        self.squares.resize(groups, 0.0);
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a spread is a float")]
-    pub(super) fn update(&mut self, given: Given<'_>) {
-        match &given.column.cells {
-            Cells::Ints(values) | Cells::Times(values) => {
-                given.for_values(|group, cell| self.add(group, values[cell] as f64));
-            }
-            Cells::Floats(values) => given.for_values(|group, cell| self.add(group, values[cell])),
-            Cells::Bools(_) | Cells::Texts(_) | Cells::Bytes(_) | Cells::Json(_) => {
-                unreachable!("a spread is of numbers: compile sees to it")
-            }
+            cells: Cells::Floats(averages.collect()),
+            valid: self.with_value(count, 1),
         }
     }
 
-    #[inline]
     #[expect(clippy::cast_precision_loss, reason = "more than 2^53 rows do not fit a window")]
-    fn add(&mut self, group: usize, value: f64) {
-        self.counts[group] += 1;
-        let delta = value - self.means[group];
-        self.means[group] += delta / self.counts[group] as f64;
-        self.squares[group] += delta * (value - self.means[group]);
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "more than 2^53 rows do not fit a window")]
-    pub(super) fn finish(&mut self, root: bool, sample: bool) -> Column {
+    pub(super) fn spreads(&self, at: usize, root: bool, sample: bool) -> Column {
         let least = if sample { 2 } else { 1 };
-        let results = self.squares.drain(..).zip(&self.counts).map(|(squares, &count)| {
+        let results = self.states(at).map(|[count, _, squares]| {
             if count < least {
                 return 0.0;
             }
-            let variance = squares / (count - u64::from(sample)) as f64;
+            let variance = f64::from_bits(squares) / (count - u64::from(sample)) as f64;
             if root { variance.sqrt() } else { variance }
         });
-        let cells = Cells::Floats(results.collect());
-        self.means.clear();
         Column {
-            valid: with_value(self.counts.drain(..).map(|count| count >= least)),
-            cells,
+            cells: Cells::Floats(results.collect()),
+            valid: self.with_value(at, least),
         }
     }
+}
+
+/// A sum of 128 bits from its halves, the low one first.
+#[inline]
+fn whole([low, high]: [u64; 2]) -> i128 {
+    (u128::from(high) << 64 | u128::from(low)).cast_signed()
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the halves are meant")]
+fn split(sum: i128) -> [u64; 2] {
+    let bits = sum.cast_unsigned();
+    [bits as u64, (bits >> 64) as u64]
+}
+
+/// With an infinity or a NaN in it, the compensation means nothing.
+#[inline]
+fn total([sum, lost]: [u64; 2]) -> f64 {
+    let sum = f64::from_bits(sum);
+    if sum.is_finite() {
+        sum + f64::from_bits(lost)
+    } else {
+        sum
+    }
+}
+
+#[inline]
+#[expect(clippy::cast_precision_loss, reason = "more than 2^53 rows do not fit a window")]
+fn add_to_moments([count, mean, squares]: &mut [u64; 3], value: f64) {
+    *count += 1;
+    let (before, delta) = (f64::from_bits(*mean), value - f64::from_bits(*mean));
+    let next = before + delta / *count as f64;
+    *mean = next.to_bits();
+    *squares = (f64::from_bits(*squares) + delta * (value - next)).to_bits();
 }

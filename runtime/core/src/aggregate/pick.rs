@@ -1,10 +1,8 @@
 //! Aggregates that pick one of the values: the smallest, the largest, the first, the last.
 
-use super::{FailedGroup, Given, Room, with_value};
-use crate::isolate::row_number;
-use crate::{Bits, Cells, Column, Fault};
+use super::{Given, Results, Rows};
+use crate::{Bits, Cells, Column};
 use rulemill_plan::Type;
-use std::collections::BTreeSet;
 
 /// Which of two values of a group stays.
 pub(crate) trait Pick: Copy {
@@ -99,103 +97,101 @@ impl Rank for [u8] {
     }
 }
 
-/// One value of fixed size a group.
-#[derive(Debug, Default)]
-pub(crate) struct Picks<T> {
-    values: Vec<T>,
-    seen: Vec<bool>,
+/// A value that is one word.
+trait Word: Rank + Copy {
+    fn of(word: u64) -> Self;
+    fn word(self) -> u64;
 }
 
-/// The picked values, and which groups have one.
-pub(super) struct Picked<T> {
-    pub(super) values: Vec<T>,
-    pub(super) valid: Option<Bits>,
+impl Word for i64 {
+    #[inline]
+    fn of(word: u64) -> Self {
+        word.cast_signed()
+    }
+    #[inline]
+    fn word(self) -> u64 {
+        self.cast_unsigned()
+    }
 }
 
-impl<T: Rank + Copy + Default> Picks<T> {
-    pub(super) fn grow(&mut self, groups: usize) {
-        self.values.resize(groups, T::default());
-        self.seen.resize(groups, false);
+impl Word for f64 {
+    #[inline]
+    fn of(word: u64) -> Self {
+        f64::from_bits(word)
+    }
+    #[inline]
+    fn word(self) -> u64 {
+        self.to_bits()
+    }
+}
+
+impl Word for bool {
+    #[inline]
+    fn of(word: u64) -> Self {
+        word != 0
+    }
+    #[inline]
+    fn word(self) -> u64 {
+        u64::from(self)
+    }
+}
+
+impl Rows<'_> {
+    /// Keeps one of the values. The word that stands there at first must be one that every value replaces, or as good as one.
+    pub(super) fn pick(self, at: usize, given: Given<'_>, pick: impl Pick) {
+        match &given.column.cells {
+            Cells::Ints(values) | Cells::Times(values) => self.pick_words(at, given, |cell| values[cell], pick),
+            Cells::Floats(values) => self.pick_words(at, given, |cell| values[cell], pick),
+            Cells::Bools(bits) => self.pick_words(at, given, |cell| bits.get(cell), pick),
+            Cells::Texts(_) | Cells::Bytes(_) | Cells::Json(_) => unreachable!("these stand beside the rows"),
+        }
     }
 
     #[inline]
-    pub(super) fn update(&mut self, given: Given<'_>, value: impl Fn(usize) -> T, pick: impl Pick) {
-        given.for_values(|group, cell| {
+    fn pick_words<T: Word>(self, at: usize, given: Given<'_>, value: impl Fn(usize) -> T, pick: impl Pick) {
+        self.for_values(at, given, |[word], cell| {
             let value = value(cell);
-            if !self.seen[group] || pick.replaces(&value, &self.values[group]) {
-                self.values[group] = value;
-                self.seen[group] = true;
+            if pick.replaces(&value, &T::of(*word)) {
+                *word = value.word();
             }
         });
     }
 
-    pub(super) fn finish(&mut self) -> Picked<T> {
-        Picked {
-            values: std::mem::take(&mut self.values),
-            valid: with_value(self.seen.drain(..)),
+    /// Keeps the first value, and says in the word after it that there is one.
+    pub(super) fn first(self, at: usize, given: Given<'_>) {
+        match &given.column.cells {
+            Cells::Ints(values) | Cells::Times(values) => self.first_words(at, given, |cell| values[cell]),
+            Cells::Floats(values) => self.first_words(at, given, |cell| values[cell]),
+            Cells::Bools(bits) => self.first_words(at, given, |cell| bits.get(cell)),
+            Cells::Texts(_) | Cells::Bytes(_) | Cells::Json(_) => unreachable!("these stand beside the rows"),
         }
     }
-}
 
-/// One text or byte string a group.
-#[derive(Debug, Default)]
-pub(crate) struct Blobs {
-    values: Vec<Option<Box<[u8]>>>,
-    /// Groups for whose value there was no room.
-    failed: BTreeSet<u32>,
-}
-
-impl Blobs {
-    pub(super) fn grow(&mut self, groups: usize) {
-        self.values.resize(groups, None);
-    }
-
-    pub(super) fn update<'v>(
-        &mut self,
-        given: Given<'_>,
-        value: impl Fn(usize) -> &'v [u8],
-        room: &mut Room,
-        pick: impl Pick,
-    ) {
-        given.for_values(|group, cell| {
-            let (new, old) = (value(cell), &mut self.values[group]);
-            let old_len = match old {
-                Some(old) if !pick.replaces(new, &old[..]) => return,
-                Some(old) => old.len(),
-                None => 0,
-            };
-            if room.bytes + old_len < new.len() {
-                self.failed.insert(row_number(group));
-                return;
+    #[inline]
+    fn first_words<T: Word>(self, at: usize, given: Given<'_>, value: impl Fn(usize) -> T) {
+        self.for_values(at, given, |[word, seen], cell| {
+            if *seen == 0 {
+                *word = value(cell).word();
+                *seen = 1;
             }
-            room.bytes = room.bytes + old_len - new.len();
-            *old = Some(new.into());
         });
     }
+}
 
-    pub(super) fn finish(&mut self, kind: Type, failed: &mut Vec<FailedGroup>) -> Column {
-        let groups = std::mem::take(&mut self.failed);
-        failed.extend(groups.into_iter().map(|group| FailedGroup {
-            group,
-            fault: Fault::Bound,
-            message: "its texts need more memory than a window may have".to_owned(),
-        }));
-        let valid = with_value(self.values.iter().map(Option::is_some));
-        let values: Vec<Box<[u8]>> = self.values.drain(..).map(Option::unwrap_or_default).collect();
-        let texts = || {
-            values
-                .iter()
-                .map(|value| std::str::from_utf8(value).unwrap_or_default())
-                .collect()
-        };
+impl Results<'_> {
+    /// The values, null where the count is zero.
+    pub(super) fn values(&self, at: usize, count: usize, kind: Type) -> Column {
+        let ints = || self.states(at).map(|[word]| i64::of(word)).collect();
         let cells = match kind {
-            Type::Text => Cells::Texts(texts()),
-            Type::Json => Cells::Json(texts()),
-            Type::Bytes => Cells::Bytes(values.iter().map(AsRef::as_ref).collect()),
-            Type::Bool | Type::Int | Type::Float | Type::Time => {
-                unreachable!("values of fixed size are kept as what they are")
-            }
+            Type::Int => Cells::Ints(ints()),
+            Type::Time => Cells::Times(ints()),
+            Type::Float => Cells::Floats(self.states(at).map(|[word]| f64::of(word)).collect()),
+            Type::Bool => Cells::Bools(self.states(at).map(|[word]| bool::of(word)).collect::<Bits>()),
+            Type::Text | Type::Bytes | Type::Json => unreachable!("these stand beside the rows"),
         };
-        Column { valid, cells }
+        Column {
+            valid: self.with_value(count, 1),
+            cells,
+        }
     }
 }

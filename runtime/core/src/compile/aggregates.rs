@@ -2,14 +2,16 @@
 
 use super::steps::described;
 use super::{Compiler, File};
+use crate::aggregate::{Operand, StateLayout};
 use crate::program::{AggregateLayout, AggregateUse, Function, Slot};
 use rulemill_plan::{Aggregate, Argument, BUILT_IN_AGGREGATES, Literal, Type};
 
 impl Compiler<'_> {
-    /// The aggregates, the types of their results (unknown after a problem), and their layouts.
-    pub(super) fn aggregates(&mut self, file: &File) -> (Vec<AggregateUse>, Vec<Option<Type>>, Vec<AggregateLayout>) {
+    /// The aggregates of a plan.
+    pub(super) fn aggregates(&mut self, file: &File) -> Aggregates {
         let plan = self.plan;
         let (mut uses, mut kinds, mut layouts) = (Vec::new(), Vec::new(), Vec::new());
+        let mut operands = Vec::new();
         for (position, aggregate) in plan.aggregates.iter().enumerate() {
             let at = format!("aggregates[{position}]");
             let built_in = aggregate.library.is_none() && BUILT_IN_AGGREGATES.contains(&aggregate.function.as_str());
@@ -21,6 +23,7 @@ impl Compiler<'_> {
             kinds.push(made.as_ref().map(|made| made.returns));
             if let Some(made) = made {
                 layouts.push(made.layout);
+                operands.push((made.function.clone(), made.operand));
                 uses.push(AggregateUse {
                     function: made.function,
                     arguments: made.arguments,
@@ -28,13 +31,18 @@ impl Compiler<'_> {
                 });
             }
         }
-        (uses, kinds, layouts)
+        Aggregates {
+            uses,
+            kinds,
+            layouts,
+            states: StateLayout::new(&operands),
+        }
     }
 
     fn built_in(&mut self, aggregate: &Aggregate, file: &File, at: &str) -> Option<Made> {
         let name = aggregate.function.as_str();
         let argument = match aggregate.arguments.as_slice() {
-            [] if name == "count" => return Some(Made::built_in(Function::CountRows, Type::Int, None)),
+            [] if name == "count" => return Some(Made::count_rows()),
             [argument] => argument,
             arguments => {
                 let wanted = if name == "count" {
@@ -51,7 +59,7 @@ impl Compiler<'_> {
         let index = match argument {
             Argument::Column(index) => *index,
             Argument::Literal(literal) if name == "count" && *literal != Literal::Null => {
-                return Some(Made::built_in(Function::CountRows, Type::Int, None));
+                return Some(Made::count_rows());
             }
             Argument::Literal(_) | Argument::Setting(_) => {
                 self.problem(&at, format!("{name} takes a column, not a constant"));
@@ -61,7 +69,11 @@ impl Compiler<'_> {
         let (slot, kind) = self.column(file, index, &at)?;
         let kind = kind?;
         match function(name, kind) {
-            Ok((function, returns)) => Some(Made::built_in(function, returns, Some(slot))),
+            Ok((function, returns)) => {
+                // A column without an origin has been reported; the program is thrown away.
+                let origin = file.origin(index)?;
+                Some(Made::built_in(function, returns, Operand { origin, slot }))
+            }
             Err(wanted) => {
                 let message = format!(
                     "{name} takes {wanted}, and {} is of type {kind}",
@@ -102,24 +114,47 @@ impl Compiler<'_> {
                 fingerprint: bound.fingerprint,
             },
             arguments,
+            operand: None,
             function: Function::Library(bound),
         })
     }
 }
 
+/// The aggregates of a plan, those left out that have a problem.
+pub(super) struct Aggregates {
+    pub(super) uses: Vec<AggregateUse>,
+    /// The types of the results, unknown after a problem.
+    pub(super) kinds: Vec<Option<Type>>,
+    pub(super) layouts: Vec<AggregateLayout>,
+    pub(super) states: StateLayout,
+}
+
 struct Made {
     function: Function,
     arguments: Vec<Slot>,
+    /// The argument, if the host reads it.
+    operand: Option<Operand>,
     returns: Type,
     layout: AggregateLayout,
 }
 
 impl Made {
-    fn built_in(function: Function, returns: Type, argument: Option<Slot>) -> Self {
+    fn count_rows() -> Self {
+        Made {
+            layout: AggregateLayout::BuiltIn(Function::CountRows),
+            function: Function::CountRows,
+            arguments: Vec::new(),
+            operand: None,
+            returns: Type::Int,
+        }
+    }
+
+    fn built_in(function: Function, returns: Type, operand: Operand) -> Self {
         Made {
             layout: AggregateLayout::BuiltIn(function.clone()),
             function,
-            arguments: argument.into_iter().collect(),
+            arguments: vec![operand.slot],
+            operand: Some(operand),
             returns,
         }
     }

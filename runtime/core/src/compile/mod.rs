@@ -146,9 +146,9 @@ impl Compiler<'_> {
         let size = self.window_size(version.window_override_ms);
         let keys = self.keys(&file);
         let (timing, time) = self.timing(&file, size, version.bounds);
-        let (aggregates, aggregate_kinds, aggregate_layouts) = self.aggregates(&file);
+        let aggregates = self.aggregates(&file);
         let mut after_file = match plan.window {
-            Some(_) => self.group_file(&file, &aggregate_kinds),
+            Some(_) => self.group_file(&file, &aggregates.kinds),
             None => file.clone(),
         };
         let group_names = after_file.names();
@@ -161,12 +161,13 @@ impl Compiler<'_> {
             requirements,
             before,
             keys_by_topic: !keys.is_empty() && keys.iter().all(|&key| self.by_topic(key)),
-            groups_max: size::groups_max(version.bounds.groups_max, key_kinds.len(), &aggregates),
+            groups_max: size::groups_max(version.bounds.groups_max, key_kinds.len(), &aggregates.uses),
             key_kinds,
-            layout: self.layout(&file, size, time, aggregate_layouts),
+            layout: self.layout(&file, size, time, aggregates.layouts),
             keys,
             timing,
-            aggregates,
+            aggregates: aggregates.uses,
+            states: aggregates.states,
             after,
             order: self.order(&after_file),
             limit: plan.limit.map(|limit| limit as usize),
