@@ -2,7 +2,7 @@
 
 use super::identity::Identity;
 use crate::config::{self, LimitsConfig, ReloadConfig};
-use crate::rule::{LoadedLibrary, LoadedRule};
+use crate::rule::{LimitedLibrary, LoadedRule};
 use crate::sink::SinkHandle;
 use crate::telemetry::rule::RuleMetrics;
 use crate::topic::TopicFilter;
@@ -20,7 +20,7 @@ pub(super) enum Command {
     /// Take a rule away; its open windows are emitted when they end.
     RemoveRule(Arc<str>, Removal, oneshot::Sender<()>),
     /// Say whether a library could replace the running one.
-    CheckLibrary(Arc<LoadedLibrary>, oneshot::Sender<Result<(), String>>),
+    CheckLibrary(LimitedLibrary, oneshot::Sender<Result<(), String>>),
     /// Add a library, or put another version behind its call sites; watch it as the configuration says.
     PutLibrary(PutLibrary, oneshot::Sender<()>),
     /// Take away a library that no rule uses.
@@ -50,9 +50,9 @@ pub(super) struct LastGood {
 /// A library to put, and what to go back to.
 pub(super) struct PutLibrary {
     /// The version.
-    pub(super) loaded: Arc<LoadedLibrary>,
-    /// The last good version, when `loaded` is to be watched.
-    pub(super) last_good: Option<Arc<LoadedLibrary>>,
+    pub(super) library: LimitedLibrary,
+    /// The last good version, when `library` is to be watched.
+    pub(super) last_good: Option<LimitedLibrary>,
     /// How long.
     pub(super) watch: Watch,
 }

@@ -309,7 +309,7 @@ impl Mill {
                 self.remove_rule(&id, how);
                 let _ = reply.send(());
             }
-            Command::CheckLibrary(loaded, reply) => drop(reply.send(self.guests.check_library(&loaded))),
+            Command::CheckLibrary(library, reply) => drop(reply.send(self.guests.check_library(&library))),
             Command::PutLibrary(put, reply) => {
                 self.put_library(put);
                 let _ = reply.send(());
@@ -332,16 +332,19 @@ impl Mill {
 
     fn put_library(&mut self, put: PutLibrary) {
         let PutLibrary {
-            loaded,
+            library,
             last_good,
             watch,
         } = put;
-        let name = loaded.description.name.clone();
+        let name = library.loaded.description.name.clone();
         let running = self.guests.library(&name);
-        if running.is_some_and(|running| Arc::ptr_eq(running, &loaded)) {
+        if running.is_some_and(|running| Arc::ptr_eq(&running.loaded, &library.loaded)) {
+            // The code is the same, so what is remembered of its results holds.
+            let _sites = self.guests.put_library(library);
+            self.probations.refresh_library(&name, last_good);
             return;
         }
-        let sites = self.guests.put_library(loaded);
+        let sites = self.guests.put_library(library);
         self.forget(&sites);
         let stats = self.guests.library_stats(&name);
         self.probations.watch_library(&name, last_good, watch, &stats);
@@ -379,7 +382,7 @@ impl Mill {
             true => {
                 let prepared = self
                     .guests
-                    .put_kernels(&spec.id, Arc::clone(&spec.loaded), &spec.settings);
+                    .put_kernels(&spec.id, Arc::clone(&spec.loaded), &spec.settings, spec.limits);
                 Some(prepared.map_err(|error| Refusal::Refused(format!("prepare: {error}")))?)
             }
             false => None,

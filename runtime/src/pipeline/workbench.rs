@@ -10,7 +10,7 @@ use super::unmatched::Unmatched;
 use crate::config::{LimitsConfig, ReloadConfig};
 use crate::emit::DeadLetters;
 use crate::message::Delivery;
-use crate::rule::{ContentDigest, GuestEngine, LoadedLibrary, LoadedRule};
+use crate::rule::{ContentDigest, GuestEngine, LimitedLibrary, LoadedLibrary, LoadedRule};
 use crate::telemetry::Telemetry;
 use crate::telemetry::mill::MillMetrics;
 use crate::telemetry::rule::RuleFamilies;
@@ -63,7 +63,10 @@ impl Workbench {
     pub fn put_library(&mut self, library: Arc<LoadedLibrary>) {
         let (reply, _) = oneshot::channel();
         let put = PutLibrary {
-            loaded: library,
+            library: LimitedLibrary {
+                loaded: library,
+                limits: self.limits,
+            },
             last_good: None,
             watch: Watch::from(&ReloadConfig::default()),
         };

@@ -2,10 +2,11 @@
 
 use super::engine::GuestEngine;
 use super::kernels::KernelsGuest;
-use super::library::{Binding, LibraryGuest};
+use super::library::{Binding, LibraryGuest, LimitedLibrary};
 use super::load::{LoadedLibrary, LoadedRule};
 use super::stats::CallStats;
 use crate::clock;
+use crate::config::LimitsConfig;
 use rulemill_core::{
     AccumulatorId, BindError, BoundAggregate, BoundScalar, CallError, Column, Guests, KernelsId, RowError, Rows, SiteId,
 };
@@ -54,18 +55,18 @@ impl MillGuests {
     }
 
     /// Guests of their own with the same libraries, `other` in place of the one of its name, for a trial beside these.
-    pub fn beside(&self, other: Option<&Arc<LoadedLibrary>>) -> MillGuests {
+    pub fn beside(&self, other: Option<&LimitedLibrary>) -> MillGuests {
         let mut guests = MillGuests::new(self.engine.clone());
-        let libraries = self.libraries.values().map(LibraryGuest::loaded);
-        for loaded in libraries.chain(other) {
-            guests.put_library(Arc::clone(loaded));
+        let libraries = self.libraries.values().map(LibraryGuest::library);
+        for library in libraries.chain(other) {
+            guests.put_library(library.clone());
         }
         guests
     }
 
     /// The library of that name.
-    pub fn library(&self, name: &str) -> Option<&Arc<LoadedLibrary>> {
-        self.libraries.get(name).map(LibraryGuest::loaded)
+    pub fn library(&self, name: &str) -> Option<&LimitedLibrary> {
+        self.libraries.get(name).map(LibraryGuest::library)
     }
 
     /// What the calls of all functions of a library have cost so far.
@@ -87,9 +88,10 @@ impl MillGuests {
 
     /// Whether `loaded` can stand behind every call site in use of the library that it would replace. The error names the
     /// function that would break.
-    pub fn check_library(&self, loaded: &Arc<LoadedLibrary>) -> Result<(), String> {
+    pub fn check_library(&self, library: &LimitedLibrary) -> Result<(), String> {
+        let loaded = &library.loaded;
         let name = &loaded.description.name;
-        let mut candidate = LibraryGuest::new(&self.engine, Arc::clone(loaded));
+        let mut candidate = LibraryGuest::new(&self.engine, library.clone());
         for site in self.sites.iter().filter(|site| site.used && site.library == *name) {
             candidate.check(&site.binding)?;
         }
@@ -102,9 +104,9 @@ impl MillGuests {
     }
 
     /// Adds a library, or puts another version behind its call sites. Gives the sites whose remembered results are void.
-    pub fn put_library(&mut self, loaded: Arc<LoadedLibrary>) -> Vec<SiteId> {
-        let name = loaded.description.name.clone();
-        let guest = LibraryGuest::new(&self.engine, loaded);
+    pub fn put_library(&mut self, library: LimitedLibrary) -> Vec<SiteId> {
+        let name = library.loaded.description.name.clone();
+        let guest = LibraryGuest::new(&self.engine, library);
         self.libraries.insert(name.clone(), guest);
         self.sites_of(&name)
     }
@@ -132,9 +134,10 @@ impl MillGuests {
         rule: &Arc<str>,
         loaded: Arc<LoadedRule>,
         settings: &BTreeMap<String, Literal>,
+        limits: LimitsConfig,
     ) -> Result<KernelsId, CallError> {
         let settings = serde_json::to_string(settings).map_err(|error| CallError::Failure(error.to_string()))?;
-        let mut guest = KernelsGuest::new(&self.engine, loaded, settings);
+        let mut guest = KernelsGuest::new(&self.engine, loaded, settings, limits);
         guest.check()?;
         let id = KernelsId(self.kernels_next);
         self.kernels_next += 1;

@@ -6,6 +6,7 @@ use super::engine::GuestEngine;
 use super::instance::Running;
 use super::library::{batch_of, lower_all};
 use super::load::LoadedRule;
+use crate::config::LimitsConfig;
 use rulemill_core::{CallError, Column, RowError, Rows};
 use rulemill_plan::Type;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub(super) struct KernelsGuest {
     loaded: Arc<LoadedRule>,
     /// The contract's JSON of the settings, defaults filled in.
     settings: String,
+    limits: LimitsConfig,
     live: Option<Live>,
 }
 
@@ -27,11 +29,12 @@ struct Live {
 }
 
 impl KernelsGuest {
-    pub(super) fn new(engine: &GuestEngine, loaded: Arc<LoadedRule>, settings: String) -> Self {
+    pub(super) fn new(engine: &GuestEngine, loaded: Arc<LoadedRule>, settings: String, limits: LimitsConfig) -> Self {
         KernelsGuest {
             engine: engine.clone(),
             loaded,
             settings,
+            limits,
             live: None,
         }
     }
@@ -79,7 +82,7 @@ impl KernelsGuest {
             let loaded = &self.loaded;
             let code = loaded.code.as_ref();
             let code = code.ok_or_else(|| CallError::Unavailable("the rule has no kernels".to_owned()))?;
-            let (mut running, instance) = Running::start(&self.engine, &code.pre, &loaded.limits)?;
+            let (mut running, instance) = Running::start(&self.engine, &code.pre, &self.limits)?;
             let guest = code
                 .indices
                 .load(running.store(), &instance)

@@ -6,6 +6,7 @@ use super::convert;
 use super::engine::GuestEngine;
 use super::instance::Running;
 use super::load::LoadedLibrary;
+use crate::config::LimitsConfig;
 use rulemill_core::{AccumulatorId, CallError, Column, RowError, Rows, SiteId};
 use rulemill_plan::Type;
 use std::collections::HashMap;
@@ -23,10 +24,19 @@ pub(super) struct Binding {
     pub(super) state_words: usize,
 }
 
+/// A library with the limits of its calls.
+#[derive(Clone)]
+pub struct LimitedLibrary {
+    /// The library.
+    pub loaded: Arc<LoadedLibrary>,
+    /// The limits.
+    pub limits: LimitsConfig,
+}
+
 /// A library, running or ready to run.
 pub(super) struct LibraryGuest {
     engine: GuestEngine,
-    loaded: Arc<LoadedLibrary>,
+    library: LimitedLibrary,
     live: Option<Live>,
 }
 
@@ -38,16 +48,20 @@ struct Live {
 }
 
 impl LibraryGuest {
-    pub(super) fn new(engine: &GuestEngine, loaded: Arc<LoadedLibrary>) -> Self {
+    pub(super) fn new(engine: &GuestEngine, library: LimitedLibrary) -> Self {
         LibraryGuest {
             engine: engine.clone(),
-            loaded,
+            library,
             live: None,
         }
     }
 
     pub(super) fn loaded(&self) -> &Arc<LoadedLibrary> {
-        &self.loaded
+        &self.library.loaded
+    }
+
+    pub(super) fn library(&self) -> &LimitedLibrary {
+        &self.library
     }
 
     /// Whether this version can stand behind a binding: it takes the arguments and returns the same type.
@@ -170,8 +184,8 @@ impl LibraryGuest {
 
     fn live(&mut self) -> Result<&mut Live, CallError> {
         if self.live.is_none() {
-            let loaded = &self.loaded;
-            let (mut running, instance) = Running::start(&self.engine, &loaded.pre, &loaded.limits)?;
+            let LimitedLibrary { loaded, limits } = &self.library;
+            let (mut running, instance) = Running::start(&self.engine, &loaded.pre, limits)?;
             let guest = loaded
                 .indices
                 .load(running.store(), &instance)

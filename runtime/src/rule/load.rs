@@ -38,7 +38,6 @@ pub struct LoadedLibrary {
     pub description: Library,
     pub(super) pre: InstancePre<GuestState>,
     pub(super) indices: functions::GuestIndices,
-    pub(super) limits: LimitsConfig,
 }
 
 /// The part of a guest that exports `rule`.
@@ -47,7 +46,6 @@ pub struct LoadedRule {
     pub plan: Arc<Plan>,
     /// Its compiled code, only if it has kernels: most rules have none, and a megabyte each would be kept for nothing.
     pub(super) code: Option<RuleCode>,
-    pub(super) limits: LimitsConfig,
 }
 
 /// What kernels are started from.
@@ -96,7 +94,8 @@ pub enum LoadError {
     Description(String),
 }
 
-/// Checks, compiles and describes a guest.
+/// Checks, compiles and describes a guest. The limits are for the file and for what it says about itself; those that
+/// its calls run under are given when it is put to work, so that they can be changed without loading it again.
 pub fn load(engine: &GuestEngine, bytes: &[u8], limits: &LimitsConfig) -> Result<Loaded, LoadError> {
     let size = bytes.len() as u64;
     if size > limits.file_bytes_max {
@@ -267,7 +266,6 @@ fn load_library(
         description,
         pre: pre.clone(),
         indices,
-        limits: *limits,
     })
 }
 
@@ -289,7 +287,6 @@ fn load_rule(
             pre: pre.clone(),
             indices,
         }),
-        limits: *limits,
     })
 }
 

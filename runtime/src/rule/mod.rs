@@ -20,5 +20,6 @@ pub use cache::CodeCache;
 pub use engine::GuestEngine;
 pub use guests::MillGuests;
 pub use instance::GuestState;
+pub use library::LimitedLibrary;
 pub use load::{ContentDigest, LoadError, Loaded, LoadedLibrary, LoadedRule, load};
 pub use stats::CallStats;

@@ -2,7 +2,7 @@
 
 use rulemill_tests::{LIMIT, Mosquitto, Publisher, Rulemill, wait_for};
 use rumqttc::QoS;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -77,6 +77,33 @@ pub(crate) async fn window_boundary(publisher: &mut Publisher, rulemill: &Rulemi
 pub(crate) async fn wait_for_log(rulemill: &Rulemill, text: &str) {
     let what = format!("{text:?} in the log");
     wait_for(&what, LIMIT, || rulemill.log().text().contains(text).then_some(())).await;
+}
+
+/// Per device and ten seconds of event time: how many, and their sum. A second of lateness; later is dead letter.
+pub(crate) fn plan_by_event_time() -> Value {
+    json!({
+        "name": "by_event",
+        "topics": ["events"],
+        "needs": [
+            {"name": "device", "type": "text", "origin": {"field": ["device"]}, "missing": "reject"},
+            {"name": "at", "type": "time", "origin": {"field": ["at"]}},
+            {"name": "value", "type": "float", "origin": {"field": ["value"]}, "missing": "reject"},
+        ],
+        "keys": [0],
+        "window": {"kind": "tumbling", "size_ms": 10_000},
+        "event_time": {"column": 1, "lateness_ms": 1000, "late": "dead_letter"},
+        "aggregates": [
+            {"name": "count", "function": "count"},
+            {"name": "sum", "function": "sum", "arguments": [{"column": 2}]},
+        ],
+        "emits": [
+            {"name": "device", "column": 0},
+            {"name": "from", "column": 1},
+            {"name": "until", "column": 2},
+            {"name": "count", "column": 3},
+            {"name": "sum", "column": 4},
+        ],
+    })
 }
 
 /// How long something may take that waits for a window of two seconds to close.

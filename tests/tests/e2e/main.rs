@@ -10,6 +10,7 @@ mod bad_input;
 mod code_cache;
 mod directory;
 mod libraries;
+mod limits;
 mod listener;
 mod process;
 mod replacing;

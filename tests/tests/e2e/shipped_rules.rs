@@ -1,6 +1,6 @@
 //! The other shipped rules, event time, and aggregates of a library.
 
-use crate::common::{LISTENER, WINDOW_LIMIT, config, reading, topic};
+use crate::common::{LISTENER, WINDOW_LIMIT, config, plan_by_event_time, reading, topic};
 use rulemill_tests::{LIMIT, Publisher, Rulemill, Sandbox, plan_guest, wait_for, wall_millis};
 use rumqttc::QoS;
 use serde_json::{Value, json};
@@ -163,31 +163,4 @@ async fn aggregates_of_a_library_work_like_those_of_the_host() {
         .await;
     let spreads: Vec<&Value> = emissions[0].iter().map(|row| &row["spread"]).collect();
     assert_eq!(spreads, [&json!(7.5), &json!(0)]);
-}
-
-/// Per device and ten seconds of event time: how many, and their sum. A second of lateness; later is dead letter.
-fn plan_by_event_time() -> Value {
-    json!({
-        "name": "by_event",
-        "topics": ["events"],
-        "needs": [
-            {"name": "device", "type": "text", "origin": {"field": ["device"]}, "missing": "reject"},
-            {"name": "at", "type": "time", "origin": {"field": ["at"]}},
-            {"name": "value", "type": "float", "origin": {"field": ["value"]}, "missing": "reject"},
-        ],
-        "keys": [0],
-        "window": {"kind": "tumbling", "size_ms": 10_000},
-        "event_time": {"column": 1, "lateness_ms": 1000, "late": "dead_letter"},
-        "aggregates": [
-            {"name": "count", "function": "count"},
-            {"name": "sum", "function": "sum", "arguments": [{"column": 2}]},
-        ],
-        "emits": [
-            {"name": "device", "column": 0},
-            {"name": "from", "column": 1},
-            {"name": "until", "column": 2},
-            {"name": "count", "column": 3},
-            {"name": "sum", "column": 4},
-        ],
-    })
 }

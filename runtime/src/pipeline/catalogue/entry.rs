@@ -3,8 +3,8 @@
 use super::super::command::StreamKey;
 use super::super::identity::Identity;
 use super::store::Files;
-use crate::config::Sidecar;
-use crate::rule::{Loaded, LoadedRule};
+use crate::config::{GuestDefaults, Sidecar};
+use crate::rule::{LimitedLibrary, Loaded, LoadedRule};
 use rulemill_core::Micros;
 use std::sync::Arc;
 
@@ -29,9 +29,30 @@ pub(super) struct Entry {
 pub(super) struct Candidate {
     pub(super) loaded: Loaded,
     pub(super) sidecar: Sidecar,
+    /// The file beside it as it is written: what it leaves out is the configuration's to say, which may change.
+    pub(super) sidecar_text: Option<Arc<str>>,
     pub(super) identity: Identity,
     /// What it was loaded from, until it is kept in the store.
     pub(super) files: Option<Arc<Files>>,
+}
+
+impl Candidate {
+    /// The same version, with `defaults` where the file beside it sets nothing.
+    pub(super) fn with_defaults(&self, name: &str, defaults: &GuestDefaults) -> Self {
+        let mut renewed = self.clone();
+        // The file was read before, and what it leaves out cannot make it wrong.
+        if let Ok(sidecar) = read_sidecar(name, self.sidecar_text.as_deref(), defaults) {
+            renewed.sidecar = sidecar;
+        }
+        renewed
+    }
+
+    /// Its library, when it has one, with the limits of its calls.
+    pub(super) fn library(&self) -> Option<LimitedLibrary> {
+        let loaded = Arc::clone(self.loaded.library.as_ref()?);
+        let limits = self.sidecar.limits;
+        Some(LimitedLibrary { loaded, limits })
+    }
 }
 
 /// A version that runs.
@@ -89,5 +110,14 @@ impl Entry {
     pub(super) fn running_rule(&self) -> Option<&LoadedRule> {
         let running = self.running.as_ref().filter(|running| running.stream.is_some())?;
         running.candidate.loaded.rule.as_deref()
+    }
+}
+
+/// Reads the text of the file beside a guest, if there is one.
+pub(super) fn read_sidecar(name: &str, text: Option<&str>, defaults: &GuestDefaults) -> Result<Sidecar, String> {
+    match text {
+        None => Ok(Sidecar::absent(defaults)),
+        Some(text) => Sidecar::parse(text, &format!("{name}.toml"), defaults)
+            .map_err(|problems| problems.to_string().replace('\n', "; ")),
     }
 }

@@ -16,13 +16,13 @@ impl Catalogue {
     ) -> Result<Result<(), String>, MillGone> {
         let mills = Arc::clone(&self.parts.mills);
         let before = self.library_of(name);
-        let Some(library) = &candidate.loaded.library else {
+        let Some(library) = candidate.library() else {
             if let Some(before) = before {
                 return self.give_up_library(&before, name).await;
             }
             return Ok(Ok(()));
         };
-        let library_name = &library.description.name;
+        let library_name = &library.loaded.description.name;
         self.take_over(library_name, name).await?;
         let other = self
             .entries
@@ -42,7 +42,7 @@ impl Catalogue {
         // All mills are asked first, so that either all or none change.
         for mill in 0..mills.len() {
             let check = mills
-                .ask(mill, |reply| Command::CheckLibrary(Arc::clone(library), reply))
+                .ask(mill, |reply| Command::CheckLibrary(library.clone(), reply))
                 .await?;
             if let Err(reason) = check {
                 return Ok(Err(format!("rules that use it would break: {reason}")));
@@ -50,8 +50,8 @@ impl Catalogue {
         }
         for mill in 0..mills.len() {
             let put = PutLibrary {
-                loaded: Arc::clone(library),
-                last_good: last_good.and_then(|good| good.loaded.library.clone()),
+                library: library.clone(),
+                last_good: last_good.and_then(Candidate::library),
                 watch: Watch::from(&candidate.sidecar.reload),
             };
             mills.ask(mill, |reply| Command::PutLibrary(put, reply)).await?;

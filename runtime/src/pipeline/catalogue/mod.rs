@@ -18,15 +18,15 @@ use super::identity::Identity;
 use super::mill::Incident;
 use super::mills::{MillGone, Mills};
 use crate::clock;
-use crate::config::{GuestDefaults, OnRemove, RulesConfig, Sidecar};
+use crate::config::{GuestDefaults, OnRemove, RulesConfig};
 use crate::http::{GuestRequest, Snapshot};
 use crate::rule::GuestEngine;
 use crate::sink::Sinks;
 use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
 use crate::topic::TopicFilter;
-use entry::{Candidate, Entry, Refused, Running};
+use entry::{Candidate, Entry, Refused, Running, read_sidecar};
 use resolve::Names;
-use rulemill_core::{Removal, Swap};
+use rulemill_core::{Micros, Removal, Swap};
 use scan::{Found, Scan, Scanner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -206,11 +206,8 @@ impl Catalogue {
 
     /// Compiles and describes a guest, on a thread that may block.
     async fn load(&self, found: Found) -> Result<Candidate, String> {
-        let sidecar = match &found.sidecar {
-            None => Sidecar::absent(&self.parts.deployment.defaults),
-            Some(text) => Sidecar::parse(text, &format!("{}.toml", found.name), &self.parts.deployment.defaults)
-                .map_err(|problems| problems.to_string().replace('\n', "; "))?,
-        };
+        let sidecar = read_sidecar(&found.name, found.sidecar.as_deref(), &self.parts.deployment.defaults)?;
+        let sidecar_text = found.sidecar.as_deref().map(Arc::from);
         let engine = self.parts.engine.clone();
         let limits = sidecar.limits;
         let identity = found.identity;
@@ -227,6 +224,7 @@ impl Catalogue {
         Ok(Candidate {
             loaded: loaded.map_err(|error| error.to_string())?,
             sidecar,
+            sidecar_text,
             identity,
             files: Some(Arc::new(files)),
         })
@@ -300,8 +298,10 @@ impl Catalogue {
                 .ask(old_mill, |reply| Command::RemoveRule(id, Removal::Retire, reply))
                 .await?;
         }
-        self.metrics_of(name).reloads_ok.inc();
-        tracing::info!(rule = name, state = swap_words(&swap), "rule loaded");
+        if self.running_since(name, candidate.identity).is_none() {
+            self.metrics_of(name).reloads_ok.inc();
+            tracing::info!(rule = name, state = swap_words(&swap), "rule loaded");
+        }
         Ok(Ok(Some((stream, mill))))
     }
 
@@ -337,7 +337,10 @@ impl Catalogue {
     }
 
     fn accept(&mut self, name: &str, candidate: Candidate, stream: Option<(StreamKey, usize)>) {
-        if let Some(library) = &candidate.loaded.library {
+        let since = self.running_since(name, candidate.identity);
+        if let Some(library) = &candidate.loaded.library
+            && since.is_none()
+        {
             let functions = library.description.scalars.len() + library.description.aggregates.len();
             tracing::info!(library = library.description.name, functions, "library loaded");
         }
@@ -346,16 +349,25 @@ impl Catalogue {
         entry.refused = None;
         entry.running = Some(Running {
             candidate,
-            since: clock::wall(),
+            since: since.unwrap_or_else(clock::wall),
             stream,
         });
+    }
+
+    /// Since when these files run, if they do: they are put to work again when the configuration has changed.
+    fn running_since(&self, name: &str, identity: Identity) -> Option<Micros> {
+        let entry = self.entries.get(name).filter(|entry| entry.runs(identity))?;
+        entry.running.as_ref().map(|running| running.since)
     }
 
     /// Notes why a version was not taken, once; what runs goes on untouched.
     fn refuse(&mut self, name: &str, identity: Option<Identity>, reason: String, candidate: Option<Candidate>) {
         let entry = self.entry(name);
-        let known = entry.refused.as_ref();
-        if known.is_some_and(|known| known.identity == identity && known.reason == reason) {
+        if let Some(known) = &mut entry.refused
+            && known.identity == identity
+            && known.reason == reason
+        {
+            known.candidate = candidate;
             return;
         }
         if entry.running.is_some() {
@@ -435,23 +447,27 @@ impl Catalogue {
             tracing::warn!("rules.dir and rules.poll_interval take effect at the next start only");
             deployment.rules.dir.clone_from(&before.dir);
         }
-        if deployment.defaults.limits != self.parts.deployment.defaults.limits {
-            tracing::info!("[limits] have changed; they hold for versions that are loaded from now on");
-            self.scanner
-                .set_file_bytes_max(deployment.defaults.limits.file_bytes_max);
-        }
+        let loads_again = deployment.defaults.limits != self.parts.deployment.defaults.limits;
         self.parts.deployment = deployment;
-        let candidates: Vec<(String, Candidate)> = self
-            .entries
-            .iter()
-            .flat_map(|(name, entry)| entry.versions().map(|version| (name.clone(), version.clone())))
-            .collect();
+        let defaults = &self.parts.deployment.defaults;
+        self.scanner.set_file_bytes_max(defaults.limits.file_bytes_max);
+        let mut candidates: Vec<(String, Candidate)> = Vec::new();
+        for (name, entry) in &mut self.entries {
+            let versions = entry.versions().map(|version| version.with_defaults(name, defaults));
+            candidates.extend(versions.map(|version| (name.clone(), version)));
+            entry.last_good = entry.last_good.as_ref().map(|good| good.with_defaults(name, defaults));
+            // What could not be loaded under the limits before may be under these.
+            let refused = entry.refused.as_ref();
+            if loads_again && refused.is_some_and(|refused| refused.candidate.is_none()) {
+                self.scanner.forget(name);
+            }
+        }
         for (name, candidate) in candidates {
             self.apply(&name, candidate, Watching::AsConfigured).await?;
         }
         self.publish();
         self.parts.applied.send_replace(self.parts.deployment.generation);
-        Ok(())
+        self.look(&BTreeSet::new()).await
     }
 
     fn metrics_of(&mut self, name: &str) -> RuleMetrics {

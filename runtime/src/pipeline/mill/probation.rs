@@ -14,7 +14,7 @@ use super::super::streams::SourceBatch;
 use super::{Mill, Placed};
 use crate::clock;
 use crate::message::Message;
-use crate::rule::{CallStats, LoadedLibrary};
+use crate::rule::{CallStats, LimitedLibrary, LoadedLibrary};
 use rulemill_core::{DeadRow, Fault, Output, RuleCounts};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -69,7 +69,7 @@ struct RuleProbation {
 }
 
 struct LibraryProbation {
-    last_good: Arc<LoadedLibrary>,
+    last_good: LimitedLibrary,
     countdown: Countdown,
     calls_seen: u64,
     faults_seen: u64,
@@ -136,7 +136,7 @@ impl Probations {
     pub(super) fn watch_library(
         &mut self,
         name: &str,
-        last_good: Option<Arc<LoadedLibrary>>,
+        last_good: Option<LimitedLibrary>,
         watch: Watch,
         stats: &CallStats,
     ) {
@@ -153,6 +153,15 @@ impl Probations {
             (None, _) | (_, None) => {
                 self.libraries.remove(name);
             }
+        }
+    }
+
+    /// The same version was put again, because the configuration changed.
+    pub(super) fn refresh_library(&mut self, name: &str, last_good: Option<LimitedLibrary>) {
+        if let Some(last_good) = last_good
+            && let Some(probation) = self.libraries.get_mut(name)
+        {
+            probation.last_good = last_good;
         }
     }
 
@@ -297,7 +306,7 @@ impl Mill {
         for name in proven {
             probations.libraries.remove(&name);
             if let Some(library) = self.guests.library(&name) {
-                let library = Arc::clone(library);
+                let library = Arc::clone(&library.loaded);
                 probations.tell(Incident::LibraryProven { library });
             }
         }
@@ -307,7 +316,7 @@ impl Mill {
     /// taken back themselves are left out.
     fn surviving_with(
         &self,
-        library: &Arc<LoadedLibrary>,
+        library: &LimitedLibrary,
         failed: &BTreeMap<Arc<str>, Vec<usize>>,
         given: &SourceBatch<'_>,
         verdicts: &[Verdict],

@@ -46,7 +46,7 @@ impl Mill {
         let Some(probation) = self.probations.libraries.remove(name) else {
             return;
         };
-        let Some(bad) = self.guests.library(name).map(Arc::clone) else {
+        let Some(bad) = self.guests.library(name).map(|library| Arc::clone(&library.loaded)) else {
             return;
         };
         let sites = self.guests.put_library(probation.last_good);

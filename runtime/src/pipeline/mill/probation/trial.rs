@@ -28,7 +28,7 @@ impl Mill {
         let kernels = match spec.loaded.has_kernels() {
             true => {
                 let loaded = Arc::clone(&spec.loaded);
-                Some(guests.put_kernels(&spec.id, loaded, &spec.settings).ok()?)
+                Some(guests.put_kernels(&spec.id, loaded, &spec.settings, spec.limits).ok()?)
             }
             false => None,
         };
