@@ -15,7 +15,7 @@ pub struct Message {
     pub qos: u8,
     /// Whether it was a retained message.
     pub retain: bool,
-    /// When the source took it in, by the wall clock, never going backwards within a source.
+    /// When the source took it in: see [`crate::clock::arrival`].
     pub arrival: Micros,
 }
 

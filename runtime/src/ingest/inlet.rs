@@ -4,11 +4,9 @@
 //! its messages. At the bound of a queue [`Inlet::deliver`] waits and [`Inlet::try_deliver`] gives the messages back:
 //! nothing is dropped here.
 
-use crate::clock;
 use crate::message::{Delivery, Message};
-use rulemill_core::Micros;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 
 /// The queue before one mill thread.
@@ -18,13 +16,11 @@ pub struct MillQueue {
     wanted: Arc<AtomicBool>,
 }
 
-/// The way of one source into the mills. Clones share the queues and the clock.
+/// The way of one source into the mills. Clones share the queues.
 #[derive(Clone, Debug)]
 pub struct Inlet {
     source: Arc<str>,
     queues: Arc<[MillQueue]>,
-    /// The latest arrival stamp given out, in microseconds.
-    latest: Arc<AtomicI64>,
 }
 
 /// The mills are gone, so that nothing can be accepted any more. Happens only when rulemill stops.
@@ -72,19 +68,12 @@ impl Inlet {
         Inlet {
             source: source.into(),
             queues: queues.into_iter().map(Into::into).collect(),
-            latest: Arc::new(AtomicI64::new(i64::MIN)),
         }
     }
 
     /// The source's name.
     pub fn source(&self) -> &str {
         &self.source
-    }
-
-    /// The stamp for a message that arrives now: the wall clock, except that it never goes backwards.
-    pub fn arrival(&self) -> Micros {
-        let now = clock::wall().0;
-        Micros(now.max(self.latest.fetch_max(now, Ordering::Relaxed)))
     }
 
     /// Hands `messages` to every mill; waits while one of them has no room. Dropping the future before it is ready
@@ -142,6 +131,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use futures_util::FutureExt;
+    use rulemill_core::Micros;
 
     fn one(payload: &'static str) -> Arc<[Message]> {
         Arc::from([Message {
@@ -204,14 +194,5 @@ mod tests {
         assert_eq!(first_mill.try_recv().unwrap().messages[0].payload, "c");
         drop(second_mill);
         assert_eq!(inlet.deliver(one("d")).now_or_never(), Some(Err(Closed)));
-    }
-
-    #[test]
-    fn arrival_stamps_never_go_backwards() {
-        let inlet = Inlet::new("default", Vec::<MillQueue>::new());
-        let future = clock::wall().0 + 3_600_000_000;
-        inlet.latest.store(future, Ordering::Relaxed);
-        assert_eq!(inlet.arrival(), Micros(future));
-        assert!(Inlet::new("other", Vec::<MillQueue>::new()).arrival() < Micros(future));
     }
 }

@@ -1,7 +1,8 @@
 //! A mill thread: it turns deliveries into emissions, and carries out commands between two batches.
 //!
 //! It does no I/O. Time comes from the arrival stamps of messages, and from the clock only when no message waits, so that
-//! a window is never closed over the head of a message that has already arrived.
+//! a window is never closed over the head of a message that has already arrived. When that clock was set back, streams
+//! are told before they see a message of the new time.
 
 mod probation;
 
@@ -53,6 +54,8 @@ pub(super) struct MillParts {
 /// A mill thread's state.
 pub(super) struct Mill {
     seed: HashSeed,
+    /// The latest reading of the clock of arrivals.
+    now: Micros,
     guests: MillGuests,
     topics: TopicTable,
     streams: Vec<StreamEntry>,
@@ -92,6 +95,7 @@ impl Mill {
             incidents,
         } = parts;
         Mill {
+            now: Micros(i64::MIN),
             guests: MillGuests::new(engine),
             topics: TopicTable::new(seed.clone()),
             seed,
@@ -128,18 +132,20 @@ impl Mill {
                     if taken == 0 {
                         break;
                     }
-                    self.process_deliveries();
+                    self.process_deliveries(clock::arrival());
                 }
-                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => self.advance(clock::wall()),
+                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => self.advance(clock::arrival()),
             }
         }
         self.close_all();
     }
 
-    /// What a turn of the thread does with these deliveries, for who has no thread.
+    /// What a turn of the thread does with these deliveries, for who has no thread. Their stamps are all the time there is.
     pub(super) fn turn(&mut self, deliveries: impl IntoIterator<Item = Delivery>) -> Option<Duration> {
         self.deliveries.extend(deliveries);
-        self.process_deliveries();
+        let last = self.deliveries.last().and_then(|delivery| delivery.messages.last());
+        let now = last.map_or(self.now, |message| message.arrival.max(self.now));
+        self.process_deliveries(now);
         self.time_to_wait()
     }
 
@@ -148,7 +154,8 @@ impl Mill {
         &self.guests
     }
 
-    fn process_deliveries(&mut self) {
+    fn process_deliveries(&mut self, now: Micros) {
+        self.tell_time(now);
         let deliveries = std::mem::take(&mut self.deliveries);
         let waiting: usize = deliveries.iter().map(|delivery| delivery.messages.len()).sum();
         let mut batch: Vec<&Message> = Vec::with_capacity(waiting.min(BATCH_ROWS_MAX));
@@ -196,6 +203,7 @@ impl Mill {
                 messages,
                 topics: &self.topic_ids,
                 table: &self.topics,
+                now: self.now,
             };
             let decoding = entry.process(&batch, &mut self.guests, &mut self.output);
             self.metrics.decoded(decoding);
@@ -217,7 +225,7 @@ impl Mill {
             self.with_batch(source, messages, |mill, batch| mill.take_back(verdicts, batch));
         }
         if let Some(last) = messages.last() {
-            self.advance_to(last.arrival);
+            self.advance_to(last.arrival.min(self.now));
         }
         self.count(source, messages.len());
         self.accounts.touch();
@@ -233,6 +241,7 @@ impl Mill {
             messages,
             topics: &topics,
             table: &table,
+            now: self.now,
         };
         work(self, &batch);
         self.topic_ids = topics;
@@ -241,8 +250,21 @@ impl Mill {
 
     /// Nothing waits: windows that ended by now are closed.
     pub(super) fn advance(&mut self, now: Micros) {
+        self.tell_time(now);
         self.advance_to(now);
         self.after_work();
+    }
+
+    /// Takes over a reading of the clock of arrivals. One before the last reading means that it was set back.
+    fn tell_time(&mut self, now: Micros) {
+        if now < self.now {
+            for entry in &mut self.streams {
+                entry.stream.set_back(now, &mut self.guests, &mut self.output);
+                lost_groups(&self.output, &mut self.rules, &mut self.probations);
+                self.outlet.flush_results(&mut self.output);
+            }
+        }
+        self.now = now;
     }
 
     fn advance_to(&mut self, now: Micros) {
@@ -295,8 +317,9 @@ impl Mill {
             .filter_map(|entry| entry.stream.next_deadline())
             .min();
         let wait = deadline.map(|deadline| {
-            let wait = deadline.0.saturating_sub(clock::wall().0).max(0);
-            Duration::from_micros(wait.unsigned_abs())
+            let wait = deadline.0.saturating_sub(clock::arrival().0).max(0);
+            // The wall clock may go forward while nothing happens here.
+            Duration::from_micros(wait.unsigned_abs()).min(CLOCK_INTERVAL)
         });
         [wait, self.accounts.wait()].into_iter().flatten().min()
     }
@@ -351,8 +374,6 @@ impl Mill {
     }
 
     fn put_rule(&mut self, put: PutRule) -> Result<Swap, Refusal> {
-        // The clock stands still for a rule that comes in: it starts with the time that its stream has reached.
-        self.advance_to(clock::wall());
         let PutRule { spec, mut last_good } = put;
         if let Some(good) = &mut last_good
             && let Some(placed) = self.rules.get(&spec.id)
@@ -456,5 +477,7 @@ impl Mill {
     }
 }
 
+/// How long the thread sleeps at most while windows are open.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// Deliveries taken from the queue at once.
 const DELIVERIES_AT_ONCE: usize = 64;

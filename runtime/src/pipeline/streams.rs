@@ -14,6 +14,8 @@ pub(super) struct SourceBatch<'a> {
     pub(super) messages: &'a [&'a Message],
     pub(super) topics: &'a [TopicId],
     pub(super) table: &'a TopicTable,
+    /// The time of arrival by now. A later stamp is from before that clock was set back, and counts as this one.
+    pub(super) now: Micros,
 }
 
 /// One stream with its decoder and the buffers of its batch.
@@ -173,7 +175,8 @@ impl StreamEntry {
         self.decoder.decode(given.source, selected, &mut batch.decoded);
         let good = || batch.decoded.good.iter().map(|&at| at as usize);
         batch.arrivals.clear();
-        batch.arrivals.extend(good().map(|at| given.messages[at].arrival));
+        let stamp = |at: usize| given.messages[at].arrival.min(given.now);
+        batch.arrivals.extend(good().map(stamp));
         batch.topics.clear();
         batch.topics.extend(good().map(|at| given.topics[at]));
         batch.mistyped.clear();

@@ -4,6 +4,7 @@
 //! Each stage has a file here with a struct of its metrics and a `register`. Labels take their values from the
 //! configuration, from file names in the rules directory, or from the code; never from messages.
 
+mod clock;
 pub mod code_cache;
 pub mod dead_letter;
 pub mod listener;

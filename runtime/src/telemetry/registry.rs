@@ -1,6 +1,6 @@
 //! The registry of all metrics, and its text.
 
-use super::process;
+use super::{clock, process};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
@@ -16,6 +16,7 @@ impl Telemetry {
     pub fn start() -> Self {
         let mut registry = Registry::with_prefix("rulemill");
         process::register(&mut registry);
+        clock::register(&mut registry);
         Self { registry }
     }
 

@@ -7,6 +7,7 @@
 
 use super::super::inlet::{Closed, Inlet};
 use super::super::topic_names::TopicNames;
+use crate::clock;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::message::Message;
 use crate::telemetry::listener::ListenerMetrics;
@@ -118,7 +119,7 @@ impl Collector {
             let Some(first) = first else {
                 return;
             };
-            let messages = self.batch(first, &inlet, &mut publishes, &mut settled);
+            let messages = self.batch(first, &mut publishes, &mut settled);
             let bytes: usize = messages.iter().map(|message| message.payload.len()).sum();
             let rows = messages.len() as u64;
             if inlet.deliver(messages).await.is_err() {
@@ -134,13 +135,7 @@ impl Collector {
     }
 
     /// All that is there, beginning with `chunk`, up to the bounds of a batch.
-    fn batch(
-        &mut self,
-        chunk: Chunk,
-        inlet: &Inlet,
-        messages: &mut Vec<Message>,
-        settled: &mut Vec<Settled>,
-    ) -> Arc<[Message]> {
+    fn batch(&mut self, chunk: Chunk, messages: &mut Vec<Message>, settled: &mut Vec<Settled>) -> Arc<[Message]> {
         let mut bytes = 0;
         let mut next = Some(chunk);
         while let Some(chunk) = next.take() {
@@ -152,14 +147,14 @@ impl Collector {
                 break;
             }
             bytes += chunk_bytes;
-            settled.push(self.unpack(chunk, inlet, messages));
+            settled.push(self.unpack(chunk, messages));
             next = self.receiver.try_recv().ok();
         }
         messages.drain(..).collect()
     }
 
-    fn unpack(&mut self, chunk: Chunk, inlet: &Inlet, messages: &mut Vec<Message>) -> Settled {
-        let arrival = inlet.arrival();
+    fn unpack(&mut self, chunk: Chunk, messages: &mut Vec<Message>) -> Settled {
+        let arrival = clock::arrival();
         let mut packet_ids = Vec::new();
         for publish in chunk.publishes {
             let acknowledged = publish.qos != QoS::AtMostOnce;

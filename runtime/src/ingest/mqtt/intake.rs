@@ -6,6 +6,7 @@
 
 use super::super::inlet::{Closed, Inlet, Refused};
 use super::super::topic_names::TopicNames;
+use crate::clock;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::message::Message;
 use crate::telemetry::source::SourceMetrics;
@@ -75,7 +76,7 @@ impl Intake {
             payload: publish.payload,
             qos: u8::from(ack.is_some()),
             retain: publish.retain,
-            arrival: self.inlet.arrival(),
+            arrival: clock::arrival(),
         };
         self.queue_bytes += message.payload.len();
         self.queue.push_back(Held { message, ack });

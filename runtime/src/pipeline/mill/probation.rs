@@ -417,6 +417,7 @@ impl<'m> Part<'m> {
             messages: &self.messages,
             topics: &self.topics,
             table: given.table,
+            now: given.now,
         }
     }
 }
