@@ -119,28 +119,12 @@ impl Catalogue {
         }
     }
 
-    /// Removes the libraries whose file is gone and which nobody uses any more. True: there were some.
-    async fn remove_unused(&mut self) -> Result<bool, MillGone> {
-        let left = self.entries.values().filter(|entry| entry.removed);
-        let unused: Vec<Arc<str>> = left
-            .filter(|entry| {
-                let library = entry.library();
-                library.is_none_or(|library| self.users_of(library, &entry.name).is_empty())
-            })
-            .map(|entry| Arc::clone(&entry.name))
-            .collect();
-        for name in &unused {
-            self.remove(name).await?;
-        }
-        Ok(!unused.is_empty())
-    }
-
     pub(super) fn library_of(&self, name: &str) -> Option<String> {
         self.entries.get(name)?.library().map(ToOwned::to_owned)
     }
 
     /// The names of guests whose rules call the library, the library's own file aside.
-    fn users_of(&self, library: &str, file: &str) -> Vec<String> {
+    pub(super) fn users_of(&self, library: &str, file: &str) -> Vec<String> {
         let exporters = |function: &str| {
             self.entries
                 .values()

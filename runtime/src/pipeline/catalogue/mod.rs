@@ -7,6 +7,7 @@ mod entry;
 mod libraries;
 mod probation;
 mod publish;
+mod removal;
 mod request;
 mod resolve;
 mod scan;
@@ -18,7 +19,7 @@ use super::identity::Identity;
 use super::mill::Incident;
 use super::mills::{MillGone, Mills};
 use crate::clock;
-use crate::config::{GuestDefaults, OnRemove, RulesConfig};
+use crate::config::{GuestDefaults, RulesConfig};
 use crate::http::{GuestRequest, Snapshot};
 use crate::rule::GuestEngine;
 use crate::sink::Sinks;
@@ -383,61 +384,6 @@ impl Catalogue {
             reason,
         });
         self.metrics_of(name).reloads_refused.inc();
-    }
-
-    /// Forgets a guest of which nothing runs any more.
-    fn forget(&mut self, name: &str) {
-        self.entries.remove(name);
-        self.metrics.remove(name);
-        self.parts.families.remove_rule(&name.into());
-    }
-
-    /// The file is gone. A rule finishes its windows; a library that rules use runs on.
-    async fn remove(&mut self, name: &str) -> Result<(), MillGone> {
-        if !self.entries.contains_key(name) {
-            return Ok(());
-        }
-        self.remove_rule(name).await?;
-        let library = self
-            .entries
-            .get(name)
-            .and_then(|entry| entry.library().map(ToOwned::to_owned));
-        if let Some(library) = library
-            && let Err(reason) = self.give_up_library(&library, name).await?
-        {
-            tracing::warn!(guest = name, %reason, "the file is gone; the loaded library runs on");
-            self.entry(name).removed = true;
-            return Ok(());
-        }
-        self.forget(name);
-        self.forget_versions(name).await;
-        tracing::info!(guest = name, "removed");
-        Ok(())
-    }
-
-    async fn remove_rule(&mut self, name: &str) -> Result<(), MillGone> {
-        let stream = self
-            .entries
-            .get_mut(name)
-            .and_then(|entry| entry.running.as_mut()?.stream.take());
-        if let Some((_, mill)) = stream {
-            let id: Arc<str> = name.into();
-            let how = self.removal_of(name);
-            self.parts
-                .mills
-                .ask(mill, |reply| Command::RemoveRule(id, how, reply))
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// What becomes of the open windows when the rule's file goes.
-    fn removal_of(&self, name: &str) -> Removal {
-        let running = self.entries.get(name).and_then(|entry| entry.running.as_ref());
-        match running.map(|running| running.candidate.sidecar.reload.on_remove) {
-            Some(OnRemove::Discard) => Removal::Discard,
-            Some(OnRemove::Drain) | None => Removal::Drain,
-        }
     }
 
     /// The configuration was read again: every rule is resolved anew, those that were refused included.
