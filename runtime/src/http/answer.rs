@@ -95,7 +95,7 @@ pub(super) fn status(rule: &RuleStatus) -> Value {
         "id": rule.id,
         "status": state(&rule.state),
         "message": match &rule.state {
-            RunState::Running => None,
+            RunState::Running | RunState::Draining => None,
             RunState::Waiting(reason) | RunState::Stopped(reason) => Some(reason),
         },
         "batches_total": metrics.batches.get(),
@@ -186,6 +186,7 @@ fn kind(kind: GuestKind) -> &'static str {
 fn state(state: &RunState) -> &'static str {
     match state {
         RunState::Running => "running",
+        RunState::Draining => "draining",
         RunState::Waiting(_) => "waiting",
         RunState::Stopped(_) => "stopped",
     }

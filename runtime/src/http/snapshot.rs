@@ -38,7 +38,7 @@ pub struct RuleStatus {
     pub kind: GuestKind,
     /// Whether it runs.
     pub state: RunState,
-    /// The version that runs, if any does.
+    /// The version that runs, or that finishes its windows, if any does.
     pub running: Option<RunningVersion>,
     /// The latest version, when it was refused.
     pub refused: Option<Refused>,
@@ -64,6 +64,8 @@ pub enum GuestKind {
 pub enum RunState {
     /// It runs.
     Running,
+    /// The file is gone, and the rule's last windows are still open.
+    Draining,
     /// It will run when something is there that it needs: `function split_value of library text`.
     Waiting(String),
     /// No version of it can run, for this reason.

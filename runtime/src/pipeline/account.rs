@@ -3,6 +3,7 @@
 //! Counts of rows are booked with each batch. What guests cost, and what windows hold, is read now and then: reading it
 //! for each of thousands of lone messages would cost more than the messages.
 
+use super::outlet::Outlet;
 use super::streams::StreamEntry;
 use crate::clock;
 use crate::rule::{CallStats, MillGuests};
@@ -17,8 +18,24 @@ pub(super) struct Accounts {
     families: RuleFamilies,
     functions: HashMap<(String, String), FunctionAccount>,
     kernels: HashMap<KernelsId, CallStats>,
+    /// What this thread adds to the gauges of each rule: one that moved to another thread finishes its windows here.
+    open: HashMap<Arc<str>, Gauges>,
     /// When the next reading is due; `None` while nothing has happened since the last one.
     due: Option<Instant>,
+}
+
+/// What this thread has added to the gauges of a rule, and what it is to be.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gauges {
+    booked: Open,
+    now: Open,
+}
+
+/// What is open of a rule.
+#[derive(Clone, Copy, Debug, Default)]
+struct Open {
+    windows: i64,
+    groups: i64,
 }
 
 struct FunctionAccount {
@@ -33,6 +50,7 @@ impl Accounts {
             families,
             functions: HashMap::new(),
             kernels: HashMap::new(),
+            open: HashMap::new(),
             due: None,
         }
     }
@@ -50,28 +68,63 @@ impl Accounts {
     }
 
     /// Reads what is due.
-    pub(super) fn settle<'r>(
-        &mut self,
-        guests: &mut MillGuests,
-        streams: &[StreamEntry],
-        rules: impl Iterator<Item = (&'r Arc<str>, &'r RuleMetrics)>,
-    ) {
+    pub(super) fn settle(&mut self, guests: &mut MillGuests, streams: &[StreamEntry], outlet: &Outlet) {
         if self.wait() != Some(Duration::ZERO) {
             return;
         }
         self.due = None;
         self.read_functions(guests);
-        let rules: HashMap<&Arc<str>, &RuleMetrics> = rules.collect();
-        self.read_kernels(guests, &rules);
-        for (id, metrics) in rules {
-            let states = streams.iter().filter_map(|entry| entry.stream.rule_state(id));
-            let (windows, groups) = states.fold((0, 0), |(windows, groups), state| {
-                (windows + state.open_windows, groups + state.groups)
-            });
-            metrics.windows_open.set(i64::try_from(windows).unwrap_or(i64::MAX));
-            metrics.groups_open.set(i64::try_from(groups).unwrap_or(i64::MAX));
-        }
+        self.read_kernels(guests, outlet);
+        self.read_windows(streams, outlet);
         tell_notes(guests);
+    }
+
+    /// Reads what kernels have cost, before some of them go.
+    pub(super) fn read_kernels(&mut self, guests: &MillGuests, outlet: &Outlet) {
+        let mut booked = HashMap::new();
+        for (rule, id, stats) in guests.kernel_stats() {
+            let before = self.kernels.get(&id).copied().unwrap_or_default();
+            let new = stats.since(&before);
+            booked.insert(id, *stats);
+            if let Some(metrics) = outlet.metrics(rule) {
+                metrics.guest_calls.inc_by(new.calls);
+                metrics.guest_seconds.inc_by(new.time.as_secs_f64());
+                metrics.row_errors.inc_by(new.row_errors);
+                metrics.traps.inc_by(new.traps);
+            }
+        }
+        self.kernels = booked;
+    }
+
+    /// Closes the account of a rule of which nothing is open here any more.
+    pub(super) fn close(&mut self, rule: &str, metrics: &RuleMetrics) {
+        if let Some(mut gauges) = self.open.remove(rule) {
+            gauges.now = Open::default();
+            gauges.book(metrics);
+        }
+    }
+
+    fn read_windows(&mut self, streams: &[StreamEntry], outlet: &Outlet) {
+        for gauges in self.open.values_mut() {
+            gauges.now = Open::default();
+        }
+        for stream in streams.iter().map(|entry| &entry.stream) {
+            for rule in stream.rules() {
+                let Some(state) = stream.rule_state(rule) else { continue };
+                if !self.open.contains_key(rule) {
+                    self.open.insert(Arc::clone(rule), Gauges::default());
+                }
+                if let Some(gauges) = self.open.get_mut(rule) {
+                    gauges.now.windows += i64::try_from(state.open_windows).unwrap_or(i64::MAX);
+                    gauges.now.groups += i64::try_from(state.groups).unwrap_or(i64::MAX);
+                }
+            }
+        }
+        for (rule, metrics) in outlet.rules() {
+            if let Some(gauges) = self.open.get_mut(rule) {
+                gauges.book(metrics);
+            }
+        }
     }
 
     fn read_functions(&mut self, guests: &MillGuests) {
@@ -94,21 +147,14 @@ impl Accounts {
             account.metrics.errors.inc_by(new.row_errors);
         }
     }
+}
 
-    fn read_kernels(&mut self, guests: &MillGuests, rules: &HashMap<&Arc<str>, &RuleMetrics>) {
-        let mut booked = HashMap::new();
-        for (rule, id, stats) in guests.kernel_stats() {
-            let before = self.kernels.get(&id).copied().unwrap_or_default();
-            let new = stats.since(&before);
-            booked.insert(id, *stats);
-            if let Some(metrics) = rules.get(rule) {
-                metrics.guest_calls.inc_by(new.calls);
-                metrics.guest_seconds.inc_by(new.time.as_secs_f64());
-                metrics.row_errors.inc_by(new.row_errors);
-                metrics.traps.inc_by(new.traps);
-            }
-        }
-        self.kernels = booked;
+impl Gauges {
+    /// Changes the gauges from what was open to what is.
+    fn book(&mut self, metrics: &RuleMetrics) {
+        metrics.windows_open.inc_by(self.now.windows - self.booked.windows);
+        metrics.groups_open.inc_by(self.now.groups - self.booked.groups);
+        self.booked = self.now;
     }
 }
 

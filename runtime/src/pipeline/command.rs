@@ -19,10 +19,14 @@ pub(super) enum Command {
     PutRule(Box<PutRule>, oneshot::Sender<Result<Swap, Refusal>>),
     /// Take a rule away; its open windows are emitted when they end.
     RemoveRule(Arc<str>, Removal, oneshot::Sender<()>),
+    /// Say which of these rules have a version here, be it only to finish its windows.
+    Held(Vec<Arc<str>>, oneshot::Sender<Vec<Arc<str>>>),
     /// Say whether a library could replace the running one.
     CheckLibrary(LimitedLibrary, oneshot::Sender<Result<(), String>>),
     /// Add a library, or put another version behind its call sites; watch it as the configuration says.
     PutLibrary(PutLibrary, oneshot::Sender<()>),
+    /// Say whether a version here calls the library, be it only to finish its windows.
+    LibraryInUse(String, oneshot::Sender<bool>),
     /// Take away a library that no rule uses.
     RemoveLibrary(String, oneshot::Sender<()>),
     /// Take no more deliveries; process what waits, close what is open, and end.

@@ -25,7 +25,7 @@ use rulemill_core::{HashSeed, KernelsId, Micros, Output, TopicId, TopicTable};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// What flows into a mill thread.
 pub(super) struct MillInputs {
@@ -35,8 +35,14 @@ pub(super) struct MillInputs {
     pub(super) commands: mpsc::Receiver<Command>,
 }
 
-/// What a mill thread tells the catalogue.
-pub(super) type Incidents = mpsc::Sender<Incident>;
+/// The way from a mill thread to the catalogue.
+#[derive(Clone)]
+pub(super) struct ToCatalogue {
+    /// What happens to versions on probation.
+    pub(super) incidents: mpsc::Sender<Incident>,
+    /// Told when a version of a rule has gone; whoever waits for the end of one looks then.
+    pub(super) version_gone: Arc<Notify>,
+}
 
 /// What a mill works with.
 pub(super) struct MillParts {
@@ -47,8 +53,8 @@ pub(super) struct MillParts {
     pub(super) metrics: MillMetrics,
     /// On one of the mills, which thereby counts messages for all.
     pub(super) unmatched: Option<Unmatched>,
-    /// Where it tells what happens to versions on probation.
-    pub(super) incidents: Incidents,
+    /// Whom it tells what happens.
+    pub(super) to_catalogue: ToCatalogue,
 }
 
 /// A mill thread's state.
@@ -64,8 +70,10 @@ pub(super) struct Mill {
     output: Output,
     outlet: Outlet,
     accounts: Accounts,
+    /// Whether kernels, call sites or ways out may be needed no more.
+    unused: bool,
     probations: Probations,
-    incidents: Incidents,
+    to_catalogue: ToCatalogue,
     metrics: MillMetrics,
     source_metrics: HashMap<Arc<str>, SourceMetrics>,
     /// On one of the mills, which thereby counts messages for all.
@@ -92,7 +100,7 @@ impl Mill {
             accounts,
             metrics,
             unmatched,
-            incidents,
+            to_catalogue,
         } = parts;
         Mill {
             now: Micros(i64::MIN),
@@ -104,8 +112,9 @@ impl Mill {
             output: Output::default(),
             outlet,
             accounts,
+            unused: false,
             probations: Probations::default(),
-            incidents,
+            to_catalogue,
             metrics,
             source_metrics: HashMap::new(),
             unmatched,
@@ -273,6 +282,7 @@ impl Mill {
                 entry.stream.advance(now, &mut self.guests, &mut self.output);
                 lost_groups(&self.output, &mut self.rules, &mut self.probations);
                 self.outlet.flush_results(&mut self.output);
+                self.accounts.touch();
             }
         }
     }
@@ -305,9 +315,18 @@ impl Mill {
         if !self.probations.is_idle() {
             self.judge_groups();
         }
+        let mut gone = false;
+        for entry in &mut self.streams {
+            gone |= entry.stream.take_version_gone();
+        }
+        if gone || self.unused {
+            self.drop_unused();
+        }
+        if gone {
+            self.to_catalogue.version_gone.notify_one();
+        }
         self.tell_incidents();
-        let rules = self.rules.iter().map(|(id, placed)| (id, &placed.spec.metrics));
-        self.accounts.settle(&mut self.guests, &self.streams, rules);
+        self.accounts.settle(&mut self.guests, &self.streams, &self.outlet);
     }
 
     fn time_to_wait(&self) -> Option<Duration> {

@@ -44,7 +44,7 @@ use crate::telemetry::source::SourcesMetrics;
 use crate::topic::TopicFilter;
 use account::Accounts;
 use catalogue::{Catalogue, CatalogueParts, Deployment};
-use mill::{Incidents, Mill, MillParts};
+use mill::{Mill, MillParts, ToCatalogue};
 use mills::Mills;
 use outlet::Outlet;
 use rulemill_core::HashSeed;
@@ -119,7 +119,11 @@ impl Pipeline {
         let filters = filter_channels(&config);
         let (requests, requested) = mpsc::channel(REQUESTS_MAX);
         let (incidents, incidents_told) = mpsc::channel(INCIDENTS_MAX);
-        let mills = start_mills(&engine, &dead_letters, &metrics, &filters, &incidents, tap.as_ref())?;
+        let to_catalogue = ToCatalogue {
+            incidents,
+            version_gone: Arc::default(),
+        };
+        let mills = start_mills(&engine, &dead_letters, &metrics, &filters, &to_catalogue, tap.as_ref())?;
         let (snapshot, published) = watch::channel(Arc::default());
         let (source_names, names_changed) = watch::channel(config.sources.keys().cloned().collect());
         let (deployment, deployment_changed) = watch::channel(deployment_of(&config, 0, &filters));
@@ -132,6 +136,7 @@ impl Pipeline {
             families: metrics.rules.clone(),
             deployment: deployment.borrow().clone(),
             incidents: incidents_told,
+            version_gone: to_catalogue.version_gone,
             requested,
             snapshot: snapshot.clone(),
             applied,
@@ -370,7 +375,7 @@ fn start_mills(
     dead_letters: &DeadLetters,
     metrics: &Metrics,
     filters: &BTreeMap<String, watch::Sender<Vec<TopicFilter>>>,
-    incidents: &Incidents,
+    to_catalogue: &ToCatalogue,
     tap: Option<&SyncSender<EncodedEmission>>,
 ) -> Result<Arc<Mills>, StartError> {
     let count = std::thread::available_parallelism()
@@ -394,7 +399,7 @@ fn start_mills(
                 accounts: Accounts::new(metrics.rules.clone()),
                 metrics: metrics.mills.clone(),
                 unmatched,
-                incidents: incidents.clone(),
+                to_catalogue: to_catalogue.clone(),
             })
         })
         .collect();

@@ -51,6 +51,26 @@ impl Outlet {
         );
     }
 
+    /// Whether it has a way out for the rule.
+    pub(super) fn knows(&self, rule: &str) -> bool {
+        self.routes.contains_key(rule)
+    }
+
+    /// The rules that have a way out, with their counters.
+    pub(super) fn rules(&self) -> impl Iterator<Item = (&Arc<str>, &RuleMetrics)> {
+        self.routes.iter().map(|(rule, route)| (rule, &route.metrics))
+    }
+
+    /// The counters of a rule.
+    pub(super) fn metrics(&self, rule: &str) -> Option<&RuleMetrics> {
+        self.routes.get(rule).map(|route| &route.metrics)
+    }
+
+    /// Takes the way out from rules that are not to keep it: those that will emit nothing more.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Arc<str>, &RuleMetrics) -> bool) {
+        self.routes.retain(|rule, route| keep(rule, &route.metrics));
+    }
+
     /// Messages that could not be decoded, for any rule of their stream.
     pub(super) fn bad_messages(&self, bad: &[BadMessage], messages: &[&Message], source: &str) {
         for bad in bad {

@@ -4,7 +4,7 @@
 use super::account::Accounts;
 use super::command::{Command, PutLibrary, PutRule, RuleSpec, StreamKey, Watch};
 use super::identity::Identity;
-use super::mill::{Mill, MillParts};
+use super::mill::{Mill, MillParts, ToCatalogue};
 use super::outlet::Outlet;
 use super::unmatched::Unmatched;
 use crate::config::{LimitsConfig, ReloadConfig};
@@ -50,7 +50,10 @@ impl Workbench {
                 accounts,
                 metrics,
                 unmatched: Some(unmatched),
-                incidents,
+                to_catalogue: ToCatalogue {
+                    incidents,
+                    version_gone: Arc::default(),
+                },
             }),
             families,
             filters,

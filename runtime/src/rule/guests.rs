@@ -117,6 +117,12 @@ impl MillGuests {
         self.sites_of(name)
     }
 
+    /// Whether a rule calls the library, be it only to finish its windows.
+    pub fn has_users(&self, library: &str) -> bool {
+        let mut sites = self.sites.iter().chain(&self.accumulators);
+        sites.any(|site| site.used && site.library == library)
+    }
+
     /// Says which call sites rules still have, those included that only finish their windows. The others hold up no new
     /// version of their library.
     pub fn retain_sites(&mut self, sites: &HashSet<SiteId>, accumulators: &HashSet<AccumulatorId>) {

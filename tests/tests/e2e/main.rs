@@ -9,6 +9,7 @@ mod tutorial;
 mod bad_input;
 mod code_cache;
 mod directory;
+mod draining;
 mod libraries;
 mod limits;
 mod listener;

@@ -20,7 +20,9 @@ pub(super) struct Entry {
     pub(super) refused: Option<Refused>,
     /// The last good version, while the one that runs is on probation.
     pub(super) last_good: Option<Candidate>,
-    /// Whether the file is gone, and the library runs on because rules use it.
+    /// A rule that was taken away and still finishes its windows.
+    pub(super) draining: Option<Draining>,
+    /// Whether the file is gone. What is left of it goes when no rule uses the library and no window is open.
     pub(super) removed: bool,
 }
 
@@ -55,7 +57,16 @@ impl Candidate {
     }
 }
 
+/// A rule that was taken away.
+pub(super) struct Draining {
+    /// What ran, to be shown.
+    pub(super) version: Running,
+    /// The mill on which it ran last.
+    pub(super) mill: usize,
+}
+
 /// A version that runs.
+#[derive(Clone)]
 pub(super) struct Running {
     pub(super) candidate: Candidate,
     /// Since when, by the wall clock.
@@ -81,6 +92,7 @@ impl Entry {
             waiting: None,
             refused: None,
             last_good: None,
+            draining: None,
             removed: false,
         }
     }
@@ -97,6 +109,31 @@ impl Entry {
     pub(super) fn runs(&self, identity: Identity) -> bool {
         let running = self.running.as_ref();
         running.is_some_and(|running| running.candidate.identity == identity)
+    }
+
+    /// The mill on which windows of the rule are open, or were last.
+    pub(super) fn mill(&self) -> Option<usize> {
+        let running = self.running.as_ref().and_then(|running| running.stream.as_ref());
+        let draining = self.draining.as_ref().map(|draining| draining.mill);
+        running.map(|(_, mill)| *mill).or(draining)
+    }
+
+    /// The version to be shown: the one that runs, or else the one that finishes its windows.
+    pub(super) fn shown(&self) -> Option<&Running> {
+        let draining = self.draining.as_ref().map(|draining| &draining.version);
+        self.running.as_ref().or(draining)
+    }
+
+    /// Notes that the rule was taken away. A library in the same file runs on.
+    pub(super) fn take_rule_away(&mut self) -> Option<usize> {
+        let running = self.running.as_mut()?;
+        let (_, mill) = running.stream.take()?;
+        let version = running.clone();
+        if version.candidate.loaded.library.is_none() {
+            self.running = None;
+        }
+        self.draining = Some(Draining { version, mill });
+        Some(mill)
     }
 
     /// The name of the library that runs from this file.

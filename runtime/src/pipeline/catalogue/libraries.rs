@@ -90,14 +90,14 @@ impl Catalogue {
         }
         self.remove_rule(&left).await?;
         let running = self.entries.get_mut(&*left).and_then(|entry| entry.running.take());
-        self.forget(&left);
         self.entry(name).running = running;
         tracing::info!(library, from = &*left, to = name, "the library's file has another name");
         Ok(())
     }
 
     /// What waits for a library is tried again; so is what was refused, when `something_went` that may have been the
-    /// reason. Libraries whose file is gone go with their last user, which may be a reason to try once more.
+    /// reason. Files that are gone are forgotten with their last window and their last user, which may be a reason to try
+    /// once more.
     pub(super) async fn retry(&mut self, mut something_went: bool) -> Result<(), MillGone> {
         loop {
             let mut candidates: Vec<(String, Candidate)> = Vec::new();
@@ -111,7 +111,7 @@ impl Catalogue {
             for (name, candidate) in candidates {
                 self.apply(&name, candidate, Watching::AsConfigured).await?;
             }
-            something_went = self.remove_unused().await?;
+            something_went = self.let_go().await?;
             // Each further round has one entry fewer.
             if !something_went {
                 return Ok(());

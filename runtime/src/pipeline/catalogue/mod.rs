@@ -34,7 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{Files, Store};
-use tokio::sync::{RwLock, mpsc, watch as channel};
+use tokio::sync::{Notify, RwLock, mpsc, watch as channel};
 use watch::Watch;
 
 /// What the catalogue works with.
@@ -51,6 +51,8 @@ pub(super) struct CatalogueParts {
     pub(super) snapshot: channel::Sender<Arc<Snapshot>>,
     /// The generation of the deployment that rules run by.
     pub(super) applied: channel::Sender<u64>,
+    /// Told by the mills when a version of a rule has gone.
+    pub(super) version_gone: Arc<Notify>,
 }
 
 /// What the configuration says that concerns rules.
@@ -114,9 +116,11 @@ impl Catalogue {
             self.parts.deployment.rules.dir.clone(),
             self.parts.deployment.rules.poll_interval,
         );
+        let version_gone = Arc::clone(&self.parts.version_gone);
         loop {
             tokio::select! {
                 touched = watch.changed() => self.look(&touched).await?,
+                () = version_gone.notified() => self.clean_up().await?,
                 changed = deployment.changed() => {
                     if changed.is_err() {
                         return Ok(());
@@ -289,11 +293,8 @@ impl Catalogue {
             Ok(swap) => swap,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let before = self
-            .entries
-            .get(name)
-            .and_then(|entry| entry.running.as_ref()?.stream.clone());
-        if let Some((_, old_mill)) = before.filter(|(_, old_mill)| *old_mill != mill) {
+        let before = self.entries.get(name).and_then(Entry::mill);
+        if let Some(old_mill) = before.filter(|old_mill| *old_mill != mill) {
             let id: Arc<str> = name.into();
             mills
                 .ask(old_mill, |reply| Command::RemoveRule(id, Removal::Retire, reply))
@@ -348,6 +349,9 @@ impl Catalogue {
         let entry = self.entry(name);
         entry.waiting = None;
         entry.refused = None;
+        if stream.is_some() {
+            entry.draining = None;
+        }
         entry.running = Some(Running {
             candidate,
             since: since.unwrap_or_else(clock::wall),

@@ -51,7 +51,7 @@ impl Catalogue {
     fn status(&mut self, name: &str) -> Option<RuleStatus> {
         let metrics = self.metrics_of(name);
         let entry = self.entries.get(name)?;
-        let candidate = entry.running.as_ref().map(|running| &running.candidate);
+        let candidate = entry.shown().map(|running| &running.candidate);
         let candidate = candidate.or(entry.waiting.as_ref().map(|(candidate, _)| candidate));
         let kind = match candidate.map(|candidate| candidate.loaded.rule.is_some()) {
             Some(true) => GuestKind::Rule,
@@ -107,6 +107,9 @@ impl Catalogue {
 }
 
 fn state_of(entry: &Entry) -> RunState {
+    if entry.removed && entry.draining.is_some() {
+        return RunState::Draining;
+    }
     if entry.running.is_some() {
         return RunState::Running;
     }
@@ -118,7 +121,7 @@ fn state_of(entry: &Entry) -> RunState {
 }
 
 fn running_version(entry: &Entry) -> Option<RunningVersion> {
-    let running = entry.running.as_ref()?;
+    let running = entry.shown()?;
     let loaded = &running.candidate.loaded;
     let (name, version, doc) = match (&loaded.rule, &loaded.library) {
         (Some(rule), _) => (&rule.plan.name, &rule.plan.version, &rule.plan.doc),

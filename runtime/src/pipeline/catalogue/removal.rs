@@ -1,57 +1,79 @@
-//! What goes: rules and libraries whose file is gone.
+//! What goes: rules and libraries whose file is gone. A rule finishes its windows first, and a library the windows that
+//! need it.
 
 use super::super::command::Command;
 use super::super::mills::MillGone;
 use super::Catalogue;
+use super::entry::Entry;
 use crate::config::OnRemove;
 use rulemill_core::Removal;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Catalogue {
-    /// Forgets a guest of which nothing runs any more.
-    pub(super) fn forget(&mut self, name: &str) {
-        self.entries.remove(name);
-        self.metrics.remove(name);
-        self.parts.families.remove_rule(&name.into());
-    }
-
-    /// The file is gone. A rule finishes its windows; a library that rules use runs on.
+    /// The file is gone. A rule finishes its windows; a library that rules use runs on. [`Catalogue::retry`] lets the rest
+    /// go.
     pub(super) async fn remove(&mut self, name: &str) -> Result<(), MillGone> {
-        if !self.entries.contains_key(name) {
+        let Some(entry) = self.entries.get_mut(name) else {
             return Ok(());
-        }
+        };
+        entry.removed = true;
+        entry.waiting = None;
+        entry.refused = None;
         self.remove_rule(name).await?;
-        let library = self
-            .entries
-            .get(name)
-            .and_then(|entry| entry.library().map(ToOwned::to_owned));
-        if let Some(library) = library
-            && let Err(reason) = self.give_up_library(&library, name).await?
-        {
-            tracing::warn!(guest = name, %reason, "the file is gone; the loaded library runs on");
-            self.entry(name).removed = true;
-            return Ok(());
+        let users = self.library_of(name).map(|library| self.users_of(&library, name));
+        if let Some(users) = users.filter(|users| !users.is_empty()) {
+            let users = users.join(", ");
+            tracing::warn!(guest = name, users, "the file is gone; the loaded library runs on");
         }
-        self.forget(name);
-        self.forget_versions(name).await;
-        tracing::info!(guest = name, "removed");
         Ok(())
     }
 
+    /// Takes the rule of a guest away.
     pub(super) async fn remove_rule(&mut self, name: &str) -> Result<(), MillGone> {
-        let stream = self
-            .entries
-            .get_mut(name)
-            .and_then(|entry| entry.running.as_mut()?.stream.take());
-        if let Some((_, mill)) = stream {
+        let how = self.removal_of(name);
+        let mill = self.entries.get_mut(name).and_then(Entry::take_rule_away);
+        if let Some(mill) = mill {
             let id: Arc<str> = name.into();
-            let how = self.removal_of(name);
             self.parts
                 .mills
                 .ask(mill, |reply| Command::RemoveRule(id, how, reply))
                 .await?;
         }
         Ok(())
+    }
+
+    /// A version of some rule has gone: what waited for that goes too, or comes.
+    pub(super) async fn clean_up(&mut self) -> Result<(), MillGone> {
+        let waits = |entry: &Entry| entry.removed || entry.draining.is_some() || entry.refused.is_some();
+        if self.entries.values().any(waits) {
+            self.retry(true).await?;
+            self.publish();
+        }
+        Ok(())
+    }
+
+    /// Forgets files that are gone and of which nothing runs any more. True: there were some.
+    pub(super) async fn let_go(&mut self) -> Result<bool, MillGone> {
+        self.find_drained().await?;
+        let left = self
+            .entries
+            .values()
+            .filter(|entry| entry.removed && entry.draining.is_none());
+        let left: Vec<Arc<str>> = left.map(|entry| Arc::clone(&entry.name)).collect();
+        let mut any = false;
+        for name in &left {
+            if let Some(library) = self.library_of(name)
+                && (self.in_use(&library).await? || self.give_up_library(&library, name).await?.is_err())
+            {
+                continue;
+            }
+            self.forget(name);
+            self.forget_versions(name).await;
+            tracing::info!(guest = &**name, "removed");
+            any = true;
+        }
+        Ok(any)
     }
 
     /// What becomes of the open windows when the rule's file goes.
@@ -63,19 +85,40 @@ impl Catalogue {
         }
     }
 
-    /// Removes the libraries whose file is gone and which nobody uses any more. True: there were some.
-    pub(super) async fn remove_unused(&mut self) -> Result<bool, MillGone> {
-        let left = self.entries.values().filter(|entry| entry.removed);
-        let unused: Vec<Arc<str>> = left
-            .filter(|entry| {
-                let library = entry.library();
-                library.is_none_or(|library| self.users_of(library, &entry.name).is_empty())
-            })
-            .map(|entry| Arc::clone(&entry.name))
-            .collect();
-        for name in &unused {
-            self.remove(name).await?;
+    /// Notes which of the rules that were taken away have emitted their last window.
+    async fn find_drained(&mut self) -> Result<(), MillGone> {
+        let draining = self.entries.values().filter(|entry| entry.draining.is_some());
+        let draining: Vec<Arc<str>> = draining.map(|entry| Arc::clone(&entry.name)).collect();
+        if draining.is_empty() {
+            return Ok(());
         }
-        Ok(!unused.is_empty())
+        let mut held = BTreeSet::new();
+        let mills = Arc::clone(&self.parts.mills);
+        for mill in 0..mills.len() {
+            held.extend(mills.ask(mill, |reply| Command::Held(draining.clone(), reply)).await?);
+        }
+        for name in draining.iter().filter(|name| !held.contains(*name)) {
+            self.entry(name).draining = None;
+        }
+        Ok(())
+    }
+
+    /// Whether a window that is still open needs the library.
+    async fn in_use(&self, library: &str) -> Result<bool, MillGone> {
+        let mills = &self.parts.mills;
+        for mill in 0..mills.len() {
+            let name = library.to_owned();
+            if mills.ask(mill, |reply| Command::LibraryInUse(name, reply)).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Forgets a guest of which nothing runs any more.
+    fn forget(&mut self, name: &str) {
+        self.entries.remove(name);
+        self.metrics.remove(name);
+        self.parts.families.remove_rule(&name.into());
     }
 }

@@ -17,6 +17,7 @@ impl Mill {
                 self.remove_rule(&id, how);
                 let _ = reply.send(());
             }
+            Command::Held(rules, reply) => drop(reply.send(self.held(rules))),
             Command::CheckLibrary(library, reply) => drop(reply.send(self.guests.check_library(&library))),
             Command::PutLibrary(put, reply) => {
                 self.put_library(put);
@@ -28,8 +29,10 @@ impl Mill {
                 self.forget(&sites);
                 let _ = reply.send(());
             }
+            Command::LibraryInUse(name, reply) => drop(reply.send(self.guests.has_users(&name))),
             Command::Finish => {}
         }
+        self.after_work();
     }
 
     pub(super) fn forget(&mut self, sites: &[rulemill_core::SiteId]) {
@@ -78,7 +81,6 @@ impl Mill {
         } else {
             self.probations.watch_rule(&id, last_good, watch);
         }
-        self.drop_unused();
         Ok(swap)
     }
 
@@ -98,58 +100,69 @@ impl Mill {
         let version = spec.version(kernels, on_change);
         let put = entry.stream.put(&version, &mut self.guests, &mut self.output);
         self.outlet.flush_results(&mut self.output);
-        match put {
-            Ok(swap) => {
-                self.outlet.add(&spec.id, spec.sinks.clone(), spec.metrics.clone());
-                self.place(spec, kernels);
-                Ok(swap)
-            }
-            Err(error) => {
-                self.drop_unused();
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Books where a rule runs now. A rule that moved from another stream finishes its windows there.
-    fn place(&mut self, spec: RuleSpec, kernels: Option<KernelsId>) {
-        let (id, stream) = (Arc::clone(&spec.id), spec.stream.clone());
+        // The kernels of the version before, or those of this one when it is refused.
+        self.unused = true;
+        let swap = put?;
+        self.retire_elsewhere(&spec.id, &spec.stream);
+        self.outlet.add(&spec.id, spec.sinks.clone(), spec.metrics.clone());
         let placed = Placed {
             lost_groups: false,
-            spec,
             kernels,
+            spec,
         };
-        let before = self.rules.insert(Arc::clone(&id), placed);
-        if let Some(before) = before
-            .map(|before| before.spec.stream)
-            .filter(|before| *before != stream)
-            && let Some(entry) = self.streams.iter_mut().find(|entry| *entry.key() == before)
-        {
-            entry.stream.remove(&id, Removal::Retire);
+        self.rules.insert(Arc::clone(&placed.spec.id), placed);
+        Ok(swap)
+    }
+
+    /// A rule that comes from another stream, or that comes back while it finishes its windows there, takes no rows there
+    /// any more.
+    fn retire_elsewhere(&mut self, id: &str, stream: &StreamKey) {
+        if !self.outlet.knows(id) {
+            return;
+        }
+        for entry in self.streams.iter_mut().filter(|entry| entry.key() != stream) {
+            entry.stream.remove(id, Removal::Retire);
         }
     }
 
     fn remove_rule(&mut self, id: &Arc<str>, how: Removal) {
         self.probations.forget_rule(id);
-        if let Some(placed) = self.rules.remove(id)
-            && let Some(entry) = self.streams.iter_mut().find(|entry| *entry.key() == placed.spec.stream)
-        {
+        self.rules.remove(id);
+        for entry in &mut self.streams {
             entry.stream.remove(id, how);
         }
-        self.drop_unused();
     }
 
-    /// Streams whose last rule has finished go, and with them their decoding; so do kernels that no version needs.
-    fn drop_unused(&mut self) {
+    /// Those of the rules of which a version is here, be it only to finish its windows.
+    fn held(&self, mut rules: Vec<Arc<str>>) -> Vec<Arc<str>> {
+        rules.retain(|id| self.streams.iter().any(|entry| entry.stream.rule_state(id).is_some()));
+        rules
+    }
+
+    /// Streams whose last rule has finished go, and with them their decoding; so do kernels and ways out that no version
+    /// needs.
+    pub(super) fn drop_unused(&mut self) {
+        self.unused = false;
+        // What kernels that go have cost is booked before.
+        self.accounts.read_kernels(&self.guests, &self.outlet);
         self.streams.retain(|entry| entry.stream.rules().next().is_some());
-        let used: HashSet<KernelsId> = self.streams.iter().flat_map(|entry| entry.stream.kernels()).collect();
-        self.guests.retain_kernels(&used);
         let streams = || self.streams.iter().map(|entry| &entry.stream);
+        let used: HashSet<KernelsId> = streams().flat_map(Stream::kernels).collect();
+        self.guests.retain_kernels(&used);
         let (sites, accumulators) = (
             streams().flat_map(Stream::sites),
             streams().flat_map(Stream::accumulators),
         );
         self.guests.retain_sites(&sites.collect(), &accumulators.collect());
+        let rules: HashSet<&Arc<str>> = streams().flat_map(Stream::rules).collect();
+        let accounts = &mut self.accounts;
+        self.outlet.retain(|id, metrics| {
+            let held = rules.contains(id);
+            if !held {
+                accounts.close(id, metrics);
+            }
+            held
+        });
     }
 
     fn stream_position(&mut self, key: &StreamKey) -> usize {

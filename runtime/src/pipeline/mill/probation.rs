@@ -366,7 +366,7 @@ impl Mill {
     /// Tells the catalogue what happened; what it has no room for is told later.
     pub(super) fn tell_incidents(&mut self) {
         while let Some(incident) = self.probations.untold.pop_front() {
-            if let Err(TrySendError::Full(incident)) = self.incidents.try_send(incident) {
+            if let Err(TrySendError::Full(incident)) = self.to_catalogue.incidents.try_send(incident) {
                 self.probations.untold.push_front(incident);
                 return;
             }
