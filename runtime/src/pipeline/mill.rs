@@ -348,3 +348,6 @@ impl Mill {
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// Deliveries taken from the queue at once.
 const DELIVERIES_AT_ONCE: usize = 64;
+
+#[cfg(test)]
+mod tests;

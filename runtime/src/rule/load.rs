@@ -153,6 +153,15 @@ impl LoadedLibrary {
 }
 
 impl LoadedRule {
+    /// A rule that nobody loaded.
+    #[cfg(test)]
+    pub(crate) fn without_kernels(plan: Plan) -> Self {
+        LoadedRule {
+            plan: Arc::new(plan),
+            code: None,
+        }
+    }
+
     /// Whether the plan runs kernels. A rule without them needs no instance.
     pub fn has_kernels(&self) -> bool {
         self.code.is_some()
