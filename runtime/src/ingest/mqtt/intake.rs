@@ -7,7 +7,7 @@
 use super::super::inlet::{Closed, Inlet, Refused};
 use super::super::topic_names::TopicNames;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
-use crate::message::Message;
+use crate::message::{Audience, Message};
 use crate::telemetry::source::SourceMetrics;
 use rumqttc::{Publish, QoS};
 use std::collections::VecDeque;
@@ -92,13 +92,13 @@ impl Intake {
     pub(super) fn offer(&mut self) -> Result<(), Closed> {
         while self.offered.is_none() && !self.queue.is_empty() {
             let (messages, acks) = self.next_batch();
-            match self.inlet.try_deliver(Arc::clone(&messages)) {
+            match self.inlet.try_deliver(Arc::clone(&messages), &Audience::All) {
                 Ok(()) => self.settle(&messages, acks),
                 Err(Refused::Closed) => return Err(Closed),
                 Err(Refused::Full(_)) => {
                     let inlet = self.inlet.clone();
                     let batch = Arc::clone(&messages);
-                    let room = Box::pin(async move { inlet.deliver(batch).await });
+                    let room = Box::pin(async move { inlet.deliver(batch, Audience::All).await });
                     self.offered = Some(Offered { messages, acks, room });
                 }
             }
