@@ -10,6 +10,7 @@ mod bad_input;
 mod directory;
 mod libraries;
 mod listener;
+mod overlapping;
 mod process;
 mod replacing;
 mod shipped_rules;
