@@ -8,3 +8,8 @@ pub const BATCH_BYTES_MAX: usize = 4 << 20;
 
 /// The most batches waiting for a mill thread. Then sources withhold acknowledgements and pause reading.
 pub const MILL_QUEUE_BATCHES_MAX: usize = 64;
+
+/// The most connections of a source to its broker. A topic filter that overlaps some of the others on each of them is
+/// subscribed to on the last one all the same; that is logged and counted, because some brokers then send a message for
+/// each of the overlapping subscriptions.
+pub const SOURCE_LANES_MAX: usize = 8;

@@ -3,11 +3,11 @@
 //! Filters are parsed once, at the edge, and are valid from then on. Nothing here allocates while matching.
 //! Used by the configuration, by sources (what to subscribe to) and by streams (what belongs to them).
 
-mod covering;
 mod error;
+mod overlap;
 
-pub use covering::covering;
 pub use error::{TopicFilterError, TopicNameError};
+pub use overlap::widest;
 
 use std::fmt;
 use std::str::FromStr;
@@ -84,6 +84,14 @@ impl TopicFilter {
     /// The group of a shared subscription.
     pub fn share_group(&self) -> Option<&str> {
         self.share_group.as_deref()
+    }
+
+    /// The same filter as a subscription of nobody's group. Of the filters with one text it is the first in order.
+    pub fn without_share_group(&self) -> TopicFilter {
+        TopicFilter {
+            filter: Arc::clone(&self.filter),
+            share_group: None,
+        }
     }
 
     /// Whether the filter has a `+` or `#`.

@@ -6,7 +6,7 @@ use super::process::resident_bytes;
 use super::ratio::timed;
 use super::table::Row;
 use rulemill::config::LimitsConfig;
-use rulemill::message::{Delivery, Message};
+use rulemill::message::{Audience, Delivery, Message};
 use rulemill_core::Micros;
 use std::sync::Arc;
 
@@ -50,6 +50,7 @@ fn delivery(first: usize, arrival: Micros) -> Delivery {
     Delivery {
         source: SOURCE.into(),
         messages: Arc::from_iter((first..first + BATCH).map(message)),
+        audience: Audience::All,
     }
 }
 

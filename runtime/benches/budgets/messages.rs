@@ -1,7 +1,7 @@
 //! The messages that are measured with: a thousand devices in no particular order.
 
 use bytes::Bytes;
-use rulemill::message::{Delivery, Message};
+use rulemill::message::{Audience, Delivery, Message};
 use rulemill_core::Micros;
 use std::sync::Arc;
 
@@ -55,6 +55,7 @@ impl Messages {
             .map(|first| Delivery {
                 source: Arc::clone(&self.source),
                 messages: (first..first + batch).map(message).collect(),
+                audience: Audience::All,
             })
             .collect()
     }

@@ -50,7 +50,8 @@ section! {
         /// The quality of service of subscriptions: 0 or 1.
         qos: u64,
         /// The MQTT client id. It must stay the same over restarts, as the broker keeps unread messages under it.
-        /// `{host}` stands for the machine's name and `{name}` for the section's.
+        /// `{host}` stands for the machine's name and `{name}` for the section's. When the filters of rules overlap in
+        /// part, further connections are made with `-2` to `-8` after it.
         client_id: String,
         /// The user name.
         username: String,

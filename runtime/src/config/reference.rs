@@ -149,6 +149,8 @@ default_sinks = ["log", "cloud"]
   `[sink.cloud]`; a list is given as `a, b`. It wins over the file.
 - Two connections to one broker may not have the same `client_id`: the broker would disconnect each for the other.
   The default contains the machine's name, so set it where that name changes at every start, as in many containers.
+- A source whose topic filters overlap in part connects several times: as `CLIENT_ID`, `CLIENT_ID-2` and so on, up to
+  `CLIENT_ID-8`. A broker that knows its clients by name must allow these too.
 - Certificates and keys are read and checked at start. A private key that others than its owner can read is refused.
 - SIGHUP reads the file again. When it is wrong, what runs goes on.
 "#;

@@ -61,7 +61,7 @@ pub struct SourceConfig {
     pub server: ServerAddress,
     /// The QoS of subscriptions: 0 or 1.
     pub qos: u8,
-    /// The MQTT client id; not empty.
+    /// The MQTT client id; not empty. See [`SourceConfig::lane_client_id`] for those of further connections.
     pub client_id: String,
     /// User name and password.
     pub credentials: Option<Credentials>,
@@ -75,6 +75,17 @@ pub struct SourceConfig {
     pub packet_bytes_max: usize,
     /// When set, each filter is subscribed to as `$share/GROUP/FILTER`.
     pub share_group: Option<String>,
+}
+
+impl SourceConfig {
+    /// The client id of the source's connections: for the first one as configured, for further ones with `-2`, `-3` and
+    /// so on after it. `lane` counts from 0.
+    pub fn lane_client_id(&self, lane: usize) -> String {
+        match lane {
+            0 => self.client_id.clone(),
+            _ => format!("{}-{}", self.client_id, lane + 1),
+        }
+    }
 }
 
 /// Host and port of a server, and whether to speak TLS to it.

@@ -4,7 +4,7 @@
 //! its messages. At the bound of a queue [`Inlet::deliver`] waits and [`Inlet::try_deliver`] gives the messages back:
 //! nothing is dropped here.
 
-use crate::message::{Delivery, Message};
+use crate::message::{Audience, Delivery, Message};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
@@ -76,28 +76,28 @@ impl Inlet {
         &self.source
     }
 
-    /// Hands `messages` to every mill; waits while one of them has no room. Dropping the future before it is ready
+    /// Hands `messages` for `audience` to every mill; waits while one of them has no room. Dropping the future before it is ready
     /// hands over nothing.
     ///
     /// # Errors
     /// [`Closed`] when a mill is gone; then some mills may have the messages.
-    pub async fn deliver(&self, messages: Arc<[Message]>) -> Result<(), Closed> {
+    pub async fn deliver(&self, messages: Arc<[Message]>, audience: Audience) -> Result<(), Closed> {
         // Room everywhere first, so that a cancelled delivery has not reached half of the mills.
         let mut permits = Vec::with_capacity(self.queues.len());
         for sender in self.wanted() {
             permits.push(sender.reserve().await.map_err(|_| Closed)?);
         }
         for permit in permits {
-            permit.send(self.delivery(&messages));
+            permit.send(self.delivery(&messages, &audience));
         }
         Ok(())
     }
 
-    /// Hands `messages` to every mill, or to none when one of them has no room.
+    /// Hands `messages` for `audience` to every mill, or to none when one of them has no room.
     ///
     /// # Errors
     /// [`Refused`] with the messages, or because a mill is gone.
-    pub fn try_deliver(&self, messages: Arc<[Message]>) -> Result<(), Refused> {
+    pub fn try_deliver(&self, messages: Arc<[Message]>, audience: &Audience) -> Result<(), Refused> {
         let mut permits = Vec::with_capacity(self.queues.len());
         for sender in self.wanted() {
             match sender.try_reserve() {
@@ -107,7 +107,7 @@ impl Inlet {
             }
         }
         for permit in permits {
-            permit.send(self.delivery(&messages));
+            permit.send(self.delivery(&messages, audience));
         }
         Ok(())
     }
@@ -117,11 +117,12 @@ impl Inlet {
         wanted.map(|queue| &queue.sender)
     }
 
-    fn delivery(&self, messages: &Arc<[Message]>) -> Delivery {
+    fn delivery(&self, messages: &Arc<[Message]>, audience: &Audience) -> Delivery {
         debug_assert!(!messages.is_empty(), "a delivery is not empty");
         Delivery {
             source: Arc::clone(&self.source),
             messages: Arc::clone(messages),
+            audience: audience.clone(),
         }
     }
 }
@@ -149,7 +150,7 @@ mod tests {
         let (second, mut second_mill) = mpsc::channel(1);
         let inlet = Inlet::new("default", [first, second]);
 
-        inlet.try_deliver(one("a")).unwrap();
+        inlet.try_deliver(one("a"), &Audience::All).unwrap();
 
         for mill in [&mut first_mill, &mut second_mill] {
             let delivery = mill.try_recv().unwrap();
@@ -163,16 +164,19 @@ mod tests {
         let (first, mut first_mill) = mpsc::channel(2);
         let (second, second_mill) = mpsc::channel(1);
         let inlet = Inlet::new("default", [first, second]);
-        inlet.try_deliver(one("a")).unwrap();
+        inlet.try_deliver(one("a"), &Audience::All).unwrap();
         first_mill.try_recv().unwrap();
 
-        let Err(Refused::Full(messages)) = inlet.try_deliver(one("b")) else {
+        let Err(Refused::Full(messages)) = inlet.try_deliver(one("b"), &Audience::All) else {
             panic!("the second mill is full");
         };
         assert_eq!(messages[0].payload, "b");
         assert!(first_mill.try_recv().is_err());
         drop(second_mill);
-        assert!(matches!(inlet.try_deliver(one("c")), Err(Refused::Closed)));
+        assert!(matches!(
+            inlet.try_deliver(one("c"), &Audience::All),
+            Err(Refused::Closed)
+        ));
     }
 
     #[test]
@@ -180,19 +184,19 @@ mod tests {
         let (first, mut first_mill) = mpsc::channel(2);
         let (second, mut second_mill) = mpsc::channel(1);
         let inlet = Inlet::new("default", [first, second]);
-        inlet.try_deliver(one("a")).unwrap();
+        inlet.try_deliver(one("a"), &Audience::All).unwrap();
         first_mill.try_recv().unwrap();
 
-        assert!(inlet.deliver(one("b")).now_or_never().is_none());
+        assert!(inlet.deliver(one("b"), Audience::All).now_or_never().is_none());
         assert!(
             first_mill.try_recv().is_err(),
             "the dropped delivery left something behind"
         );
 
         second_mill.try_recv().unwrap();
-        assert_eq!(inlet.deliver(one("c")).now_or_never(), Some(Ok(())));
+        assert_eq!(inlet.deliver(one("c"), Audience::All).now_or_never(), Some(Ok(())));
         assert_eq!(first_mill.try_recv().unwrap().messages[0].payload, "c");
         drop(second_mill);
-        assert_eq!(inlet.deliver(one("d")).now_or_never(), Some(Err(Closed)));
+        assert_eq!(inlet.deliver(one("d"), Audience::All).now_or_never(), Some(Err(Closed)));
     }
 }

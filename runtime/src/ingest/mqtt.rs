@@ -5,32 +5,39 @@
 //! acknowledged; so a QoS 1 message may come twice, but is not lost. While the mills are behind, acknowledgements are
 //! withheld and the connection stays up; see [`reading`] for what that means for QoS 0.
 //!
-//! Each attempt to connect has a client of its own, because a reused one loses requests and acknowledges messages of
-//! the old connection. Attempts are 1 s to 120 s apart, at random.
+//! A source has one connection, a [`lane`], and further ones where its filters overlap in part: a broker may send a
+//! message once for each overlapping subscription of a session. [`assignment`] says which lane serves which filter.
+//! A message that several of them match comes on each of their lanes, and each copy is delivered to those filters only
+//! that its lane serves.
 
+mod assignment;
 mod connection;
 mod ended;
 mod intake;
+mod lane;
 mod options;
+mod orders;
 mod oversize;
 mod reading;
 mod subscriptions;
 
 use super::inlet::Inlet;
 use crate::backoff::Backoff;
-use crate::clock;
 use crate::config::SourceConfig;
-use crate::telemetry::rate_limit::RateLimited;
-use crate::telemetry::source::{DisconnectReason, SourceMetrics};
+use crate::limits::SOURCE_LANES_MAX;
+use crate::message::Audience;
+use crate::telemetry::source::SourceMetrics;
 use crate::topic::TopicFilter;
-use ended::Ended;
-use intake::{Intake, Session};
-use oversize::Approach;
+use assignment::Assignment;
+use lane::{Lane, LaneEnd};
+use orders::{Duty, LanePlan, Orders, Plan, Reports};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use subscriptions::{SubscribeTiming, Subscriptions};
+use subscriptions::SubscribeTiming;
 use tokio::sync::watch;
-use tracing::{error, info, warn};
+use tokio::task::{JoinError, JoinSet};
+use tracing::{error, info};
 
 /// Reads from a broker until `stop` is true (or its sender is gone), or the mills are gone. What was taken by then is
 /// delivered and acknowledged, within 10 s.
@@ -48,18 +55,21 @@ pub async fn run(
     Source::new(config, inlet, filters, metrics, stop, timing).run().await;
 }
 
-/// A broker, and what outlives a connection to it.
+/// A broker, and the lanes to it.
 struct Source {
     config: SourceConfig,
-    name: String,
+    inlet: Inlet,
     metrics: Arc<SourceMetrics>,
-    intake: Intake,
-    subscriptions: Subscriptions,
     filters: watch::Receiver<Vec<TopicFilter>>,
     stop: watch::Receiver<bool>,
     timing: Timing,
-    /// The log lines about messages over the size limit.
-    oversize_lines: RateLimited<()>,
+    assignment: Assignment,
+    /// The filters that could not be given a lane of their own and were told of.
+    crowded: Vec<TopicFilter>,
+    plan: watch::Sender<Plan>,
+    reports: Reports,
+    lanes: JoinSet<(usize, LaneEnd)>,
+    running: BTreeSet<usize>,
 }
 
 /// How patient to be. Tests are less so.
@@ -99,114 +109,153 @@ impl Source {
         timing: Timing,
     ) -> Self {
         Source {
-            name: inlet.source().to_owned(),
-            intake: Intake::new(inlet, Arc::clone(&metrics)),
-            subscriptions: Subscriptions::new(config.share_group.clone(), timing.subscribe),
             config,
-            metrics,
+            inlet,
             filters,
             stop,
             timing,
-            oversize_lines: RateLimited::new(OVERSIZE_LINES_PER_SECOND_MAX),
+            assignment: Assignment::new(),
+            crowded: Vec::new(),
+            plan: watch::Sender::new(Plan::new()),
+            reports: Reports::new(Arc::clone(&metrics)),
+            metrics,
+            lanes: JoinSet::new(),
+            running: BTreeSet::new(),
         }
     }
 
     async fn run(mut self) {
-        let mut approach = Approach::Normal;
+        self.want();
         loop {
-            let ended = connection::run(&mut self, approach).await;
-            self.intake.disconnected(self.session());
-            approach = Approach::Normal;
-            match ended {
-                Ended::Stopped => return self.finish().await,
-                Ended::MillsGone => return error!(source = self.name, "the mill threads have stopped"),
-                Ended::Purged => {}
-                Ended::Oversize { bytes } => {
-                    approach = Approach::Purge;
-                    self.log_oversize(bytes);
-                }
-                Ended::Failed { reason, message } => self.log_failed(reason, &message),
-            }
-            let wait = self.timing.backoff.next_delay(clock::monotonic());
-            info!(
-                source = self.name,
-                wait = %humantime::format_duration(wait),
-                "the next attempt to connect waits"
-            );
-            if !self.wait(wait).await {
-                return self.finish().await;
-            }
-        }
-    }
-
-    /// Waits so long, and until there is room for more messages; meanwhile what was taken goes on. False when it is
-    /// time to stop.
-    async fn wait(&mut self, wait: Duration) -> bool {
-        let until = clock::monotonic() + wait;
-        loop {
-            if self.intake.offer().is_err() {
-                return false;
-            }
-            let waited = clock::monotonic() >= until;
-            if waited && self.intake.has_room() {
-                return true;
-            }
             tokio::select! {
                 biased;
-                () = connection::stopped(&mut self.stop) => return false,
-                // An error shows again at the next offer.
-                _ = self.intake.room() => {}
-                () = tokio::time::sleep_until(until.into()), if !waited => {}
+                () = connection::stopped(&mut self.stop) => break,
+                Ok(()) = self.filters.changed() => self.want(),
+                Some(ended) = self.lanes.join_next() => match lane_end(ended) {
+                    (_, LaneEnd::Stopped) => break,
+                    (lane, LaneEnd::Closed) => self.closed(lane),
+                    (_, LaneEnd::MillsGone) => {
+                        return error!(source = self.inlet.source(), "the mill threads have stopped");
+                    }
+                },
+            }
+        }
+        while let Some(ended) = self.lanes.join_next().await {
+            let _any = lane_end(ended);
+        }
+        info!(source = self.inlet.source(), "stopped");
+    }
+
+    /// Takes over what the streams need now.
+    fn want(&mut self) {
+        let mut wanted: BTreeMap<TopicFilter, BTreeSet<TopicFilter>> = BTreeMap::new();
+        for filter in &*self.filters.borrow_and_update() {
+            let subscribed = subscribed(filter, self.config.share_group.as_deref());
+            wanted.entry(subscribed).or_default().insert(filter.clone());
+        }
+        self.assignment.want(&wanted.keys().cloned().collect());
+        self.give_orders(&wanted);
+        self.tell_crowded();
+        for lane in 0..SOURCE_LANES_MAX {
+            let there = self.plan.borrow().lanes[lane].duty != Duty::None;
+            if there && self.running.insert(lane) {
+                self.start(lane);
             }
         }
     }
 
-    /// Delivers what a lost connection has left behind.
-    async fn finish(&mut self) {
-        let left = async {
-            while self.intake.offer().is_ok() && !self.intake.is_empty() && self.intake.room().await.is_ok() {}
-        };
-        if tokio::time::timeout(self.timing.stop, left).await.is_err() {
+    /// Tells the lanes what to do. `wanted` has the filters of the streams behind each that is subscribed to.
+    fn give_orders(&self, wanted: &BTreeMap<TopicFilter, BTreeSet<TopicFilter>>) {
+        let mut plan = Plan::new();
+        for (lane, serves) in self.assignment.lanes() {
+            let audience = serves.iter().filter_map(|filter| wanted.get(filter)).flatten().cloned();
+            plan.lanes[lane] = LanePlan {
+                audience: Audience::Filters(Arc::new(audience.collect())),
+                serves: Arc::new(serves),
+                duty: if self.assignment.is_closing(lane) {
+                    Duty::Close
+                } else {
+                    Duty::Read
+                },
+            };
+        }
+        let needed = plan.lanes.each_ref().map(|lane| lane.duty == Duty::Read);
+        if needed.iter().filter(|needed| **needed).count() == 1 {
+            // One copy of each message comes, and is for whom it may concern.
+            plan.lanes[0].audience = Audience::All;
+        }
+        self.reports.needed(needed);
+        self.plan.send_replace(plan);
+    }
+
+    fn tell_crowded(&mut self) {
+        let crowded = self.assignment.crowded();
+        self.metrics
+            .crowded_filters
+            .set(i64::try_from(crowded.len()).unwrap_or(i64::MAX));
+        if !crowded.is_empty() && crowded != self.crowded {
+            let named: Vec<_> = crowded
+                .iter()
+                .take(FILTERS_NAMED_MAX)
+                .map(ToString::to_string)
+                .collect();
             error!(
-                source = self.name,
-                "messages were left behind: the mills did not take them in time"
+                source = self.inlet.source(),
+                filters = named.join(" "),
+                count = crowded.len(),
+                lanes = SOURCE_LANES_MAX,
+                "these topic filters overlap in part and there are no more connections to keep them apart: a broker \
+                 that sends a copy for each overlapping subscription brings their messages twice; make them equal, or \
+                 let one cover the other"
             );
         }
-        info!(source = self.name, "stopped");
+        self.crowded = crowded;
     }
 
-    fn session(&self) -> Session {
-        if self.config.clean_session {
-            Session::Clean
-        } else {
-            Session::Kept
-        }
-    }
-
-    fn log_oversize(&self, bytes: usize) {
-        self.metrics.disconnects(DisconnectReason::Oversize).inc();
-        self.metrics.oversize.inc();
-        let bytes_max = self.config.packet_bytes_max;
-        error!(
-            source = self.name,
-            bytes, bytes_max, "a packet is too large even to be skipped; the broker's queue is thrown away"
+    fn start(&mut self, lane: usize) {
+        let mut config = self.config.clone();
+        config.client_id = config.lane_client_id(lane);
+        let task = Lane::new(
+            config,
+            self.inlet.clone(),
+            Orders::new(lane, self.plan.subscribe()),
+            self.reports.clone(),
+            self.stop.clone(),
+            self.timing.clone(),
         );
+        self.lanes.spawn(async move { (lane, task.run().await) });
     }
 
-    fn log_failed(&self, reason: DisconnectReason, message: &str) {
-        self.metrics.disconnects(reason).inc();
-        warn!(
-            source = self.name,
-            server = %self.config.server,
-            reason = reason.as_str(),
-            error = message,
-            "not connected"
-        );
+    fn closed(&mut self, lane: usize) {
+        self.running.remove(&lane);
+        self.assignment.closed(lane);
+        self.plan.send_modify(|plan| plan.lanes[lane] = LanePlan::vacant());
     }
 }
 
-/// The most log lines a second about messages over the size limit.
-const OVERSIZE_LINES_PER_SECOND_MAX: u32 = 5;
+/// The filter that is subscribed to for a stream's filter.
+fn subscribed(filter: &TopicFilter, share_group: Option<&str>) -> TopicFilter {
+    match share_group {
+        // The configuration has checked the group; were it wrong, an unshared subscription loses nothing.
+        Some(group) if filter.share_group().is_none() => filter.shared(group).unwrap_or_else(|_| filter.clone()),
+        Some(_) | None => filter.clone(),
+    }
+}
+
+/// How a lane ended; a panic goes on to whoever waits for the source.
+fn lane_end(ended: Result<(usize, LaneEnd), JoinError>) -> (usize, LaneEnd) {
+    match ended {
+        Ok(ended) => ended,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only the end of the process cancels a lane.
+            Err(_) => (0, LaneEnd::Stopped),
+        },
+    }
+}
+
+/// The most crowded filters that a log line names.
+const FILTERS_NAMED_MAX: usize = 20;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,7 +1,7 @@
 //! Whether everything works: the answer of `/readyz`.
 
 use crate::http::{Readiness, Snapshot};
-use crate::telemetry::source::SourcesMetrics;
+use crate::telemetry::source::{SourceMetrics, SourcesMetrics};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -22,8 +22,7 @@ pub(super) async fn watch(
         let missing: Vec<String> = sources
             .borrow()
             .iter()
-            .filter(|name| metrics.source(name).connected.get() == 0)
-            .map(|name| format!("source {name} is not connected"))
+            .filter_map(|name| problem(name, &metrics.source(name)))
             .collect();
         let readiness = if missing.is_empty() {
             Readiness::Ready
@@ -40,6 +39,17 @@ pub(super) async fn watch(
             }
             changed
         });
+    }
+}
+
+fn problem(name: &str, metrics: &SourceMetrics) -> Option<String> {
+    let (needed, connected) = (metrics.lanes.get(), metrics.lanes_connected.get());
+    match connected {
+        _ if metrics.connected.get() == 1 => None,
+        0 => Some(format!("source {name} is not connected")),
+        _ => Some(format!(
+            "source {name} has {connected} of the {needed} connections that it needs"
+        )),
     }
 }
 

@@ -169,33 +169,38 @@ impl Mill {
         let waiting: usize = deliveries.iter().map(|delivery| delivery.messages.len()).sum();
         let mut batch: Vec<&Message> = Vec::with_capacity(waiting.min(BATCH_ROWS_MAX));
         let mut bytes = 0;
-        let mut source: Option<&Arc<str>> = None;
+        let mut last: Option<&Delivery> = None;
         for delivery in &deliveries {
+            if let Some(last) = last
+                && !(last.source == delivery.source && last.audience.is(&delivery.audience))
+            {
+                self.process(last, &batch);
+                batch.clear();
+                bytes = 0;
+            }
+            last = Some(delivery);
             for message in delivery.messages.iter() {
-                let other_source = source.is_some_and(|source| *source != delivery.source);
                 let full = batch.len() >= BATCH_ROWS_MAX || bytes + message.payload.len() > BATCH_BYTES_MAX;
-                if !batch.is_empty() && (other_source || full) {
-                    self.process(source.unwrap_or(&delivery.source), &batch);
+                if !batch.is_empty() && full {
+                    self.process(delivery, &batch);
                     batch.clear();
                     bytes = 0;
                 }
-                source = Some(&delivery.source);
                 bytes += message.payload.len();
                 batch.push(message);
             }
         }
-        if let Some(source) = source
-            && !batch.is_empty()
-        {
-            self.process(source, &batch);
+        if let Some(last) = last {
+            self.process(last, &batch);
         }
         drop(batch);
         self.deliveries = deliveries;
         self.deliveries.clear();
     }
 
-    /// One batch of one source, through every stream of that source.
-    fn process(&mut self, source: &Arc<str>, messages: &[&Message]) {
+    /// One batch of the source and for the audience of `delivery`, through every stream of that source.
+    fn process(&mut self, delivery: &Delivery, messages: &[&Message]) {
+        let source = &delivery.source;
         self.topic_ids.clear();
         self.topics.make_room();
         for message in messages {
@@ -209,6 +214,7 @@ impl Mill {
             }
             let batch = SourceBatch {
                 source,
+                audience: &delivery.audience,
                 messages,
                 topics: &self.topic_ids,
                 table: &self.topics,
@@ -217,7 +223,7 @@ impl Mill {
             let decoding = entry.process(&batch, &mut self.guests, &mut self.output);
             self.metrics.decoded(decoding);
             if !self.probations.is_idle() {
-                self.with_batch(source, messages, |mill, batch| {
+                self.with_batch(delivery, messages, |mill, batch| {
                     verdicts.extend(mill.judge(position, batch));
                 });
             }
@@ -231,7 +237,7 @@ impl Mill {
                 .flush(&mut self.output, |row| messages[entry.message_of(row)], source);
         }
         if !verdicts.is_empty() {
-            self.with_batch(source, messages, |mill, batch| mill.take_back(verdicts, batch));
+            self.with_batch(delivery, messages, |mill, batch| mill.take_back(verdicts, batch));
         }
         if let Some(last) = messages.last() {
             self.advance_to(last.arrival.min(self.now));
@@ -242,11 +248,17 @@ impl Mill {
     }
 
     /// Does something with the batch at hand that may change the mill.
-    fn with_batch(&mut self, source: &str, messages: &[&Message], work: impl FnOnce(&mut Self, &SourceBatch<'_>)) {
+    fn with_batch(
+        &mut self,
+        delivery: &Delivery,
+        messages: &[&Message],
+        work: impl FnOnce(&mut Self, &SourceBatch<'_>),
+    ) {
         let topics = std::mem::take(&mut self.topic_ids);
         let table = std::mem::replace(&mut self.topics, TopicTable::new(self.seed.clone()));
         let batch = SourceBatch {
-            source,
+            source: &delivery.source,
+            audience: &delivery.audience,
             messages,
             topics: &topics,
             table: &table,

@@ -3,14 +3,15 @@
 use super::command::StreamKey;
 use crate::clock;
 use crate::decode::{BadMessage, Decoded, Decoder};
-use crate::message::Message;
+use crate::message::{Audience, Message};
 use crate::rule::MillGuests;
 use rulemill_core::{Bounds, HashSeed, Micros, Mistyped, Output, Stream, StreamBatch, TopicId, TopicTable};
 use std::time::Duration;
 
-/// Messages of one source, with their topics by number.
+/// Messages of one source for one audience, with their topics by number.
 pub(super) struct SourceBatch<'a> {
     pub(super) source: &'a str,
+    pub(super) audience: &'a Audience,
     pub(super) messages: &'a [&'a Message],
     pub(super) topics: &'a [TopicId],
     pub(super) table: &'a TopicTable,
@@ -24,10 +25,21 @@ pub(super) struct StreamEntry {
     pub(super) stream: Stream,
     decoder: Decoder,
     fields_version: Option<u64>,
-    /// Per topic: whether the stream's filters match it. Void when the topic table starts a new generation.
-    matches: Vec<Option<bool>>,
+    /// Per topic: which of the stream's filters is for it. Void when the topic table starts a new generation.
+    matches: Vec<Match>,
     matches_generation: u64,
     batch: BatchBuffers,
+}
+
+/// Which filter of a stream is for a topic: the first that matches.
+#[derive(Clone, Copy, Debug)]
+enum Match {
+    NotKnownYet,
+    None,
+    /// Its position among the stream's filters.
+    Filter(u8),
+    /// One further back than can be noted: there is an entry for each topic in each stream, so that it must be small.
+    FurtherBack,
 }
 
 /// The rows of the batch at hand.
@@ -144,25 +156,41 @@ impl StreamEntry {
         }
         self.batch.selected.clear();
         for (position, &topic) in (0..).zip(given.topics) {
-            if self.belongs(topic, table) {
+            let for_stream = match self.filter_of(topic, table) {
+                Match::NotKnownYet | Match::None => false,
+                Match::Filter(filter) => given.audience.includes(&self.key.filters[usize::from(filter)]),
+                Match::FurtherBack if given.audience.is(&Audience::All) => true,
+                Match::FurtherBack => {
+                    let filter = self.first_match(topic, table);
+                    filter.is_some_and(|filter| given.audience.includes(&self.key.filters[filter]))
+                }
+            };
+            if for_stream {
                 self.batch.selected.push(position);
             }
         }
     }
 
     #[inline]
-    fn belongs(&mut self, topic: TopicId, table: &TopicTable) -> bool {
+    fn filter_of(&mut self, topic: TopicId, table: &TopicTable) -> Match {
         let index = topic.0 as usize;
-        if let Some(Some(known)) = self.matches.get(index) {
+        if let Some(known @ (Match::None | Match::Filter(_) | Match::FurtherBack)) = self.matches.get(index) {
             return *known;
         }
         if self.matches.len() <= index {
-            self.matches.resize(index + 1, None);
+            self.matches.resize(index + 1, Match::NotKnownYet);
         }
+        let found = match self.first_match(topic, table) {
+            None => Match::None,
+            Some(filter) => u8::try_from(filter).map_or(Match::FurtherBack, Match::Filter),
+        };
+        self.matches[index] = found;
+        found
+    }
+
+    fn first_match(&self, topic: TopicId, table: &TopicTable) -> Option<usize> {
         let name = table.name(topic);
-        let belongs = self.key.filters.iter().any(|filter| filter.matches(name));
-        self.matches[index] = Some(belongs);
-        belongs
+        self.key.filters.iter().position(|filter| filter.matches(name))
     }
 
     fn decode(&mut self, given: &SourceBatch<'_>) {
@@ -184,5 +212,68 @@ impl StreamEntry {
         batch
             .mistyped
             .extend(mistyped.map(|&(row, field)| Mistyped { row, field }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topic::TopicFilter;
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    /// Which of these topics belong to a stream of `filters` when they come for `audience`.
+    fn selected(filters: &[String], topics: &[&str], audience: &Audience) -> Vec<u32> {
+        let key = StreamKey {
+            source: None,
+            filters: filters.iter().map(|text| TopicFilter::parse(text).unwrap()).collect(),
+        };
+        let mut entry = StreamEntry::new(key, Bounds::default(), HashSeed::new(1));
+        let mut table = TopicTable::new(HashSeed::new(1));
+        let topics: Vec<TopicId> = topics.iter().map(|topic| table.intern(topic)).collect();
+        let given = SourceBatch {
+            source: "default",
+            audience,
+            messages: &[],
+            topics: &topics,
+            table: &table,
+            now: Micros(0),
+        };
+        // The second time it is remembered.
+        entry.select(&given);
+        let first = std::mem::take(&mut entry.batch.selected);
+        entry.select(&given);
+        assert_eq!(first, entry.batch.selected);
+        first
+    }
+
+    fn audience(filters: &[&str]) -> Audience {
+        let filters: BTreeSet<_> = filters.iter().map(|text| TopicFilter::parse(text).unwrap()).collect();
+        Audience::Filters(Arc::new(filters))
+    }
+
+    #[test]
+    fn a_message_belongs_to_a_stream_by_the_first_filter_that_matches_it() {
+        let filters = ["+/b", "a/+"].map(str::to_owned);
+        let topics = ["a/b", "a/c", "c/b", "c/d"];
+        for (audience, expect) in [
+            (Audience::All, &[0_u32, 1, 2][..]),
+            (audience(&["+/b", "a/+"]), &[0, 1, 2]),
+            // Of two copies, one for each filter, one is taken.
+            (audience(&["+/b"]), &[0, 2]),
+            (audience(&["a/+"]), &[1]),
+            (audience(&["#"]), &[]),
+        ] {
+            assert_eq!(selected(&filters, &topics, &audience), expect, "{audience:?}");
+        }
+    }
+
+    #[test]
+    fn filters_far_back_belong_like_others() {
+        let filters: Vec<String> = (0..1000).map(|number| format!("a/{number:04}")).collect();
+        let topics = ["a/0999", "a/0000", "b"];
+        assert_eq!(selected(&filters, &topics, &Audience::All), [0, 1]);
+        assert_eq!(selected(&filters, &topics, &audience(&["a/0999"])), [0]);
+        assert_eq!(selected(&filters, &topics, &audience(&["a/0000"])), [1]);
     }
 }

@@ -2,10 +2,13 @@
 //!
 //! | metric | kind | meaning |
 //! |---|---|---|
-//! | `rulemill_source_messages_total` | counter | messages handed to the mills |
+//! | `rulemill_source_messages_total` | counter | messages handed to the mills; one that comes over several connections counts for each |
 //! | `rulemill_source_bytes_total` | counter | their payload bytes |
 //! | `rulemill_source_batches_total` | counter | the batches they left in |
-//! | `rulemill_source_connected` | gauge | 1 while the broker is connected |
+//! | `rulemill_source_connected` | gauge | 1 while every connection that the source needs is up |
+//! | `rulemill_source_lanes` | gauge | connections that the source needs: filters that overlap in part need several |
+//! | `rulemill_source_lanes_connected` | gauge | how many of them are up |
+//! | `rulemill_source_crowded_filters` | gauge | filters that overlap others on their connection, as there are too many |
 //! | `rulemill_source_disconnects_total` | counter, by `reason` | connections that ended or were never made |
 //! | `rulemill_source_subscribe_failures_total` | counter | filters that the broker refused or did not answer |
 //! | `rulemill_source_acknowledged_total` | counter | QoS 1 messages acknowledged to the broker |
@@ -28,6 +31,9 @@ pub struct SourcesMetrics {
     bytes: Family<SourceLabel, Counter>,
     batches: Family<SourceLabel, Counter>,
     connected: Family<SourceLabel, Gauge>,
+    lanes: Family<SourceLabel, Gauge>,
+    lanes_connected: Family<SourceLabel, Gauge>,
+    crowded_filters: Family<SourceLabel, Gauge>,
     disconnects: Family<DisconnectLabels, Counter>,
     subscribe_failures: Family<SourceLabel, Counter>,
     acknowledged: Family<SourceLabel, Counter>,
@@ -46,8 +52,14 @@ pub struct SourceMetrics {
     pub bytes: Counter,
     /// The batches they left in.
     pub batches: Counter,
-    /// 1 while the broker is connected, otherwise 0.
+    /// 1 while every connection that the source needs is up, otherwise 0.
     pub connected: Gauge,
+    /// The connections that the source needs.
+    pub lanes: Gauge,
+    /// How many of them are up.
+    pub lanes_connected: Gauge,
+    /// Filters that overlap others of their connection in part, because there are too many to keep them apart.
+    pub crowded_filters: Gauge,
     /// Filters that the broker refused or did not answer.
     pub subscribe_failures: Counter,
     /// QoS 1 messages acknowledged to the broker.
@@ -96,10 +108,33 @@ impl SourcesMetrics {
     /// Adds the metrics of all sources, now and later, to `registry`; its prefix is `rulemill`.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("source");
-        registry.register("messages", "Messages handed to the mills", self.messages.clone());
+        registry.register(
+            "messages",
+            "Messages handed to the mills; one that comes over several connections counts for each",
+            self.messages.clone(),
+        );
         registry.register("bytes", "Payload bytes handed to the mills", self.bytes.clone());
         registry.register("batches", "Batches handed to the mills", self.batches.clone());
-        registry.register("connected", "Whether the broker is connected", self.connected.clone());
+        registry.register(
+            "connected",
+            "Whether every connection to the broker that the source needs is up",
+            self.connected.clone(),
+        );
+        registry.register(
+            "lanes",
+            "Connections to the broker that the source needs, more than one when filters overlap in part",
+            self.lanes.clone(),
+        );
+        registry.register(
+            "lanes_connected",
+            "Connections that the source needs and that are up",
+            self.lanes_connected.clone(),
+        );
+        registry.register(
+            "crowded_filters",
+            "Topic filters that overlap others of their connection in part, as there are too many to keep them apart",
+            self.crowded_filters.clone(),
+        );
         registry.register(
             "disconnects",
             "Connections to the broker that ended or were never made",
@@ -133,6 +168,9 @@ impl SourcesMetrics {
             bytes: self.bytes.get_or_create_owned(&label),
             batches: self.batches.get_or_create_owned(&label),
             connected: self.connected.get_or_create_owned(&label),
+            lanes: self.lanes.get_or_create_owned(&label),
+            lanes_connected: self.lanes_connected.get_or_create_owned(&label),
+            crowded_filters: self.crowded_filters.get_or_create_owned(&label),
             subscribe_failures: self.subscribe_failures.get_or_create_owned(&label),
             acknowledged: self.acknowledged.get_or_create_owned(&label),
             qos0_dropped: self.qos0_dropped.get_or_create_owned(&label),

@@ -13,6 +13,7 @@ mod draining;
 mod libraries;
 mod limits;
 mod listener;
+mod overlapping;
 mod process;
 mod replacing;
 mod rollback;

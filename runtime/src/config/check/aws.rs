@@ -25,22 +25,6 @@ impl Checker {
         }
     }
 
-    pub(super) fn check_aws_client_id(&mut self, spot: &Spot, id: &str) -> Option<()> {
-        if id.starts_with('$') {
-            self.problems.add(spot, "must not begin with $ at AWS IoT Core");
-            return None;
-        }
-        if id.len() > CLIENT_ID_BYTES_MAX {
-            let message = format!(
-                "must have at most {CLIENT_ID_BYTES_MAX} bytes at AWS IoT Core, got {}",
-                id.len()
-            );
-            self.problems.add(spot, message);
-            return None;
-        }
-        Some(())
-    }
-
     /// The length and depth of a topic, without a Basic Ingest prefix, which is exempt.
     pub(super) fn check_aws_topic(&mut self, spot: &Spot, topic: &str) -> Option<()> {
         let counted = without_basic_ingest(topic);
@@ -78,7 +62,9 @@ pub(super) const PAYLOAD_BYTES_MAX: u64 = 131_072;
 /// The most publishes in flight: 100 there, less some for its own.
 pub(super) const INFLIGHT_MAX: u64 = 90;
 
-const CLIENT_ID_BYTES_MAX: usize = 128;
+/// The longest client id.
+pub(super) const CLIENT_ID_BYTES_MAX: usize = 128;
+
 const TOPIC_BYTES_MAX: usize = 256;
 const TOPIC_SLASHES_MAX: usize = 7;
 

@@ -1,10 +1,12 @@
 //! What MQTT sources and sinks have in common: server, client id, credentials, TLS.
 
+use super::aws::CLIENT_ID_BYTES_MAX as AWS_CLIENT_ID_BYTES_MAX;
 use super::{Checker, Section};
 use crate::config::problems::Spot;
 use crate::config::read::Given;
 use crate::config::tls::load_tls;
 use crate::config::types::{Credentials, ServerAddress, TlsConfig, TlsFiles};
+use crate::limits::SOURCE_LANES_MAX;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -12,9 +14,18 @@ use std::path::Path;
 pub(super) struct RawConnection {
     pub(super) server: Option<Given<String>>,
     pub(super) client_id: Option<Given<String>>,
+    pub(super) clients: Clients,
     pub(super) username: Option<Given<String>>,
     pub(super) password: Option<Given<String>>,
     pub(super) files: RawFiles,
+}
+
+/// How many clients a section may connect as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clients {
+    One,
+    /// Further ones append `-2` and so on to the client id.
+    Several,
 }
 
 /// The TLS keys as given.
@@ -36,7 +47,7 @@ impl Checker {
     pub(super) fn connection(&mut self, section: &Section<'_>, raw: RawConnection) -> Option<Connection> {
         let server = self.required(section, "server", raw.server, "\"tcp://127.0.0.1:1883\"");
         let server = server.and_then(|given| self.server(&given));
-        let client_id = self.client_id(raw.client_id, server.as_ref());
+        let client_id = self.client_id(raw.client_id, raw.clients, server.as_ref());
         let identified = raw.username.is_some() || raw.files.cert.is_some();
         let credentials = self.credentials(raw.username, raw.password);
         if let Some(server) = &server
@@ -127,14 +138,33 @@ impl Checker {
         }
     }
 
-    fn client_id(&mut self, given: Option<Given<String>>, server: Option<&ServerAddress>) -> Option<String> {
+    fn client_id(
+        &mut self,
+        given: Option<Given<String>>,
+        clients: Clients,
+        server: Option<&ServerAddress>,
+    ) -> Option<String> {
         let given = self.filled(given)?;
         let id = given.value;
-        if server.is_some_and(ServerAddress::is_aws) {
-            self.check_aws_client_id(&given.spot, &id)?;
+        let aws = server.is_some_and(ServerAddress::is_aws);
+        if aws && id.starts_with('$') {
+            self.problems.add(&given.spot, "must not begin with $ at AWS IoT Core");
+            return None;
         }
-        if id.len() > CLIENT_ID_BYTES_MAX {
-            let message = format!("must have at most {CLIENT_ID_BYTES_MAX} bytes, got {}", id.len());
+        let (bytes_max, place) = if aws {
+            (AWS_CLIENT_ID_BYTES_MAX, " at AWS IoT Core")
+        } else {
+            (CLIENT_ID_BYTES_MAX, "")
+        };
+        let (bytes_max, why) = match clients {
+            Clients::One => (bytes_max, ""),
+            Clients::Several => (
+                bytes_max - LANE_SUFFIX.len(),
+                ", as further connections append -2 to -8",
+            ),
+        };
+        if id.len() > bytes_max {
+            let message = format!("must have at most {bytes_max} bytes{place}{why}, got {}", id.len());
             self.problems.add(&given.spot, message);
             return None;
         }
@@ -182,3 +212,7 @@ impl RawFiles {
 
 /// What an MQTT string can hold.
 const CLIENT_ID_BYTES_MAX: usize = 65_535;
+
+/// What every further connection of a source appends to the client id is as long as this.
+const LANE_SUFFIX: &str = "-2";
+const _: () = assert!(SOURCE_LANES_MAX < 10, "the number of a lane has one digit");

@@ -1,7 +1,7 @@
 //! `[sink.NAME]`
 
 use super::aws::{INFLIGHT_MAX, PAYLOAD_BYTES_MAX};
-use super::connection::{RawConnection, RawFiles};
+use super::connection::{Clients, RawConnection, RawFiles};
 use super::source::KEEP_ALIVE;
 use super::{Checker, Section};
 use crate::config::node::Table;
@@ -76,6 +76,7 @@ impl Checker {
         let connection = RawConnection {
             server: raw.server,
             client_id: raw.client_id,
+            clients: Clients::One,
             username: raw.username,
             password: raw.password,
             files: RawFiles {

@@ -1,6 +1,6 @@
 //! `[source.NAME]` and `[listener]`.
 
-use super::connection::{RawConnection, RawFiles};
+use super::connection::{Clients, RawConnection, RawFiles};
 use super::{Checker, Section};
 use crate::config::node::Table;
 use crate::config::raw::{RawListener, RawSource};
@@ -56,6 +56,7 @@ impl Checker {
         let connection = RawConnection {
             server: raw.server,
             client_id: raw.client_id,
+            clients: Clients::Several,
             username: raw.username,
             password: raw.password,
             files: RawFiles {

@@ -4,6 +4,7 @@ use super::Checker;
 use crate::config::node::{Origin, Table};
 use crate::config::problems::Spot;
 use crate::config::types::{DeadLetterConfig, ServerAddress, SinkConfig, SinkKind, SourceConfig};
+use crate::limits::SOURCE_LANES_MAX;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -23,31 +24,43 @@ impl Checker {
         self.check_files(file, sinks, dead_letter);
     }
 
-    /// Two connections with one client id at one broker disconnect each other for ever.
+    /// Two connections with one client id at one broker disconnect each other for ever. A source may have several
+    /// connections, each with a client id of its own.
     fn check_client_ids(
         &mut self,
         file: &Table,
         sources: &BTreeMap<String, Option<SourceConfig>>,
         sinks: &BTreeMap<String, Option<SinkConfig>>,
     ) {
-        let mut seen: BTreeMap<(&str, u16, &str), String> = BTreeMap::new();
+        let mut seen: BTreeMap<(String, u16, String), (String, usize)> = BTreeMap::new();
         let sources = sources.iter().filter_map(|(name, source)| {
             let source = source.as_ref()?;
-            Some((format!("source.{name}"), &source.server, &source.client_id))
+            let ids = (0..SOURCE_LANES_MAX).map(|lane| source.lane_client_id(lane)).collect();
+            Some((format!("source.{name}"), &source.server, ids))
         });
         let sinks = sinks.iter().filter_map(|(name, sink)| match &sink.as_ref()?.kind {
-            SinkKind::Mqtt(sink) => Some((format!("sink.{name}"), &sink.server, &sink.client_id)),
+            SinkKind::Mqtt(sink) => Some((format!("sink.{name}"), &sink.server, vec![sink.client_id.clone()])),
             SinkKind::Log | SinkKind::File(_) | SinkKind::Http(_) => None,
         });
-        for (section, server, client_id) in sources.chain(sinks) {
+        for (section, server, ids) in sources.chain(sinks) {
+            let ids: Vec<String> = ids;
             let ServerAddress { host, port, tls: _ } = server;
-            if let Some(first) = seen.get(&(host.as_str(), *port, client_id.as_str())) {
+            let key = |id: &String| (host.clone(), *port, id.clone());
+            let known = |lane: usize| Some((lane, seen.get(&key(&ids[lane]))?));
+            if let Some((lane, (first, first_lane))) = (0..ids.len()).find_map(known) {
+                let id = &ids[lane];
+                let further = if lane + first_lane == 0 {
+                    ""
+                } else {
+                    "; further connections of a source append -2 to -8"
+                };
                 let message = format!(
-                    "must differ from that of {first}: two clients called \"{client_id}\" at {server} would disconnect each other"
+                    "must differ from that of {first}: two clients called \"{id}\" at {server} would disconnect each other{further}"
                 );
                 self.problems.add(&spot_of(file, &section, "client_id"), message);
             } else {
-                seen.insert((host, *port, client_id), section);
+                let lanes = ids.iter().enumerate();
+                seen.extend(lanes.map(|(lane, id)| (key(id), (section.clone(), lane))));
             }
         }
     }

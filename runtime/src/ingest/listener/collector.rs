@@ -9,7 +9,7 @@ use super::super::inlet::{Closed, Inlet};
 use super::super::topic_names::TopicNames;
 use crate::clock;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
-use crate::message::Message;
+use crate::message::{Audience, Message};
 use crate::telemetry::listener::ListenerMetrics;
 use rumqttc::{Publish, QoS};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -122,7 +122,7 @@ impl Collector {
             let messages = self.batch(first, &mut publishes, &mut settled);
             let bytes: usize = messages.iter().map(|message| message.payload.len()).sum();
             let rows = messages.len() as u64;
-            if inlet.deliver(messages).await.is_err() {
+            if inlet.deliver(messages, Audience::All).await.is_err() {
                 return;
             }
             metrics.batches.inc();

@@ -5,16 +5,17 @@
 
 use super::ended::Ended;
 use super::intake::Intake;
+use super::lane::Lane;
+use super::options;
+use super::orders::{Orders, Reports};
 use super::oversize::Approach;
 use super::reading::Reading;
 use super::subscriptions::{Answer, Change, Expired, Subscriptions};
-use super::{Source, options};
 use crate::backoff::Backoff;
 use crate::clock;
 use crate::config::SourceConfig;
 use crate::telemetry::rate_limit::{RateLimited, Verdict};
 use crate::telemetry::source::{DisconnectReason, SourceMetrics};
-use crate::topic::TopicFilter;
 use rumqttc::{AsyncClient, ConnAck, ConnectionError, Event, Outgoing, Packet, Publish, QoS, SubAck, SubscribeFilter};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-/// A connection, borrowing from its source what outlives it.
+/// A connection, borrowing from its lane what outlives it.
 pub(super) struct Connection<'a> {
     config: &'a SourceConfig,
     name: &'a str,
@@ -31,7 +32,8 @@ pub(super) struct Connection<'a> {
     metrics: &'a SourceMetrics,
     intake: &'a mut Intake,
     subscriptions: &'a mut Subscriptions,
-    filters: &'a mut watch::Receiver<Vec<TopicFilter>>,
+    orders: &'a mut Orders,
+    reports: &'a Reports,
     stop: &'a mut watch::Receiver<bool>,
     stop_timeout: Duration,
     client: AsyncClient,
@@ -60,25 +62,26 @@ enum Phase {
 }
 
 /// Makes a connection and stays with it until it ends.
-pub(super) async fn run(source: &mut Source, approach: Approach) -> Ended {
-    let (client, mut event_loop) = options::client(&source.config, approach);
+pub(super) async fn run(lane: &mut Lane, approach: Approach) -> Ended {
+    let (client, mut event_loop) = options::client(&lane.config, approach);
     let mut connection = Connection {
-        config: &source.config,
-        name: &source.name,
+        config: &lane.config,
+        name: &lane.name,
         approach,
-        metrics: &source.metrics,
-        intake: &mut source.intake,
-        subscriptions: &mut source.subscriptions,
-        filters: &mut source.filters,
-        stop: &mut source.stop,
-        stop_timeout: source.timing.stop,
+        metrics: &lane.metrics,
+        intake: &mut lane.intake,
+        subscriptions: &mut lane.subscriptions,
+        orders: &mut lane.orders,
+        reports: &lane.reports,
+        stop: &mut lane.stop,
+        stop_timeout: lane.timing.stop,
         client,
-        reading: Reading::new(source.config.keep_alive),
+        reading: Reading::new(lane.config.keep_alive),
         phase: Phase::Connecting,
         acks_waiting: 0,
         dropped: (0, None),
-        oversize_lines: &source.oversize_lines,
-        backoff: &mut source.timing.backoff,
+        oversize_lines: &lane.oversize_lines,
+        backoff: &mut lane.timing.backoff,
     };
     let ended = loop {
         let poll = pin!(event_loop.poll());
@@ -93,7 +96,7 @@ pub(super) async fn run(source: &mut Source, approach: Approach) -> Ended {
         let _ = connection.handle(event);
     }
     connection.log_dropped();
-    source.metrics.connected.set(0);
+    connection.reports.connected(connection.orders.lane(), false);
     ended
 }
 
@@ -118,11 +121,7 @@ impl Connection<'_> {
                 event = &mut poll, if !paused => return event.map_err(|error| self.failed(error)),
                 () = stopped(self.stop), if stoppable => self.begin_stop()?,
                 room = self.intake.room() => room.map_err(|_| Ended::MillsGone)?,
-                changed = self.filters.changed(), if stoppable && !self.filters_closed() => {
-                    if changed.is_ok() {
-                        self.want();
-                    }
-                }
+                () = self.orders.changed(), if stoppable => self.obey()?,
                 () = until(deadline) => self.expire()?,
             }
         }
@@ -164,7 +163,7 @@ impl Connection<'_> {
             Event::Incoming(Packet::SubAck(suback)) => self.suback(&suback),
             Event::Incoming(Packet::UnsubAck(unsuback)) => {
                 if let Some(filter) = self.subscriptions.unsuback(unsuback.pkid) {
-                    info!(source = self.name, %filter, "unsubscribed");
+                    info!(source = self.name, lane = self.orders.label(), %filter, "unsubscribed");
                 }
             }
             Event::Incoming(Packet::PingResp) => self.reading.ping_answered(clock::monotonic()),
@@ -199,15 +198,16 @@ impl Connection<'_> {
         }
         info!(
             source = self.name,
+            lane = self.orders.label(),
             server = %self.config.server,
             session_present = connack.session_present,
             "connection established"
         );
-        self.metrics.connected.set(1);
+        self.reports.connected(self.orders.lane(), true);
         self.phase = Phase::Open;
         self.subscriptions.connected(connack.session_present);
         self.intake.connected(connack.session_present);
-        self.want();
+        self.obey()?;
         self.advance()
     }
 
@@ -236,6 +236,7 @@ impl Connection<'_> {
         if let Verdict::Log { suppressed } = self.oversize_lines.check((), clock::monotonic()) {
             error!(
                 source = self.name,
+                lane = self.orders.label(),
                 topic = publish.topic,
                 bytes,
                 bytes_max = self.config.packet_bytes_max,
@@ -262,24 +263,29 @@ impl Connection<'_> {
         if count > 0 {
             error!(
                 source = self.name,
-                count, "QoS 0 messages were dropped: the mills are behind"
+                lane = self.orders.label(),
+                count,
+                "QoS 0 messages were dropped: the mills are behind"
             );
         }
     }
 
     fn suback(&mut self, suback: &SubAck) {
+        let lane = self.orders.label();
         for answer in self
             .subscriptions
             .suback(suback.pkid, &suback.return_codes, clock::monotonic())
         {
             match answer {
                 Answer::Granted { filter, qos } if qos < self.config.qos => {
-                    warn!(source = self.name, %filter, qos, asked = self.config.qos, "subscribed with a lower QoS");
+                    let asked = self.config.qos;
+                    warn!(source = self.name, lane, %filter, qos, asked, "subscribed with a lower QoS");
                 }
-                Answer::Granted { filter, qos } => info!(source = self.name, %filter, qos, "subscribed"),
+                Answer::Granted { filter, qos } => info!(source = self.name, lane, %filter, qos, "subscribed"),
                 Answer::Refused { filter } => {
                     self.metrics.subscribe_failures.inc();
-                    error!(source = self.name, %filter, "the broker refused the subscription; it will be tried again");
+                    let message = "the broker refused the subscription; it will be tried again";
+                    error!(source = self.name, lane, %filter, "{message}");
                 }
             }
         }
@@ -313,30 +319,46 @@ impl Connection<'_> {
         };
         if let Err(error) = sent {
             // There is always room beside the acknowledgements; if not, the timeout sends it again.
-            warn!(source = self.name, %error, "a subscription could not be sent");
+            warn!(source = self.name, lane = self.orders.label(), %error, "a subscription could not be sent");
         }
     }
 
-    fn want(&mut self) {
-        let filters = self.filters.borrow_and_update();
-        self.subscriptions.want(&filters);
-    }
-
-    /// Nobody changes the filters any more; those that are known stay.
-    fn filters_closed(&self) -> bool {
-        self.filters.has_changed().is_err()
+    /// Takes over the lane's orders as they are now.
+    fn obey(&mut self) -> Result<(), Ended> {
+        let serves = self.orders.take();
+        if self.orders.is_closing() {
+            return match self.phase {
+                // This is the connection that gives the session up.
+                Phase::Connecting if self.approach == Approach::Purge => Ok(()),
+                Phase::Connecting => Err(Ended::Closing),
+                Phase::Open => {
+                    self.begin_end();
+                    Ok(())
+                }
+                Phase::Stopping { .. } | Phase::Leaving { .. } => Ok(()),
+            };
+        }
+        if self.phase == Phase::Open {
+            self.subscriptions.serve(serves);
+        }
+        Ok(())
     }
 
     fn begin_stop(&mut self) -> Result<(), Ended> {
         if self.phase == Phase::Connecting {
             return Err(Ended::Stopped);
         }
+        self.begin_end();
+        Ok(())
+    }
+
+    /// From now on nothing more is taken, and the connection ends when what was taken is settled.
+    fn begin_end(&mut self) {
         self.phase = Phase::Stopping {
             deadline: clock::monotonic() + self.stop_timeout,
         };
         // Acknowledgements must get out, whatever the mills do.
         self.reading.room(true, clock::monotonic());
-        Ok(())
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -356,6 +378,7 @@ impl Connection<'_> {
             Phase::Stopping { deadline } if deadline <= now => {
                 warn!(
                     source = self.name,
+                    lane = self.orders.label(),
                     "not everything taken was delivered and acknowledged in time"
                 );
                 return Err(self.left());
@@ -370,7 +393,9 @@ impl Connection<'_> {
                 self.metrics.subscribe_failures.inc_by(filters as u64);
                 warn!(
                     source = self.name,
-                    filters, "the broker did not answer a subscription; it is sent again"
+                    lane = self.orders.label(),
+                    filters,
+                    "the broker did not answer a subscription; it is sent again"
                 );
                 Ok(())
             }
@@ -393,8 +418,10 @@ impl Connection<'_> {
 
     fn left(&self) -> Ended {
         match self.approach {
-            Approach::Normal => Ended::Stopped,
             Approach::Purge => Ended::Purged,
+            Approach::Normal if *self.stop.borrow() => Ended::Stopped,
+            Approach::Normal if self.orders.is_closing() => Ended::Closing,
+            Approach::Normal => Ended::Stopped,
         }
     }
 }

@@ -10,8 +10,10 @@ pub(super) enum Ended {
     Stopped,
     /// The mills are gone.
     MillsGone,
-    /// The session was thrown away on purpose (see [`super::oversize`]).
+    /// The session was thrown away on purpose: it is not needed, or see [`super::oversize`].
     Purged,
+    /// The lane is not needed any more; what is left to do is to throw its session away.
+    Closing,
     /// A packet is larger than this connection takes.
     Oversize { bytes: usize },
     /// Anything else; a new connection may help.

@@ -6,6 +6,7 @@
 
 use super::super::inlet::{Closed, Inlet, Refused};
 use super::super::topic_names::TopicNames;
+use super::orders::Orders;
 use crate::clock;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::message::Message;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 /// Between a connection and the inlet.
 pub(super) struct Intake {
     inlet: Inlet,
+    orders: Orders,
     metrics: Arc<SourceMetrics>,
     names: TopicNames,
     /// Taken, not yet offered to the inlet.
@@ -55,9 +57,11 @@ struct Offered {
 }
 
 impl Intake {
-    pub(super) fn new(inlet: Inlet, metrics: Arc<SourceMetrics>) -> Self {
+    /// `orders` say for whom messages are when they are handed over.
+    pub(super) fn new(inlet: Inlet, orders: Orders, metrics: Arc<SourceMetrics>) -> Self {
         Intake {
             inlet,
+            orders,
             metrics,
             names: TopicNames::new(),
             queue: VecDeque::new(),
@@ -93,13 +97,14 @@ impl Intake {
     pub(super) fn offer(&mut self) -> Result<(), Closed> {
         while self.offered.is_none() && !self.queue.is_empty() {
             let (messages, acks) = self.next_batch();
-            match self.inlet.try_deliver(Arc::clone(&messages)) {
+            let audience = self.orders.audience();
+            match self.inlet.try_deliver(Arc::clone(&messages), &audience) {
                 Ok(()) => self.settle(&messages, acks),
                 Err(Refused::Closed) => return Err(Closed),
                 Err(Refused::Full(_)) => {
                     let inlet = self.inlet.clone();
                     let batch = Arc::clone(&messages);
-                    let room = Box::pin(async move { inlet.deliver(batch).await });
+                    let room = Box::pin(async move { inlet.deliver(batch, audience).await });
                     self.offered = Some(Offered { messages, acks, room });
                 }
             }

@@ -10,7 +10,7 @@
 pub(super) enum Approach {
     /// Keep the session, if the configuration says so, and read from it.
     Normal,
-    /// Connect with a clean session and disconnect, so that the broker forgets what it has queued.
+    /// Connect with a clean session and disconnect, so that the broker forgets the old one and what it has queued.
     Purge,
 }
 

@@ -2,23 +2,28 @@
 //!
 //! No I/O and no clock: the connection sends what [`Subscriptions::next`] says and reports the answers. One packet is
 //! in flight at a time, so an answer cannot be attributed to the wrong one. New filters are subscribed to before old
-//! ones are given up, so that a change leaves no gap.
+//! ones are given up, so that a change leaves no gap. A filter that another one covers is not subscribed to, unless the
+//! broker refuses the other one.
 
-use crate::topic::{TopicFilter, covering};
+use crate::topic::{TopicFilter, widest};
 use rumqttc::SubscribeReasonCode;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The subscriptions of one broker session, across its connections.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
-    share_group: Option<String>,
     timing: SubscribeTiming,
-    /// What is needed now: no two filters overlap.
+    /// What the lane is to serve.
+    serves: Arc<BTreeSet<TopicFilter>>,
+    /// What is subscribed to for it.
     wanted: BTreeSet<TopicFilter>,
     /// What the broker has granted to this session.
     held: BTreeSet<TopicFilter>,
-    /// Wanted filters that the broker refused, and when to ask again.
+    /// What the session may have besides: requests without an answer.
+    uncertain: BTreeSet<TopicFilter>,
+    /// Filters to serve that the broker refused, and when to ask again.
     refused: BTreeMap<TopicFilter, Instant>,
     in_flight: Option<InFlight>,
     /// Requests in a row that were not answered in time.
@@ -70,28 +75,25 @@ struct InFlight {
 }
 
 impl Subscriptions {
-    pub(super) fn new(share_group: Option<String>, timing: SubscribeTiming) -> Self {
+    /// Of a session that is subscribed to nothing.
+    pub(super) fn new(timing: SubscribeTiming) -> Self {
         Subscriptions {
-            share_group,
             timing,
+            serves: Arc::default(),
             wanted: BTreeSet::new(),
             held: BTreeSet::new(),
+            uncertain: BTreeSet::new(),
             refused: BTreeMap::new(),
             in_flight: None,
             timeouts: 0,
         }
     }
 
-    /// From now on these filters are needed, any number of times each and overlapping.
-    pub(super) fn want(&mut self, filters: &[TopicFilter]) {
-        let shared = |filter: &TopicFilter| match &self.share_group {
-            // The configuration has checked the group; were it wrong, an unshared subscription loses nothing.
-            Some(group) if filter.share_group().is_none() => filter.shared(group).unwrap_or_else(|_| filter.clone()),
-            Some(_) | None => filter.clone(),
-        };
-        let filters: Vec<_> = filters.iter().map(shared).collect();
-        self.wanted = covering(&filters).into_iter().collect();
-        self.refused.retain(|filter, _| self.wanted.contains(filter));
+    /// From now on these filters are to be served.
+    pub(super) fn serve(&mut self, filters: Arc<BTreeSet<TopicFilter>>) {
+        self.refused.retain(|filter, _| filters.contains(filter));
+        self.serves = filters;
+        self.choose();
     }
 
     /// A new connection is up. What an earlier process left in the session is not known, so the first connection
@@ -99,9 +101,13 @@ impl Subscriptions {
     pub(super) fn connected(&mut self, session_present: bool) {
         self.in_flight = None;
         self.timeouts = 0;
-        self.refused.clear();
+        let refused = std::mem::take(&mut self.refused);
         if !session_present {
             self.held.clear();
+            self.uncertain.clear();
+        }
+        if refused.keys().any(|filter| self.covers_others(filter)) {
+            self.choose();
         }
     }
 
@@ -114,8 +120,9 @@ impl Subscriptions {
         let due = missing.filter(|filter| self.refused.get(*filter).is_none_or(|retry| *retry <= now));
         let subscribe: Vec<_> = due.take(FILTERS_PER_PACKET).cloned().collect();
         let change = if subscribe.is_empty() {
-            Change::Unsubscribe(self.held.difference(&self.wanted).next()?.clone())
+            Change::Unsubscribe(self.superfluous().next()?.clone())
         } else {
+            self.uncertain.extend(subscribe.iter().cloned());
             Change::Subscribe(subscribe)
         };
         self.in_flight = Some(InFlight {
@@ -140,21 +147,30 @@ impl Subscriptions {
         };
         let mut codes = codes.iter();
         let mut answers = Vec::with_capacity(filters.len());
+        let mut covers_changed = false;
         for filter in filters {
-            answers.push(match codes.next() {
-                Some(SubscribeReasonCode::Success(qos)) => {
-                    self.refused.remove(&filter);
+            self.uncertain.remove(&filter);
+            let was_refused = self.refused.remove(&filter).is_some();
+            let granted = match codes.next() {
+                Some(SubscribeReasonCode::Success(qos)) => Some(*qos as u8),
+                Some(SubscribeReasonCode::Failure) | None => None,
+            };
+            covers_changed |= was_refused == granted.is_some() && self.covers_others(&filter);
+            answers.push(match granted {
+                Some(qos) => {
                     self.held.insert(filter.clone());
-                    Answer::Granted {
-                        filter,
-                        qos: *qos as u8,
-                    }
+                    Answer::Granted { filter, qos }
                 }
-                Some(SubscribeReasonCode::Failure) | None => {
-                    self.refused.insert(filter.clone(), now + self.timing.retry);
+                None => {
+                    if self.serves.contains(&filter) {
+                        self.refused.insert(filter.clone(), now + self.timing.retry);
+                    }
                     Answer::Refused { filter }
                 }
             });
+        }
+        if covers_changed {
+            self.choose();
         }
         answers
     }
@@ -165,6 +181,7 @@ impl Subscriptions {
             return None;
         };
         self.held.remove(&filter);
+        self.uncertain.remove(&filter);
         Some(filter)
     }
 
@@ -189,8 +206,35 @@ impl Subscriptions {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.in_flight {
             Some(in_flight) => Some(in_flight.deadline),
-            None => self.refused.values().min().copied(),
+            None => {
+                let wanted = self.refused.iter().filter(|(filter, _)| self.wanted.contains(*filter));
+                wanted.map(|(_, retry)| *retry).min()
+            }
         }
+    }
+
+    /// Decides what to subscribe to. A filter that was refused covers nothing, and is tried again all the same.
+    fn choose(&mut self) {
+        let (refused, others): (Vec<_>, Vec<_>) = self
+            .serves
+            .iter()
+            .partition(|filter| self.refused.contains_key(*filter));
+        self.wanted = widest(others);
+        let covered = |filter: &TopicFilter| self.wanted.iter().any(|other| other.covers(filter));
+        let uncovered: Vec<_> = refused.into_iter().filter(|filter| !covered(filter)).cloned().collect();
+        self.wanted.extend(uncovered);
+    }
+
+    /// Whether it matters to other filters that this one is refused.
+    fn covers_others(&self, filter: &TopicFilter) -> bool {
+        let mut others = self.serves.iter().filter(|other| *other != filter);
+        filter.has_wildcard() && others.any(|other| filter.covers(other))
+    }
+
+    /// What is, or may be, subscribed to and is not wanted.
+    fn superfluous(&self) -> impl Iterator<Item = &TopicFilter> {
+        let held = self.held.difference(&self.wanted);
+        held.chain(self.uncertain.difference(&self.wanted))
     }
 
     fn answered(&mut self, packet_id: u16) -> Option<Change> {

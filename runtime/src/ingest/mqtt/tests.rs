@@ -3,12 +3,13 @@
 mod acknowledging;
 pub(crate) mod broker;
 mod connecting;
+mod lanes;
 mod subscribing;
 
 use super::*;
 use crate::config::ServerAddress;
 use crate::message::Delivery;
-use crate::telemetry::source::SourcesMetrics;
+use crate::telemetry::source::{DisconnectReason, SourcesMetrics};
 use broker::{Broker, DEADLINE, publish};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;

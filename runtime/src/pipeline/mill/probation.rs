@@ -414,6 +414,7 @@ impl<'m> Part<'m> {
     fn batch<'a>(&'a self, given: &SourceBatch<'a>) -> SourceBatch<'a> {
         SourceBatch {
             source: given.source,
+            audience: given.audience,
             messages: &self.messages,
             topics: &self.topics,
             table: given.table,

@@ -5,6 +5,7 @@ use super::super::identity::Identity;
 use super::*;
 use crate::config::{DeadLetterConfig, FileSinkConfig, LimitsConfig, ReloadConfig};
 use crate::emit::{DeadLetters, EncodedEmission};
+use crate::message::Audience;
 use crate::rule::{ContentDigest, LoadedRule};
 use crate::telemetry::Telemetry;
 use crate::telemetry::dead_letter::DeadLetterMetrics;
@@ -123,6 +124,7 @@ impl Bench {
         };
         self.mill.deliveries.push(Delivery {
             source: "default".into(),
+            audience: Audience::All,
             messages: Arc::from([message]),
         });
         self.mill.process_deliveries(Micros::from_millis(now * 1000));

@@ -1,13 +1,16 @@
+use super::super::orders::Plan;
 use super::*;
 use crate::message::Delivery;
 use crate::telemetry::source::SourcesMetrics;
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 fn intake(room: usize) -> (Intake, mpsc::Receiver<Delivery>) {
     let (sender, mill) = mpsc::channel(room);
     let metrics = Arc::new(SourcesMetrics::default().source("default"));
-    (Intake::new(Inlet::new("default", [sender]), metrics), mill)
+    let (_, plan) = watch::channel(Plan::new());
+    let intake = Intake::new(Inlet::new("default", [sender]), Orders::new(0, plan), metrics);
+    (intake, mill)
 }
 
 fn publish(packet_id: u16, bytes: usize) -> Publish {

@@ -11,20 +11,43 @@ fn subscriptions(wanted: &[&str]) -> Subscriptions {
         answer: Duration::from_secs(10),
         retry: Duration::from_secs(30),
     };
-    let mut subscriptions = Subscriptions::new(None, timing);
-    subscriptions.want(&wanted.iter().map(|text| filter(text)).collect::<Vec<_>>());
+    let mut subscriptions = Subscriptions::new(timing);
     subscriptions.connected(false);
+    subscriptions.serve(filters(wanted));
     subscriptions
 }
 
+fn filters(texts: &[&str]) -> Arc<BTreeSet<TopicFilter>> {
+    Arc::new(texts.iter().map(|text| filter(text)).collect())
+}
+
+/// Sends what is due and answers it with these codes; gives what was sent, as text.
+fn answer(subscriptions: &mut Subscriptions, codes: &[SubscribeReasonCode], now: Instant) -> String {
+    let change = subscriptions.next(now).expect("something is due");
+    subscriptions.sent(7);
+    match change {
+        Change::Subscribe(filters) => {
+            subscriptions.suback(7, codes, now);
+            let filters: Vec<_> = filters.iter().map(ToString::to_string).collect();
+            format!("subscribe {}", filters.join(" "))
+        }
+        Change::Unsubscribe(filter) => {
+            subscriptions.unsuback(7);
+            format!("unsubscribe {filter}")
+        }
+    }
+}
+
 const GRANTED: SubscribeReasonCode = SubscribeReasonCode::Success(QoS::AtLeastOnce);
+
+const REFUSED: SubscribeReasonCode = SubscribeReasonCode::Failure;
 
 #[test]
 fn one_request_is_in_flight_at_a_time() {
     let now = clock::monotonic();
     let mut subscriptions = subscriptions(&["a"]);
     assert_eq!(subscriptions.next(now), Some(Change::Subscribe(vec![filter("a")])));
-    subscriptions.want(&[filter("b")]);
+    subscriptions.serve(filters(&["b"]));
     assert_eq!(subscriptions.next(now), None);
     subscriptions.sent(4);
     subscriptions.suback(4, &[GRANTED], now);
@@ -71,6 +94,69 @@ fn a_filter_without_a_return_code_counts_as_refused() {
     let later = now + Duration::from_secs(30);
     assert_eq!(subscriptions.deadline(), Some(later));
     assert_eq!(subscriptions.next(later), Some(Change::Subscribe(vec![filter("b")])));
+}
+
+#[test]
+fn a_filter_that_is_covered_is_not_subscribed_to() {
+    let now = clock::monotonic();
+    let mut subscriptions = subscriptions(&["a/+", "a/b", "c"]);
+    assert_eq!(answer(&mut subscriptions, &[GRANTED, GRANTED], now), "subscribe a/+ c");
+    assert_eq!(subscriptions.next(now), None);
+
+    subscriptions.serve(filters(&["a/b", "c"]));
+    assert_eq!(answer(&mut subscriptions, &[GRANTED], now), "subscribe a/b");
+    assert_eq!(answer(&mut subscriptions, &[], now), "unsubscribe a/+");
+    assert_eq!(subscriptions.next(now), None);
+}
+
+#[test]
+fn a_refused_filter_covers_nothing_until_it_is_granted() {
+    let now = clock::monotonic();
+    let later = now + Duration::from_secs(30);
+    let mut subscriptions = subscriptions(&["a/#", "a/+", "a/b"]);
+    assert_eq!(answer(&mut subscriptions, &[REFUSED], now), "subscribe a/#");
+    assert_eq!(answer(&mut subscriptions, &[REFUSED], now), "subscribe a/+");
+    assert_eq!(answer(&mut subscriptions, &[GRANTED], now), "subscribe a/b");
+    assert_eq!(subscriptions.next(now), None);
+    assert_eq!(subscriptions.deadline(), Some(later));
+
+    assert_eq!(
+        answer(&mut subscriptions, &[GRANTED, REFUSED], later),
+        "subscribe a/# a/+"
+    );
+    // `a/+` was refused, and is covered now: nobody waits for it.
+    assert_eq!(answer(&mut subscriptions, &[], later), "unsubscribe a/b");
+    assert_eq!(subscriptions.next(later), None);
+    assert_eq!(subscriptions.deadline(), None);
+}
+
+#[test]
+fn a_new_session_that_refuses_a_filter_is_asked_for_what_it_covers() {
+    let now = clock::monotonic();
+    let mut subscriptions = subscriptions(&["a/#", "a/+"]);
+    assert_eq!(answer(&mut subscriptions, &[GRANTED], now), "subscribe a/#");
+
+    subscriptions.connected(false);
+    assert_eq!(answer(&mut subscriptions, &[REFUSED], now), "subscribe a/#");
+    assert_eq!(answer(&mut subscriptions, &[GRANTED], now), "subscribe a/+");
+
+    // A kept session keeps `a/+` until it has `a/#`.
+    subscriptions.connected(true);
+    assert_eq!(answer(&mut subscriptions, &[REFUSED], now), "subscribe a/#");
+    assert_eq!(subscriptions.next(now), None);
+}
+
+#[test]
+fn what_was_asked_for_and_not_answered_is_given_up_when_nobody_wants_it() {
+    let mut now = clock::monotonic();
+    let mut subscriptions = subscriptions(&["a"]);
+    subscriptions.next(now);
+    now += Duration::from_secs(10);
+    subscriptions.expire(now);
+    subscriptions.serve(filters(&["b"]));
+    assert_eq!(answer(&mut subscriptions, &[GRANTED], now), "subscribe b");
+    assert_eq!(answer(&mut subscriptions, &[], now), "unsubscribe a");
+    assert_eq!(subscriptions.next(now), None);
 }
 
 #[test]
