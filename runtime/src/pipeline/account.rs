@@ -127,12 +127,15 @@ impl Accounts {
         }
     }
 
-    fn read_functions(&mut self, guests: &MillGuests) {
+    /// Reads what functions have cost. The accounts of those that are loaded no more are closed.
+    pub(super) fn read_functions(&mut self, guests: &MillGuests) {
         // Several call sites may belong to one function.
         let mut totals: HashMap<(&str, &str), CallStats> = HashMap::new();
         for (library, function, stats) in guests.function_stats() {
             totals.entry((library, function)).or_default().add(stats);
         }
+        self.functions
+            .retain(|(library, function), _| totals.contains_key(&(library.as_str(), function.as_str())));
         for ((library, function), total) in totals {
             let key = (library.to_owned(), function.to_owned());
             let account = self.functions.entry(key).or_insert_with(|| FunctionAccount {

@@ -1,5 +1,6 @@
 //! The guests of one mill thread: what the core calls when a plan says so.
 
+use super::arguments::{arguments_json, check_arguments};
 use super::engine::GuestEngine;
 use super::kernels::KernelsGuest;
 use super::library::{Binding, LibraryGuest, LimitedLibrary};
@@ -10,7 +11,7 @@ use crate::config::LimitsConfig;
 use rulemill_core::{
     AccumulatorId, BindError, BoundAggregate, BoundScalar, CallError, Column, Guests, KernelsId, RowError, Rows, SiteId,
 };
-use rulemill_plan::{BoundArgument, Literal, Parameter, Type, Volatility};
+use rulemill_plan::{BoundArgument, Literal, Type, Volatility};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -163,12 +164,14 @@ impl MillGuests {
         self.kernels.retain(|id, _| used.contains(id));
     }
 
-    /// The accounts of library functions: library, function, account.
+    /// The accounts of functions of the loaded libraries: library, function, account.
     pub fn function_stats(&self) -> impl Iterator<Item = (&str, &str, &CallStats)> {
-        self.sites
-            .iter()
-            .chain(&self.accumulators)
-            .map(|site| (site.library.as_str(), site.binding.function.as_str(), &site.stats))
+        let loaded = |site: &&Site| {
+            let library = self.libraries.get(&site.library);
+            library.is_some_and(|library| library.loaded().has_function(&site.binding.function))
+        };
+        let sites = self.sites.iter().chain(&self.accumulators).filter(loaded);
+        sites.map(|site| (site.library.as_str(), site.binding.function.as_str(), &site.stats))
     }
 
     /// The accounts of rules' kernels: rule, version of it, account.
@@ -452,47 +455,6 @@ impl Site {
             self.library, self.binding.function
         ))
     }
-}
-
-fn check_arguments(function: &str, parameters: &[Parameter], arguments: &[BoundArgument]) -> Result<(), BindError> {
-    let variadic = parameters.last().is_some_and(|last| last.variadic);
-    let fixed = parameters.len() - usize::from(variadic);
-    if arguments.len() < fixed || (!variadic && arguments.len() > fixed) {
-        let names: Vec<String> = parameters.iter().map(describe_parameter).collect();
-        return Err(BindError::Refused(format!(
-            "{function} takes ({}), got {} arguments",
-            names.join(", "),
-            arguments.len()
-        )));
-    }
-    for (position, argument) in arguments.iter().enumerate() {
-        let parameter = &parameters[position.min(parameters.len() - 1)];
-        let (fits, got) = match argument {
-            BoundArgument::Type(kind) => (
-                *kind == parameter.kind || (*kind == Type::Int && parameter.kind == Type::Float),
-                kind.to_string(),
-            ),
-            BoundArgument::Literal(literal) => (literal.fits(parameter.kind), literal.to_string()),
-        };
-        if !fits {
-            return Err(BindError::Refused(format!(
-                "argument {} of {function}, {}, must be of type {}, got {got}",
-                position + 1,
-                parameter.name,
-                parameter.kind
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn describe_parameter(parameter: &Parameter) -> String {
-    let dots = if parameter.variadic { "..." } else { "" };
-    format!("{}: {}{dots}", parameter.name, parameter.kind)
-}
-
-fn arguments_json(arguments: &[BoundArgument]) -> Result<String, BindError> {
-    serde_json::to_string(arguments).map_err(|error| BindError::Refused(error.to_string()))
 }
 
 fn id_of(position: usize) -> u32 {

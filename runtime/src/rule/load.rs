@@ -144,11 +144,16 @@ pub fn load(engine: &GuestEngine, bytes: &[u8], limits: &LimitsConfig) -> Result
 }
 
 impl LoadedLibrary {
+    /// The names of its functions and aggregates.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        let scalars = self.description.scalars.iter().map(|scalar| scalar.name.as_str());
+        let aggregates = self.description.aggregates.iter();
+        scalars.chain(aggregates.map(|aggregate| aggregate.name.as_str()))
+    }
+
     /// Whether it has a function or an aggregate of that name.
     pub fn has_function(&self, name: &str) -> bool {
-        let description = &self.description;
-        description.scalars.iter().any(|scalar| scalar.name == name)
-            || description.aggregates.iter().any(|aggregate| aggregate.name == name)
+        self.functions().any(|function| function == name)
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! It never keeps a guest's state: an instance may be dropped between any two calls, and is dropped after every trap.
 
+mod arguments;
 mod bindings;
 mod cache;
 mod convert;

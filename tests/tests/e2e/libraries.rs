@@ -1,7 +1,7 @@
 //! Files of libraries are renamed, replaced and removed while rules use them.
 
 use crate::common::{LISTENER, config, wait_for_log};
-use rulemill_tests::{LIMIT, Rulemill, Sandbox, get_json, guest, wait_for_async};
+use rulemill_tests::{LIMIT, Rulemill, Sandbox, get, get_json, guest, wait_for_async};
 use std::process::Command;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -20,8 +20,11 @@ async fn a_removed_library_goes_with_its_last_user() {
     sandbox.remove("rules.d/text.wasm");
     wait_for_log(&rulemill, "the loaded library runs on").await;
     wait_for_guests(&rulemill, &["device_temperature running", "text running"]).await;
+    assert!(metrics(&rulemill).await.contains("library=\"text\""));
     sandbox.remove("rules.d/device_temperature.wasm");
     wait_for_guests(&rulemill, &[]).await;
+    let metrics = metrics(&rulemill).await;
+    assert!(!metrics.contains("library=\"text\""), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,6 +60,13 @@ async fn start() -> (Sandbox, Rulemill) {
     let rulemill = Rulemill::start(&sandbox, &config(&[LISTENER])).await;
     wait_for_guests(&rulemill, &["device_temperature running", "text running"]).await;
     (sandbox, rulemill)
+}
+
+async fn metrics(rulemill: &Rulemill) -> String {
+    let (_, metrics) = get(rulemill.http, "/metrics")
+        .await
+        .expect("rulemill serves its metrics");
+    metrics
 }
 
 /// The shipped library with a function renamed: its name is in the file once, for its description and for its calls.

@@ -158,3 +158,26 @@ pub(super) fn read_sidecar(name: &str, text: Option<&str>, defaults: &GuestDefau
             .map_err(|problems| problems.to_string().replace('\n', "; ")),
     }
 }
+
+/// A reason as it is logged and shown. It may quote names that a guest made up, of any length.
+pub(super) fn shortened(reason: String) -> String {
+    if reason.len() <= REASON_BYTES_MAX {
+        return reason;
+    }
+    format!("{}...", &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)])
+}
+
+/// The most bytes of a reason.
+const REASON_BYTES_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_that_quotes_a_huge_name_is_cut_between_characters() {
+        assert_eq!(shortened("wrong".to_owned()), "wrong");
+        let cut = shortened(format!("x{}", "\u{e4}".repeat(1 << 20)));
+        assert_eq!(cut, format!("x{}...", "\u{e4}".repeat(2047)));
+    }
+}

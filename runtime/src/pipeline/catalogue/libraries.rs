@@ -4,6 +4,7 @@ use super::super::command::{Command, PutLibrary, Watch};
 use super::super::mills::MillGone;
 use super::entry::Candidate;
 use super::{Catalogue, Watching};
+use crate::rule::LoadedLibrary;
 use std::sync::Arc;
 
 impl Catalogue {
@@ -56,6 +57,10 @@ impl Catalogue {
             };
             mills.ask(mill, |reply| Command::PutLibrary(put, reply)).await?;
         }
+        if let Some(before) = self.loaded_library(library_name) {
+            let gone = before.functions().filter(|name| !library.loaded.has_function(name));
+            self.end_series(library_name, gone);
+        }
         Ok(Ok(()))
     }
 
@@ -74,6 +79,9 @@ impl Catalogue {
                 .mills
                 .ask(mill, |reply| Command::RemoveLibrary(name, reply))
                 .await?;
+        }
+        if let Some(gone) = self.loaded_library(library) {
+            self.end_series(library, gone.functions());
         }
         Ok(Ok(()))
     }
@@ -116,6 +124,20 @@ impl Catalogue {
             if !something_went {
                 return Ok(());
             }
+        }
+    }
+
+    /// The library that runs under this name.
+    fn loaded_library(&self, library: &str) -> Option<&LoadedLibrary> {
+        let entry = self.entries.values().find(|entry| entry.library() == Some(library))?;
+        entry.running.as_ref()?.candidate.loaded.library.as_deref()
+    }
+
+    /// Ends the metrics of functions that no mill has any more.
+    fn end_series<'f>(&self, library: &str, functions: impl Iterator<Item = &'f str>) {
+        let library: Arc<str> = library.into();
+        for function in functions {
+            self.parts.families.remove_function(&library, &function.into());
         }
     }
 

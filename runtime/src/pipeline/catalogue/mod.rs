@@ -25,7 +25,7 @@ use crate::rule::GuestEngine;
 use crate::sink::Sinks;
 use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
 use crate::topic::TopicFilter;
-use entry::{Candidate, Entry, Refused, Running, read_sidecar};
+use entry::{Candidate, Entry, Refused, Running, read_sidecar, shortened};
 use resolve::Names;
 use rulemill_core::{Micros, Removal, Swap};
 use scan::{Found, Scan, Scanner};
@@ -367,6 +367,7 @@ impl Catalogue {
 
     /// Notes why a version was not taken, once; what runs goes on untouched.
     fn refuse(&mut self, name: &str, identity: Option<Identity>, reason: String, candidate: Option<Candidate>) {
+        let reason = shortened(reason);
         let entry = self.entry(name);
         if let Some(known) = &mut entry.refused
             && known.identity == identity

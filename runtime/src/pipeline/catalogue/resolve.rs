@@ -30,6 +30,10 @@ pub(super) fn stream(plan: &Plan, sidecar: &Sidecar, names: &Names<'_>) -> Resul
     if texts.is_empty() {
         return Err("it listens to no topic; set topics in the rule or in the .toml file beside it".to_owned());
     }
+    if texts.len() > TOPICS_MAX {
+        let count = texts.len();
+        return Err(format!("it may listen to {TOPICS_MAX} topic filters, got {count}"));
+    }
     let mut filters = Vec::with_capacity(texts.len());
     for text in texts {
         filters.push(TopicFilter::parse(text).map_err(|error| format!("its topic filter {text:?}: {error}"))?);
@@ -101,4 +105,36 @@ fn list(names: &BTreeSet<String>) -> String {
         return "none".to_owned();
     }
     names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// The most topic filters of a rule: each is compared with every new topic.
+const TOPICS_MAX: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(topics: usize) -> Result<StreamKey, String> {
+        let topics: Vec<String> = (0..topics).map(|number| format!("devices/{number}")).collect();
+        let plan = serde_json::json!({"name": "greedy", "topics": topics, "emits": [{"name": "n", "column": 0}]});
+        let plan = Plan::from_json(&plan.to_string()).unwrap();
+        let names = Names {
+            rules: &RulesConfig {
+                dir: "rules.d".into(),
+                default_sinks: Vec::new(),
+                default_source: None,
+                poll_interval: std::time::Duration::from_secs(2),
+            },
+            sources: &BTreeSet::new(),
+            sinks: &BTreeSet::new(),
+        };
+        stream(&plan, &Sidecar::default(), &names)
+    }
+
+    #[test]
+    fn a_rule_that_listens_to_too_many_topics_is_refused() {
+        assert_eq!(resolved(1024).unwrap().filters.len(), 1024);
+        let reason = resolved(1025).unwrap_err();
+        assert_eq!(reason, "it may listen to 1024 topic filters, got 1025");
+    }
 }

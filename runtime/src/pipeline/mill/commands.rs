@@ -21,12 +21,14 @@ impl Mill {
             Command::CheckLibrary(library, reply) => drop(reply.send(self.guests.check_library(&library))),
             Command::PutLibrary(put, reply) => {
                 self.put_library(put);
+                self.accounts.read_functions(&self.guests);
                 let _ = reply.send(());
             }
             Command::RemoveLibrary(name, reply) => {
                 self.probations.forget_library(&name);
                 let sites = self.guests.remove_library(&name);
                 self.forget(&sites);
+                self.accounts.read_functions(&self.guests);
                 let _ = reply.send(());
             }
             Command::LibraryInUse(name, reply) => drop(reply.send(self.guests.has_users(&name))),
