@@ -1,7 +1,7 @@
 //! What rules and functions did, booked into their metrics.
 //!
-//! Counts of rows are booked with each batch. What guests cost, and what windows hold, is read now and then: reading it
-//! for each of thousands of lone messages would cost more than the messages.
+//! All of it is read now and then: reading it for each of thousands of lone messages, of which each is for hundreds of
+//! rules, would cost more than the messages.
 
 use super::streams::StreamEntry;
 use crate::clock;
@@ -49,16 +49,18 @@ impl Accounts {
         self.due.map(|due| due.saturating_duration_since(clock::monotonic()))
     }
 
-    /// Reads what is due.
+    /// Whether a reading is due.
+    pub(super) fn is_due(&self) -> bool {
+        self.wait() == Some(Duration::ZERO)
+    }
+
+    /// Reads what guests cost and what windows hold.
     pub(super) fn settle<'r>(
         &mut self,
         guests: &mut MillGuests,
         streams: &[StreamEntry],
         rules: impl Iterator<Item = (&'r Arc<str>, &'r RuleMetrics)>,
     ) {
-        if self.wait() != Some(Duration::ZERO) {
-            return;
-        }
         self.due = None;
         self.read_functions(guests);
         let rules: HashMap<&Arc<str>, &RuleMetrics> = rules.collect();
@@ -112,10 +114,10 @@ impl Accounts {
     }
 }
 
-/// Books what happened in a batch or when windows closed.
+/// Books what happened to rows, or when windows closed.
 pub(super) fn count(metrics: &RuleMetrics, counts: &Counts) {
     if counts.rows_in > 0 {
-        metrics.batches.inc();
+        metrics.batches.inc_by(counts.batches);
         metrics.rows_in.inc_by(counts.rows_in);
         let lost = counts.rows_filtered + counts.rows_dead + counts.rows_late;
         metrics.rows_kept.inc_by(counts.rows_in.saturating_sub(lost));

@@ -7,7 +7,7 @@ mod probation;
 
 pub(super) use probation::{Incident, OffendingBatch};
 
-use probation::{Probations, lost_groups};
+use probation::{Probations, Verdict, lost_groups};
 
 use super::account::Accounts;
 use super::command::{Command, PutLibrary, PutRule, Refusal, RuleSpec, StreamKey, Watch};
@@ -130,7 +130,7 @@ impl Mill {
                     }
                     self.process_deliveries();
                 }
-                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => self.advance(clock::wall()),
+                () = pause(wait.unwrap_or_default()), if wait.is_some() => self.advance(clock::wall()),
             }
         }
         self.close_all();
@@ -185,39 +185,18 @@ impl Mill {
         for message in messages {
             self.topic_ids.push(self.topics.intern(&message.topic));
         }
+        let now = messages.last().map(|message| message.arrival);
         let mut verdicts = Vec::new();
         for position in 0..self.streams.len() {
-            let entry = &mut self.streams[position];
-            if !entry.key().takes_from(source) {
-                continue;
+            match (self.process_stream(position, source, messages), now) {
+                (Some(found), _) => verdicts.extend(found),
+                // Time passes for the other streams too.
+                (None, Some(now)) => self.advance_stream(position, now),
+                (None, None) => {}
             }
-            let batch = SourceBatch {
-                source,
-                messages,
-                topics: &self.topic_ids,
-                table: &self.topics,
-            };
-            let decoding = entry.process(&batch, &mut self.guests, &mut self.output);
-            self.metrics.decoded(decoding);
-            if !self.probations.is_idle() {
-                self.with_batch(source, messages, |mill, batch| {
-                    verdicts.extend(mill.judge(position, batch));
-                });
-            }
-            lost_groups(&self.output, &mut self.rules, &mut self.probations);
-            let entry = &self.streams[position];
-            for bad in entry.bad() {
-                self.metrics.bad(source, bad.reason.name(), 1);
-            }
-            self.outlet.bad_messages(entry.bad(), messages, source);
-            self.outlet
-                .flush(&mut self.output, |row| messages[entry.message_of(row)], source);
         }
         if !verdicts.is_empty() {
             self.with_batch(source, messages, |mill, batch| mill.take_back(verdicts, batch));
-        }
-        if let Some(last) = messages.last() {
-            self.advance_to(last.arrival);
         }
         self.count(source, messages.len());
         self.accounts.touch();
@@ -239,6 +218,43 @@ impl Mill {
         self.topics = table;
     }
 
+    /// Gives what is to become of versions that are watched; `None`: none of the messages is for the stream.
+    fn process_stream(&mut self, position: usize, source: &Arc<str>, messages: &[&Message]) -> Option<Vec<Verdict>> {
+        let watching = !self.probations.is_idle();
+        if watching {
+            // What is counted after this is of this batch.
+            self.book_counts();
+        }
+        let entry = &mut self.streams[position];
+        if !entry.key().takes_from(source) {
+            return None;
+        }
+        let batch = SourceBatch {
+            source,
+            messages,
+            topics: &self.topic_ids,
+            table: &self.topics,
+        };
+        let decoding = entry.process(&batch, &mut self.guests, &mut self.output)?;
+        self.metrics.decoded(decoding);
+        let mut verdicts = Vec::new();
+        if watching {
+            entry.stream.settle(&mut self.output);
+            self.with_batch(source, messages, |mill, batch| verdicts = mill.judge(position, batch));
+        }
+        lost_groups(&self.output, &mut self.rules, &mut self.probations);
+        let entry = &mut self.streams[position];
+        for bad in entry.bad() {
+            self.metrics.bad(source, bad.reason.name(), 1);
+        }
+        self.outlet.bad_messages(entry.bad(), messages, source);
+        let mut pieces = std::mem::take(&mut entry.pieces);
+        let message_of = |row| messages[entry.message_of(row)];
+        self.outlet.flush(&mut self.output, &mut pieces, message_of, source);
+        entry.pieces = pieces;
+        Some(verdicts)
+    }
+
     /// Nothing waits: windows that ended by now are closed.
     pub(super) fn advance(&mut self, now: Micros) {
         self.advance_to(now);
@@ -246,12 +262,18 @@ impl Mill {
     }
 
     fn advance_to(&mut self, now: Micros) {
-        for entry in &mut self.streams {
-            if entry.stream.next_deadline().is_some_and(|deadline| deadline <= now) {
-                entry.stream.advance(now, &mut self.guests, &mut self.output);
-                lost_groups(&self.output, &mut self.rules, &mut self.probations);
-                self.outlet.flush_results(&mut self.output);
-            }
+        for position in 0..self.streams.len() {
+            self.advance_stream(position, now);
+        }
+    }
+
+    fn advance_stream(&mut self, position: usize, now: Micros) {
+        let entry = &mut self.streams[position];
+        if entry.stream.next_deadline().is_some_and(|deadline| deadline <= now) {
+            entry.stream.advance(now, &mut self.guests, &mut self.output);
+            lost_groups(&self.output, &mut self.rules, &mut self.probations);
+            self.outlet.flush_results(&mut self.output, &mut entry.pieces);
+            self.accounts.touch();
         }
     }
 
@@ -273,19 +295,34 @@ impl Mill {
     fn close_all(&mut self) {
         for entry in &mut self.streams {
             entry.stream.close_all(&mut self.guests, &mut self.output);
-            self.outlet.flush_results(&mut self.output);
+            self.outlet.flush_results(&mut self.output, &mut entry.pieces);
         }
-        self.after_work();
+        self.settle();
     }
 
-    /// Bookkeeping that costs nothing a row.
+    /// Bookkeeping, now and then.
     fn after_work(&mut self) {
         if !self.probations.is_idle() {
             self.judge_groups();
         }
         self.tell_incidents();
+        if self.accounts.is_due() {
+            self.settle();
+        }
+    }
+
+    /// Books all that has happened.
+    fn settle(&mut self) {
+        self.book_counts();
         let rules = self.rules.iter().map(|(id, placed)| (id, &placed.spec.metrics));
         self.accounts.settle(&mut self.guests, &self.streams, rules);
+    }
+
+    fn book_counts(&mut self) {
+        for entry in &mut self.streams {
+            entry.stream.settle(&mut self.output);
+        }
+        self.outlet.book(&mut self.output.counts);
     }
 
     fn time_to_wait(&self) -> Option<Duration> {
@@ -388,7 +425,7 @@ impl Mill {
         let entry = &mut self.streams[position];
         let version = spec.version(kernels, on_change);
         let put = entry.stream.put(&version, &mut self.guests, &mut self.output);
-        self.outlet.flush_results(&mut self.output);
+        self.outlet.flush_results(&mut self.output, &mut entry.pieces);
         match put {
             Ok(swap) => {
                 self.outlet.add(&spec.id, spec.sinks.clone(), spec.metrics.clone());
@@ -432,7 +469,11 @@ impl Mill {
 
     /// Streams whose last rule has finished go, and with them their decoding; so do kernels that no version needs.
     fn drop_unused(&mut self) {
-        self.streams.retain(|entry| entry.stream.rules().next().is_some());
+        if self.streams.iter().any(|entry| entry.stream.is_idle()) {
+            // What the last rules of a stream counted goes with the stream.
+            self.book_counts();
+            self.streams.retain(|entry| !entry.stream.is_idle());
+        }
         let used: HashSet<KernelsId> = self.streams.iter().flat_map(|entry| entry.stream.kernels()).collect();
         self.guests.retain_kernels(&used);
         let streams = || self.streams.iter().map(|entry| &entry.stream);
@@ -450,6 +491,16 @@ impl Mill {
                 .push(StreamEntry::new(key.clone(), Bounds::default(), self.seed.clone()));
             self.streams.len() - 1
         })
+    }
+}
+
+/// Waits. Where there is nothing to wait for it only lets the runtime look around once: the shortest sleep of a timer
+/// would be a millisecond, and a closed window of many groups comes out in many pieces.
+async fn pause(wait: Duration) {
+    if wait.is_zero() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(wait).await;
     }
 }
 

@@ -3,6 +3,7 @@
 use super::command::StreamKey;
 use crate::clock;
 use crate::decode::{BadMessage, Decoded, Decoder};
+use crate::emit::Array;
 use crate::message::Message;
 use crate::rule::MillGuests;
 use rulemill_core::{Bounds, HashSeed, Micros, Mistyped, Output, Stream, StreamBatch, TopicId, TopicTable};
@@ -26,6 +27,8 @@ pub(super) struct StreamEntry {
     matches: Vec<Option<bool>>,
     matches_generation: u64,
     batch: BatchBuffers,
+    /// The emission of which there are only pieces yet.
+    pub(super) pieces: Array,
 }
 
 /// The rows of the batch at hand.
@@ -49,6 +52,7 @@ impl StreamEntry {
             matches: Vec::new(),
             matches_generation: 0,
             batch: BatchBuffers::default(),
+            pieces: Array::default(),
         }
     }
 
@@ -57,13 +61,13 @@ impl StreamEntry {
     }
 
     /// Picks the messages that belong to the stream, decodes them, and runs its rules over them. Gives the time that
-    /// decoding took.
+    /// decoding took, if there were any.
     pub(super) fn process(
         &mut self,
         given: &SourceBatch<'_>,
         guests: &mut MillGuests,
         output: &mut Output,
-    ) -> Duration {
+    ) -> Option<Duration> {
         self.process_with(given, None, guests, output)
     }
 
@@ -84,16 +88,16 @@ impl StreamEntry {
         only: Option<&str>,
         guests: &mut MillGuests,
         output: &mut Output,
-    ) -> Duration {
+    ) -> Option<Duration> {
         self.select(given);
         if self.batch.selected.is_empty() {
-            return Duration::ZERO;
+            return None;
         }
         let started = clock::monotonic();
         self.decode(given);
         let decoding = clock::monotonic().duration_since(started);
         if self.batch.decoded.rows == 0 {
-            return decoding;
+            return Some(decoding);
         }
         let batch = &self.batch;
         let rows = StreamBatch {
@@ -108,7 +112,7 @@ impl StreamEntry {
             None => self.stream.process(&rows, guests, output),
             Some(rule) => self.stream.process_for(rule, &rows, guests, output),
         }
-        decoding
+        Some(decoding)
     }
 
     /// The positions, in what was handed in, of the messages that became the rows of the last batch.
