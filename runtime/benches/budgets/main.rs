@@ -5,6 +5,7 @@
 
 mod broker;
 mod drain;
+mod fan_out;
 mod groups;
 mod many_rules;
 mod messages;
@@ -39,11 +40,12 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Memory comes first, while this process has little of its own.
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("groups", groups::measure),
     ("mill", mill::measure),
     ("drain", drain::measure),
     ("sink", sink::measure),
+    ("fan-out", fan_out::measure),
     ("rules", many_rules::measure),
     ("process", process::measure),
 ];

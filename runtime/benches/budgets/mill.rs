@@ -14,6 +14,7 @@ use rulemill::rule::{GuestEngine, Loaded, load};
 use rulemill::telemetry::dead_letter::DeadLetterMetrics;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Measures rules in batches of several sizes.
 pub(crate) fn measure() -> anyhow::Result<Vec<Row>> {
@@ -28,6 +29,15 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Row>> {
 
 /// A mill with the library and one rule.
 pub(crate) fn workbench(rule: &str, limits: LimitsConfig, window_ms: Option<u64>) -> anyhow::Result<Workbench> {
+    workbench_of(rule, limits, [window_ms])
+}
+
+/// A mill with the library and a copy of the rule for each window.
+pub(crate) fn workbench_of(
+    rule: &str,
+    limits: LimitsConfig,
+    windows_ms: impl IntoIterator<Item = Option<u64>>,
+) -> anyhow::Result<Workbench> {
     let engine = GuestEngine::new().map_err(|error| anyhow!("{error:#}"))?;
     let folder = tempfile::tempdir()?;
     let dead_letters = DeadLetters::start(
@@ -38,9 +48,11 @@ pub(crate) fn workbench(rule: &str, limits: LimitsConfig, window_ms: Option<u64>
     let library = guest(&engine, "text")?.library.context("text is a library")?;
     workbench.put_library(library);
     let loaded = guest(&engine, rule)?.rule.context("a rule")?;
-    workbench
-        .put_rule(rule, loaded, window_ms)
-        .map_err(|error| anyhow!(error))?;
+    for (number, window_ms) in windows_ms.into_iter().enumerate() {
+        workbench
+            .put_rule(&format!("{rule}_{number:03}"), Arc::clone(&loaded), window_ms)
+            .map_err(|error| anyhow!(error))?;
+    }
     Ok(workbench)
 }
 

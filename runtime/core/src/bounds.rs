@@ -1,7 +1,7 @@
 //! The bounds of a rule's state and work. Each says what happens at the bound.
 
 /// The bounds of one rule; also those of the calls that the rules of a stream share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Bounds {
     /// The most groups in one window; one whose keys and aggregates take more than 1 KiB, texts aside, counts as several.
     /// A row that would begin another goes to dead letter.
@@ -24,6 +24,12 @@ pub struct Bounds {
     /// The most versions of a rule that have open windows at once, because it was replaced again and again. Beyond
     /// it, the oldest closes its windows at once.
     pub versions_max: usize,
+    /// The groups of closed windows whose results one call of a stream gives. The others come out with the calls after it,
+    /// so that a large window does not hold up the rows behind it. Of the stream's bounds, not of a rule's.
+    pub groups_per_call: usize,
+    /// The most groups of closed windows that may wait. Beyond that their results come out at once, however long that
+    /// takes: windows close faster than they get out, and the memory must not grow without end. Of the stream's bounds.
+    pub groups_waiting_max: usize,
 }
 
 impl Default for Bounds {
@@ -36,6 +42,8 @@ impl Default for Bounds {
             future_max_ms: 24 * 60 * 60 * 1000,
             trapped_calls_max: 128,
             versions_max: 4,
+            groups_per_call: 16_384,
+            groups_waiting_max: 2_000_000,
         }
     }
 }

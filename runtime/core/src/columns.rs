@@ -105,8 +105,11 @@ impl Column {
 
     /// The rows of a range, which must exist, as a new column.
     pub fn slice(&self, rows: Range<usize>) -> Column {
-        let rows: Vec<u32> = rows.map(end_of).collect();
-        self.gather(&rows)
+        let valid = self.valid.as_ref();
+        Column {
+            valid: valid.map(|valid| rows.clone().map(|row| valid.get(row)).collect()),
+            cells: self.cells.slice(rows),
+        }
     }
 
     /// Appends all rows of `other`, which must be of the same type.
@@ -131,6 +134,12 @@ impl Column {
             Cells::Texts(texts) => texts.push(text),
             other => panic!("a text for a {} column", other.kind()),
         }
+    }
+
+    /// Removes all rows and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.truncate(0);
+        self.valid = None;
     }
 
     /// Removes the rows from `rows` on.
@@ -250,6 +259,18 @@ impl Cells {
             Cells::Bytes(blobs) => Cells::Bytes(each.map(|row| blobs.get(row)).collect()),
         }
     }
+
+    fn slice(&self, rows: Range<usize>) -> Cells {
+        match self {
+            Cells::Bools(bits) => Cells::Bools(rows.map(|row| bits.get(row)).collect()),
+            Cells::Ints(values) => Cells::Ints(values[rows].to_vec()),
+            Cells::Times(values) => Cells::Times(values[rows].to_vec()),
+            Cells::Floats(values) => Cells::Floats(values[rows].to_vec()),
+            Cells::Texts(texts) => Cells::Texts(texts.slice(rows)),
+            Cells::Json(texts) => Cells::Json(texts.slice(rows)),
+            Cells::Bytes(blobs) => Cells::Bytes(blobs.slice(rows)),
+        }
+    }
 }
 
 impl Texts {
@@ -280,6 +301,14 @@ impl Texts {
     fn truncate(&mut self, rows: usize) {
         self.ends.truncate(rows);
         self.data.truncate(self.ends.last().map_or(0, |&end| end as usize));
+    }
+
+    fn slice(&self, rows: Range<usize>) -> Self {
+        let (data, ends) = slice_of(&self.ends, rows);
+        Texts {
+            data: self.data[data].to_owned(),
+            ends,
+        }
     }
 
     /// Row `row`, which must exist.
@@ -350,6 +379,14 @@ impl Blobs {
         self.data.truncate(self.ends.last().map_or(0, |&end| end as usize));
     }
 
+    fn slice(&self, rows: Range<usize>) -> Self {
+        let (data, ends) = slice_of(&self.ends, rows);
+        Blobs {
+            data: self.data[data].to_vec(),
+            ends,
+        }
+    }
+
     /// Row `row`, which must exist.
     #[inline]
     pub fn get(&self, row: usize) -> &[u8] {
@@ -392,6 +429,14 @@ impl<'a> FromIterator<&'a [u8]> for Blobs {
 fn range_of(ends: &[u32], row: usize) -> (usize, usize) {
     let start = if row == 0 { 0 } else { ends[row - 1] };
     (start as usize, ends[row] as usize)
+}
+
+/// Where the data of some rows are, and where each of them ends within that.
+fn slice_of(ends: &[u32], rows: Range<usize>) -> (Range<usize>, Vec<u32>) {
+    let start = if rows.start == 0 { 0 } else { ends[rows.start - 1] };
+    let ends: Vec<u32> = ends[rows].iter().map(|end| end - start).collect();
+    let len = ends.last().map_or(0, |&end| end as usize);
+    (start as usize..start as usize + len, ends)
 }
 
 fn end_of(len: usize) -> u32 {

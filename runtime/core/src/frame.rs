@@ -27,7 +27,7 @@ impl<'a> Env<'a> {
 }
 
 /// Rows that went out of a frame.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Losses {
     /// Those that could not be processed.
     pub(crate) dead: Vec<Loss>,
@@ -36,7 +36,7 @@ pub(crate) struct Losses {
 }
 
 /// A row of the batch, or a group of the window, that could not be processed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Loss {
     pub(crate) row: u32,
     pub(crate) fault: Fault,
@@ -46,7 +46,7 @@ pub(crate) struct Loss {
 /// The rows that a rule is working on.
 ///
 /// Invariant: each local column has one cell for each of `rows`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Frame {
     /// Rows of the batch, ascending; or groups of a window.
     rows: Vec<u32>,

@@ -6,11 +6,12 @@ use crate::shared::NONE;
 use crate::{Cells, Column, HashSeed};
 use hashbrown::HashTable;
 use rulemill_plan::Type;
+use std::ops::Range;
 
 /// The keys of a window's groups.
 ///
 /// Equal keys: null equals null, every NaN is one key, and -0.0 is 0.0.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Groups {
     seed: HashSeed,
     keys: Vec<Column>,
@@ -47,16 +48,21 @@ impl Groups {
         self.bytes
     }
 
-    /// Takes the key columns out, and leaves no groups.
-    pub(crate) fn take_keys(&mut self) -> Vec<Column> {
-        let kinds: Vec<Type> = self.keys.iter().map(Column::kind).collect();
+    /// The keys of a range of groups.
+    pub(crate) fn keys(&self, groups: Range<usize>) -> Vec<Column> {
+        self.keys.iter().map(|key| key.slice(groups.clone())).collect()
+    }
+
+    /// Leaves no groups, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        for key in &mut self.keys {
+            key.clear();
+        }
         self.hashes.clear();
         self.table.clear();
         self.of_slot.fill(NONE);
         self.len = 0;
         self.bytes = 0;
-        let empty = kinds.iter().map(|&kind| Column::empty(kind)).collect();
-        std::mem::replace(&mut self.keys, empty)
     }
 
     /// The group of a topic slot, or [`NONE`].

@@ -3,9 +3,10 @@
 //! No async, no I/O, no clock, no randomness and no logging live here. The host hands in decoded batches and the time,
 //! and takes out emissions, dead rows and the next deadline, so that a replay of the same inputs gives the same outputs.
 //!
-//! The flow of a batch through a [`Stream`]: shared calls (`shared`) -> for each rule (`rule`) and version of it
-//! (`version`) a frame of rows goes through the before-steps (`frame`) -> into windows (`window`, with `groups` and
-//! `aggregate`) -> when they close, through the after-steps and out (`emit`).
+//! The flow of a batch through a [`Stream`]: shared calls (`shared`) -> for each fold (`fold`), which is a version of a
+//! rule (`rule`) or what several of them share (`folds`), a frame of rows goes through the before-steps (`frame`) -> into
+//! windows (`window`, with `groups` and `aggregate`) -> when they close, through the after-steps and out, in pieces
+//! (`closing`).
 
 mod bits;
 mod columns;
@@ -25,17 +26,22 @@ mod stream;
 mod shared;
 
 mod at;
+mod event;
+mod fold;
+mod folds;
 mod frame;
+mod requirement;
 mod rule;
-mod version;
 mod watermark;
 
 mod aggregate;
 mod groups;
 mod window;
 
+mod closing;
 mod emit;
 mod order;
+mod report;
 
 mod bounds;
 mod output;

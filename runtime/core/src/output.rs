@@ -6,11 +6,12 @@ use std::sync::Arc;
 /// The output of one or more calls of a stream. The caller takes what it wants and clears it, which keeps the memory.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// The emissions; those of one rule in the order of their windows.
+    /// The emissions; those of one rule in the order of their windows. A window of many groups gives its emission in pieces,
+    /// over several calls; the emission of the next window of the stream, of whichever rule, begins when it has ended.
     pub emissions: Vec<Emission>,
     /// The rows that could not be processed.
     pub dead: Vec<DeadRow>,
-    /// What happened in each rule, one entry a call and rule for which something happened.
+    /// What happened in each rule, any number of entries for a rule.
     pub counts: Vec<RuleCounts>,
 }
 
@@ -23,7 +24,8 @@ impl Output {
     }
 }
 
-/// The rows that leave together: those of a closed window, or of a batch for a rule without a window. Never empty.
+/// The rows that leave together: those of a closed window, or of a batch for a rule without a window; or a piece of them.
+/// Only the last of several pieces may have no rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Emission {
     /// The rule's id.
@@ -36,6 +38,8 @@ pub struct Emission {
     pub columns: Vec<Column>,
     /// How many rows each column has.
     pub rows: usize,
+    /// Whether this is a piece, and the next emission of a window goes on with it.
+    pub more: bool,
 }
 
 /// A row that could not be processed, for one rule.
@@ -120,6 +124,8 @@ pub struct RuleCounts {
 /// emitted, for a rule without a window).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Batches with a message that came in.
+    pub batches: u64,
     /// Messages that came in.
     pub rows_in: u64,
     /// Messages that `keep` (for a rule without a window also `having` or `limit`) left out.

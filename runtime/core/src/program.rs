@@ -1,12 +1,12 @@
 //! A plan after its check: what the engine carries out, with every position resolved and every type known.
 
 use crate::aggregate::StateLayout;
-use crate::{AccumulatorId, BoundAggregate, Bounds, Field, HashSeed, KernelsId, SiteId};
+use crate::{AccumulatorId, BoundAggregate, Bounds, Field, KernelsId, SiteId};
 use rulemill_plan::{Fallback, LatePolicy, Type};
 use std::sync::Arc;
 
 /// A column that a stream provides to all its rules.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
     /// The topic.
     Topic,
@@ -17,7 +17,7 @@ pub(crate) enum Source {
 }
 
 /// A call whose inputs all come from the stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SharedCall {
     pub(crate) site: SiteId,
     /// Positions of earlier sources of the same program. Not the sources themselves: a plan may use each call twice in
@@ -42,14 +42,14 @@ impl Source {
 /// A column of the before or the after file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Slot {
-    /// One of [`Program::sources`].
+    /// One of [`FoldProgram::sources`].
     Source(usize),
     /// A column of the rule's own frame.
     Local(usize),
 }
 
 /// One thing to do to a frame of rows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     /// Rows for which a shared call failed are dead from here on.
     Check { source: usize, label: String },
@@ -72,9 +72,9 @@ pub(crate) enum Action {
 }
 
 /// A need of which some values make the message bad.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Requirement {
-    /// The position in [`Program::sources`].
+    /// The position in [`FoldProgram::sources`].
     pub(crate) source: usize,
     pub(crate) field: Field,
     pub(crate) missing: Fallback,
@@ -82,7 +82,7 @@ pub(crate) struct Requirement {
 }
 
 /// How rows find their window. All times are microseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Timing {
     /// No window.
     PerBatch,
@@ -93,7 +93,7 @@ pub(crate) enum Timing {
 }
 
 /// Windows by a time that the message carries, in microseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EventTiming {
     pub(crate) size: i64,
     pub(crate) column: Slot,
@@ -118,7 +118,7 @@ pub(crate) enum Function {
 }
 
 /// One aggregate of a program.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AggregateUse {
     pub(crate) function: Function,
     pub(crate) arguments: Vec<Slot>,
@@ -230,6 +230,25 @@ pub(crate) enum AggregateLayout {
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) id: Arc<str>,
+    /// What it does up to its closed windows.
+    pub(crate) fold: Arc<FoldProgram>,
+    pub(crate) kernels: Option<KernelsId>,
+    pub(crate) after: Vec<Action>,
+    /// Columns to order by, and whether descending.
+    pub(crate) order: Vec<(Slot, bool)>,
+    pub(crate) limit: Option<usize>,
+    pub(crate) emit_names: Arc<[Arc<str>]>,
+    pub(crate) emits: Vec<Slot>,
+    /// The names of a closed group's columns: keys, window start and end, aggregates.
+    pub(crate) group_names: Arc<[Arc<str>]>,
+    pub(crate) layout: Layout,
+}
+
+/// What a rule does with rows: checks, steps, filter, keys, windows and aggregates. Rules whose fold programs are equal
+/// make the same of the same rows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FoldProgram {
+    /// The kernels of the steps before the window, if there are any.
     pub(crate) kernels: Option<KernelsId>,
     /// The columns it takes from the stream, each once, inputs before the calls on them.
     pub(crate) sources: Vec<Source>,
@@ -243,38 +262,22 @@ pub(crate) struct Program {
     pub(crate) aggregates: Vec<AggregateUse>,
     /// Where their states stand.
     pub(crate) states: StateLayout,
-    pub(crate) after: Vec<Action>,
-    /// Columns to order by, and whether descending.
-    pub(crate) order: Vec<(Slot, bool)>,
-    pub(crate) limit: Option<usize>,
-    pub(crate) emit_names: Arc<[Arc<str>]>,
-    pub(crate) emits: Vec<Slot>,
-    /// The names of a closed group's columns: keys, window start and end, aggregates.
-    pub(crate) group_names: Arc<[Arc<str>]>,
-    pub(crate) layout: Layout,
     /// The most groups in one window: the bound, less for groups that take much memory.
     pub(crate) groups_max: usize,
     pub(crate) bounds: Bounds,
-    pub(crate) hash_seed: HashSeed,
 }
 
 impl Program {
-    /// Whether a window with so many groups, whose keys have so many bytes of texts, may begin another one.
-    #[inline]
-    pub(crate) fn admits(&self, groups: usize, bytes: usize) -> bool {
-        groups < self.groups_max && bytes < self.bounds.window_bytes_max
-    }
-
     /// The call sites that it has, some more than once.
     pub(crate) fn sites(&self) -> Vec<SiteId> {
         let mut sites = Vec::new();
-        for source in &self.sources {
+        for source in &self.fold.sources {
             match source {
                 Source::Call(call) => sites.push(call.site),
                 Source::Topic | Source::Field(_) => {}
             }
         }
-        for action in self.before.iter().chain(&self.after) {
+        for action in self.fold.before.iter().chain(&self.after) {
             match action {
                 Action::Call { site, .. } => sites.push(*site),
                 Action::Check { .. } | Action::Kernel { .. } | Action::Keep(_) => {}
@@ -285,18 +288,43 @@ impl Program {
 
     /// The accumulators that it has.
     pub(crate) fn accumulators(&self) -> impl Iterator<Item = AccumulatorId> {
-        self.aggregates
-            .iter()
-            .filter_map(|aggregate| match &aggregate.function {
-                Function::Library(bound) => Some(bound.accumulator),
-                Function::CountRows
-                | Function::CountValues
-                | Function::Sum(_)
-                | Function::Avg(_)
-                | Function::Extreme { .. }
-                | Function::Edge { .. }
-                | Function::Spread { .. }
-                | Function::Distinct(_) => None,
-            })
+        let functions = self.fold.aggregates.iter().map(|aggregate| &aggregate.function);
+        functions.filter_map(|function| match function {
+            Function::Library(bound) => Some(bound.accumulator),
+            Function::CountRows
+            | Function::CountValues
+            | Function::Sum(_)
+            | Function::Avg(_)
+            | Function::Extreme { .. }
+            | Function::Edge { .. }
+            | Function::Spread { .. }
+            | Function::Distinct(_) => None,
+        })
+    }
+}
+
+impl FoldProgram {
+    /// Whether a window with so many groups, whose keys have so many bytes of texts, may begin another one.
+    #[inline]
+    pub(crate) fn admits(&self, groups: usize, bytes: usize) -> bool {
+        groups < self.groups_max && bytes < self.bounds.window_bytes_max
+    }
+
+    /// Whether its rows are those of the batch, as long as no check finds anything.
+    pub(crate) fn takes_whole_batches(&self) -> bool {
+        self.before.iter().all(|action| match action {
+            Action::Check { .. } => true,
+            Action::Call { .. } | Action::Kernel { .. } | Action::Keep(_) => false,
+        })
+    }
+
+    /// Whether the same rows always make the same state. A guest is pure, but may be out of time.
+    pub(crate) fn is_exact(&self) -> bool {
+        let steps = self.before.iter().all(|action| match action {
+            Action::Check { .. } | Action::Keep(_) => true,
+            Action::Call { .. } | Action::Kernel { .. } => false,
+        });
+        let library = |aggregate: &AggregateUse| matches!(aggregate.function, Function::Library(_));
+        steps && !self.aggregates.iter().any(library)
     }
 }

@@ -1,11 +1,13 @@
 //! A rule: its newest version, and older ones that still have windows to finish. No window mixes two versions whose
 //! state differs in layout, and each row goes to one version.
 
+use crate::event::event_time;
+use crate::fold::{Feed, Fold, Ready, Work};
+use crate::folds::{FoldId, Folds};
 use crate::program::{Layout, Program, Timing};
-use crate::shared::{Link, Shared};
-use crate::version::{Ready, Sinks, Until, Version, event_time};
+use crate::shared::Shared;
 use crate::watermark::Watermark;
-use crate::{Cells, Counts, Guests, KernelsId, Output, RuleCounts, RuleState, Swap};
+use crate::{Cells, RuleState, Swap};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -19,20 +21,25 @@ pub(crate) struct Rule {
     rest: Vec<u32>,
 }
 
-/// What has gone from a stream's rules.
-#[derive(Debug, Default)]
-pub(crate) struct Gone {
-    /// Whether a version has.
-    pub(crate) version: bool,
-    /// The links that are used no more.
-    pub(crate) links: Vec<Link>,
+/// A program, and where its state is.
+#[derive(Debug)]
+pub(crate) struct Version {
+    pub(crate) program: Arc<Program>,
+    pub(crate) fold: FoldId,
+    until: Until,
 }
 
-impl Gone {
-    fn take(&mut self, version: &mut Version) {
-        self.version = true;
-        self.links.append(&mut version.links);
-    }
+/// Which rows a version takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// All that the versions before it leave.
+    Open,
+    /// Those that arrive before this time; a newer version takes the others.
+    Arrival(i64),
+    /// Those with an event time before this one.
+    Event(i64),
+    /// None; its windows wait for their end, by the time of arrival.
+    Retired,
 }
 
 impl Rule {
@@ -49,255 +56,270 @@ impl Rule {
         self.versions.is_empty()
     }
 
-    pub(crate) fn programs(&self) -> impl Iterator<Item = &Program> {
-        self.versions.iter().map(|version| &version.program)
+    /// Whether one version takes all rows.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.versions.len() == 1 && self.versions[0].until == Until::Open
     }
 
-    pub(crate) fn kernels(&self) -> impl Iterator<Item = KernelsId> {
-        self.versions.iter().filter_map(|version| version.program.kernels)
+    pub(crate) fn versions(&self) -> impl Iterator<Item = &Version> {
+        self.versions.iter()
     }
 
-    pub(crate) fn versions_mut(&mut self) -> impl Iterator<Item = &mut Version> {
-        self.versions.iter_mut()
+    /// The fold of a version is another one now.
+    pub(crate) fn moved(&mut self, from: FoldId, to: FoldId) {
+        for version in &mut self.versions {
+            if version.fold == from {
+                version.fold = to;
+            }
+        }
+    }
+
+    /// The newest version, with a state of its own, if its layout is another one than that of the program that is to
+    /// replace it at once.
+    pub(crate) fn other_layout(
+        &mut self,
+        program: &Program,
+        folds: &mut Folds,
+        shared: &mut Shared,
+    ) -> Option<&Version> {
+        let newest = self.versions.back_mut()?;
+        if newest.program.layout == program.layout {
+            return None;
+        }
+        newest.fold = folds.own(newest.fold, &self.id, shared);
+        Some(newest)
+    }
+
+    /// Shares no state any more: it is about to be given rows alone.
+    pub(crate) fn stand_alone(&mut self, folds: &mut Folds, shared: &mut Shared) {
+        for version in &mut self.versions {
+            version.fold = folds.own(version.fold, &self.id, shared);
+        }
     }
 
     /// Makes a program the newest version.
-    pub(crate) fn put(&mut self, program: Program, links: Vec<Link>, gone: &mut Gone) -> Swap {
+    pub(crate) fn put(&mut self, program: Arc<Program>, folds: &mut Folds, shared: &mut Shared) -> Swap {
         // Event time has come as far as it has, whichever version takes it from there.
         let mut watermark = Watermark::default();
         // A version without open windows has nothing to finish, unless its layout is the new one's.
-        while let Some(mut idle) = self
-            .versions
-            .pop_back_if(|version| version.last_end().is_none() && !same_layout(version, &program.layout))
-        {
+        while let Some(idle) = self.versions.pop_back_if(|version| {
+            folds.get(version.fold).last_end().is_none() && version.program.layout != program.layout
+        }) {
             if idle.program.layout.time == program.layout.time {
-                watermark.catch_up(&idle.watermark);
+                watermark.catch_up(&folds.get(idle.fold).watermark);
             }
-            gone.take(&mut idle);
+            folds.leave(idle.fold, &self.id);
         }
-        let Some(newest) = self.versions.back_mut() else {
-            let mut version = Version::new(program, links);
-            version.watermark = watermark;
-            self.versions.push_back(version);
-            return Swap::New;
+        let swap = match self.versions.back_mut() {
+            None => Swap::New,
+            Some(newest) if newest.program.layout == program.layout => {
+                newest.until = Until::Open;
+                newest.fold = folds.replace(newest.fold, &self.id, &program.fold, shared);
+                newest.program = program;
+                self.refeed(folds, shared);
+                return Swap::StateKept;
+            }
+            Some(newest) => {
+                newest.fold = folds.own(newest.fold, &self.id, shared);
+                let fold = folds.get(newest.fold);
+                newest.until = handover(&newest.program, fold, Some(&program.layout));
+                if let Until::Event(until) = newest.until {
+                    watermark.catch_up(&fold.watermark);
+                    watermark.raise(until);
+                }
+                Swap::StateDraining
+            }
         };
-        if same_layout(newest, &program.layout) {
-            newest.until = Until::Open;
-            gone.links.extend(newest.replace(program, links));
-            return Swap::StateKept;
-        }
-        let mut version = Version::new(program, links);
-        version.watermark = watermark;
-        match handover(newest, Some(&version.program.layout)) {
-            Until::Event(until) => {
-                version.watermark.catch_up(&newest.watermark);
-                version.watermark.raise(until);
-                newest.until = Until::Event(until);
-            }
-            until => newest.until = until,
-        }
-        self.versions.push_back(version);
-        Swap::StateDraining
-    }
-
-    /// Closes the windows of the newest version as they are, if its layout is another than that of the program that is to
-    /// replace it at once.
-    pub(crate) fn close_other_layout(
-        &mut self,
-        program: &Program,
-        shared: &Shared,
-        guests: &mut dyn Guests,
-        out: &mut Output,
-    ) {
-        self.with_counts(guests, out, |rule, sinks| {
-            if let Some(newest) = rule.versions.back_mut()
-                && !same_layout(newest, &program.layout)
-            {
-                newest.close_until(i64::MAX, shared, sinks);
-            }
+        self.versions.push_back(Version {
+            fold: folds.join(&self.id, &program.fold, watermark, shared),
+            program,
+            until: Until::Open,
         });
+        self.refeed(folds, shared);
+        swap
     }
 
     /// Begins no windows any more; those that are open go on to their end.
-    pub(crate) fn drain(&mut self, now: i64, gone: &mut Gone) {
-        self.versions.iter_mut().for_each(Version::end_by_arrival);
+    pub(crate) fn drain(&mut self, folds: &mut Folds, shared: &mut Shared) {
+        for version in &mut self.versions {
+            version.fold = folds.own(version.fold, &self.id, shared);
+            folds.get_mut(version.fold).end_by_arrival();
+        }
         if let Some(newest) = self.versions.back_mut() {
+            let fold = folds.get_mut(newest.fold);
             if newest.until == Until::Open {
-                newest.until = handover(newest, None);
+                newest.until = handover(&newest.program, fold, None);
             }
-            if newest.last_end().is_none() {
-                newest.windows.clear();
+            if fold.last_end().is_none() {
+                fold.windows.clear();
             }
         }
-        self.remove_finished(now, gone);
+        self.refeed(folds, shared);
     }
 
     /// Takes no rows any more; the windows that are open wait for their end.
-    pub(crate) fn retire(&mut self, now: i64, gone: &mut Gone) {
+    pub(crate) fn retire(&mut self, folds: &mut Folds, shared: &mut Shared) {
         for version in &mut self.versions {
             version.until = Until::Retired;
-            if version.last_end().is_none() {
-                version.windows.clear();
+            version.fold = folds.own(version.fold, &self.id, shared);
+            let fold = folds.get_mut(version.fold);
+            if fold.last_end().is_none() {
+                fold.windows.clear();
             }
         }
-        self.remove_finished(now, gone);
+        self.refeed(folds, shared);
     }
 
     /// Leaves no version.
-    pub(crate) fn discard(&mut self, gone: &mut Gone) {
-        for mut version in self.versions.drain(..) {
-            gone.take(&mut version);
+    pub(crate) fn discard(&mut self, folds: &mut Folds) {
+        for version in self.versions.drain(..) {
+            folds.leave(version.fold, &self.id);
         }
     }
 
-    /// Closes the oldest versions beyond the bound at once.
-    pub(crate) fn bound_versions(
-        &mut self,
-        shared: &Shared,
-        guests: &mut dyn Guests,
-        out: &mut Output,
-        gone: &mut Gone,
-    ) {
-        while let Some(newest) = self.versions.back()
-            && self.versions.len() > newest.program.bounds.versions_max.max(2)
-            && let Some(mut oldest) = self.versions.pop_front()
-        {
-            self.with_counts(guests, out, |_, sinks| oldest.close_until(i64::MAX, shared, sinks));
-            gone.take(&mut oldest);
+    /// The oldest version, if there are more than may be; it takes no more rows.
+    pub(crate) fn beyond_bound(&mut self) -> Option<Version> {
+        let newest = self.versions.back()?;
+        if self.versions.len() > newest.program.fold.bounds.versions_max.max(2) {
+            self.versions.pop_front()
+        } else {
+            None
         }
     }
 
-    /// Processes a batch.
-    pub(crate) fn process(&mut self, ready: &Ready<'_>, guests: &mut dyn Guests, out: &mut Output, gone: &mut Gone) {
-        self.with_counts(guests, out, |rule, sinks| match rule.versions.make_contiguous() {
-            [only] if only.until == Until::Open => {
-                let rows = ready.rows();
-                only.frame.restart(0..crate::isolate::row_number(rows), rows);
-                only.process(ready, sinks);
-            }
-            versions => {
-                rule.rest.clear();
-                rule.rest.extend(0..crate::isolate::row_number(ready.rows()));
-                for version in versions {
-                    take_rows(version, &mut rule.rest, ready);
-                    version.process(ready, sinks);
-                    version.advance(ready.now, ready.shared, sinks);
-                }
-            }
-        });
-        self.remove_finished(ready.now, gone);
-    }
-
-    /// Lets time pass.
-    pub(crate) fn advance(
+    /// Processes a batch for this rule alone, which shares no state. `note` is told which folds have something to report.
+    pub(crate) fn process_alone(
         &mut self,
-        now: i64,
-        shared: &Shared,
-        guests: &mut dyn Guests,
-        out: &mut Output,
-        gone: &mut Gone,
+        ready: &Ready<'_>,
+        folds: &mut Folds,
+        work: &mut Work<'_>,
+        mut note: impl FnMut(FoldId),
     ) {
-        self.with_counts(guests, out, |rule, sinks| {
-            for version in &mut rule.versions {
-                version.advance(now, shared, sinks);
+        if self.is_whole() {
+            let fold = self.versions[0].fold;
+            if folds.get_mut(fold).process(ready, work) {
+                note(fold);
             }
-        });
-        self.remove_finished(now, gone);
+        } else {
+            self.process(ready, folds, work, note);
+        }
+        for version in &self.versions {
+            folds.get_mut(version.fold).since = ready.now;
+        }
     }
 
-    /// The clock of arrivals was set back by `by`, to `now`.
-    pub(crate) fn set_back(
+    /// Processes a batch, for a rule that is not whole. `note` is told which folds have something to report.
+    pub(crate) fn process(
         &mut self,
-        (now, by): (i64, i64),
-        shared: &Shared,
-        guests: &mut dyn Guests,
-        out: &mut Output,
-        gone: &mut Gone,
+        ready: &Ready<'_>,
+        folds: &mut Folds,
+        work: &mut Work<'_>,
+        mut note: impl FnMut(FoldId),
     ) {
-        self.with_counts(guests, out, |rule, sinks| {
-            for version in &mut rule.versions {
-                version.set_back(by, shared, sinks);
+        self.rest.clear();
+        self.rest.extend(0..crate::isolate::row_number(ready.rows()));
+        for version in &self.versions {
+            let fold = folds.get_mut(version.fold);
+            take_rows(version.until, fold, &mut self.rest, ready);
+            let news = fold.process_frame(ready, work);
+            if advance(version.until, fold, ready.now) || news {
+                note(version.fold);
             }
-        });
-        self.remove_finished(now, gone);
+        }
     }
 
-    /// Closes all windows at once, the oldest first.
-    pub(crate) fn close_all(&mut self, shared: &Shared, guests: &mut dyn Guests, out: &mut Output) {
-        self.with_counts(guests, out, |rule, sinks| {
-            for version in &mut rule.versions {
-                version.close_until(i64::MAX, shared, sinks);
+    /// Lets time pass, for a rule that is not whole.
+    pub(crate) fn advance(&mut self, now: i64, folds: &mut Folds, mut note: impl FnMut(FoldId)) {
+        for version in &self.versions {
+            if advance(version.until, folds.get_mut(version.fold), now) {
+                note(version.fold);
             }
-        });
+        }
     }
 
-    pub(crate) fn state(&self) -> RuleState {
-        let windows = self.versions.iter().flat_map(|version| &version.windows);
+    /// The clock of arrivals was set back, and the windows by arrival were closed: no version waits for a time that comes
+    /// again.
+    pub(crate) fn set_back(&mut self, folds: &Folds) {
+        for version in &mut self.versions {
+            let by_arrival = matches!(folds.get(version.fold).timing, Timing::Arrival { .. });
+            if by_arrival && version.until != Until::Open {
+                version.until = Until::Retired;
+            }
+        }
+    }
+
+    /// Removes the versions that have nothing more to do. True: there were some.
+    pub(crate) fn remove_finished(&mut self, folds: &mut Folds, shared: &mut Shared) -> bool {
+        let before = self.versions.len();
+        let (id, now) = (&self.id, folds.clock);
+        self.versions.retain(|version| {
+            let finished = is_finished(version.until, folds.get(version.fold), now);
+            if finished {
+                folds.leave(version.fold, id);
+            }
+            !finished
+        });
+        let removed = self.versions.len() < before;
+        if removed {
+            self.refeed(folds, shared);
+        }
+        removed
+    }
+
+    pub(crate) fn state(&self, folds: &Folds) -> RuleState {
+        let windows = self
+            .versions
+            .iter()
+            .flat_map(|version| &folds.get(version.fold).windows);
         let open = windows.filter(|window| window.group_count() > 0);
         let (open_windows, groups) = open.fold((0, 0), |(windows, groups), window| {
             (windows + 1, groups + window.group_count())
         });
+        let finishing = self.versions.iter().filter(|version| version.until != Until::Open);
         RuleState {
             open_windows,
             groups,
-            finishing: self
-                .versions
-                .iter()
-                .filter(|version| version.until != Until::Open)
-                .count(),
+            finishing: finishing.count(),
         }
     }
 
-    pub(crate) fn deadline(&self) -> Option<i64> {
-        self.versions.iter().filter_map(Version::deadline).min()
-    }
-
-    fn remove_finished(&mut self, now: i64, gone: &mut Gone) {
-        if self.versions.iter().all(|version| version.until == Until::Open) {
-            return;
-        }
-        self.versions.retain_mut(|version| {
-            let finished = version.is_finished(now);
-            if finished {
-                gone.take(version);
+    pub(crate) fn deadline(&self, folds: &Folds) -> Option<i64> {
+        let deadlines = self.versions.iter().filter_map(|version| {
+            let fold = folds.get(version.fold);
+            match version.until {
+                Until::Retired => fold.deadline_retired(),
+                Until::Open | Until::Arrival(_) | Until::Event(_) => fold.deadline(),
             }
-            !finished
         });
+        deadlines.min()
     }
 
-    fn with_counts(&mut self, guests: &mut dyn Guests, out: &mut Output, work: impl FnOnce(&mut Self, &mut Sinks<'_>)) {
-        let mut counts = Counts::default();
-        let mut sinks = Sinks {
-            guests,
-            out,
-            counts: &mut counts,
-        };
-        work(self, &mut sinks);
-        if counts != Counts::default() {
-            out.counts.push(RuleCounts {
-                rule: Arc::clone(&self.id),
-                counts,
-            });
+    /// Says to the folds which rows they are given.
+    fn refeed(&mut self, folds: &mut Folds, shared: &mut Shared) {
+        let whole = self.is_whole();
+        for version in &mut self.versions {
+            if whole {
+                folds.feed(version.fold, Feed::All);
+            } else {
+                version.fold = folds.own(version.fold, &self.id, shared);
+                folds.feed(version.fold, Feed::Parts);
+            }
         }
     }
-}
-
-fn same_layout(version: &Version, layout: &Layout) -> bool {
-    version.program.layout == *layout
 }
 
 /// How a version with open windows gives way, to one of another layout or to nobody.
-fn handover(version: &Version, next: Option<&Layout>) -> Until {
-    let Some(end) = version.last_end() else {
+fn handover(program: &Program, fold: &Fold, next: Option<&Layout>) -> Until {
+    let Some(end) = fold.last_end() else {
         return Until::Retired;
     };
-    match version.program.timing {
+    match fold.timing {
         Timing::PerBatch => Until::Retired,
         Timing::Arrival { .. } => Until::Arrival(end),
         // Rows can be parted by event time only if both versions mean the same time, and it is known before any step.
         Timing::Event(_) => {
-            let same_time = next.is_none_or(|next| next.size.is_some() && next.time == version.program.layout.time);
-            if same_time && version.event_source().is_some() {
+            let same_time = next.is_none_or(|next| next.size.is_some() && next.time == program.layout.time);
+            if same_time && fold.event_source().is_some() {
                 Until::Event(end)
             } else {
                 Until::Retired
@@ -306,25 +328,41 @@ fn handover(version: &Version, next: Option<&Layout>) -> Until {
     }
 }
 
+fn advance(until: Until, fold: &mut Fold, now: i64) -> bool {
+    match until {
+        Until::Retired => fold.advance_retired(now),
+        Until::Open | Until::Arrival(_) | Until::Event(_) => fold.advance(now),
+    }
+}
+
+fn is_finished(until: Until, fold: &Fold, now: i64) -> bool {
+    match until {
+        Until::Open => false,
+        Until::Arrival(until) => now >= until && fold.windows.is_empty(),
+        Until::Event(until) => fold.watermark.time() >= until && fold.windows.is_empty(),
+        Until::Retired => fold.windows.is_empty(),
+    }
+}
+
 /// Moves the rows that a version takes from the rest to its frame.
-fn take_rows(version: &mut Version, rest: &mut Vec<u32>, ready: &Ready<'_>) {
-    match version.until {
-        Until::Open => version.frame.restart_with(rest.drain(..)),
+fn take_rows(until: Until, fold: &mut Fold, rest: &mut Vec<u32>, ready: &Ready<'_>) {
+    match until {
+        Until::Open => fold.frame.restart_with(rest.drain(..)),
         Until::Arrival(until) => {
             let taken = rest.partition_point(|&row| ready.clocks[row as usize] < until);
-            version.frame.restart_with(rest.drain(..taken));
+            fold.frame.restart_with(rest.drain(..taken));
         }
-        Until::Event(until) => take_by_event(version, until, rest, ready),
-        Until::Retired => version.frame.restart_with(std::iter::empty()),
+        Until::Event(until) => take_by_event(fold, until, rest, ready),
+        Until::Retired => fold.frame.restart_with(std::iter::empty()),
     }
 }
 
 /// Rows without a usable time are left to the next version, and so are all once the watermark has passed the last window.
 /// While a version gives way, each row of the stream moves its watermark, filtered or not, taken or left: what remains to
 /// be taken must not depend on where batches end.
-fn take_by_event(version: &mut Version, until: i64, rest: &mut Vec<u32>, ready: &Ready<'_>) {
-    let Some((timing, link)) = version.event_source() else {
-        version.frame.restart_with(std::iter::empty());
+fn take_by_event(fold: &mut Fold, until: i64, rest: &mut Vec<u32>, ready: &Ready<'_>) {
+    let Some((timing, link)) = fold.event_source() else {
+        fold.frame.restart_with(std::iter::empty());
         return;
     };
     let view = ready.shared.view(link, ready.columns);
@@ -334,8 +372,8 @@ fn take_by_event(version: &mut Version, until: i64, rest: &mut Vec<u32>, ready: 
     let Cells::Times(times) = &view.column.cells else {
         unreachable!("compile checks that the event time is a time");
     };
-    version.heralds.clear();
-    let mut watermark = version.watermark;
+    fold.heralds.clear();
+    let mut watermark = fold.watermark;
     let mut taken = Vec::new();
     let mut left = Vec::new();
     for (&row, &cell) in rest.iter().zip(&cells) {
@@ -351,9 +389,9 @@ fn take_by_event(version: &mut Version, until: i64, rest: &mut Vec<u32>, ready: 
             continue;
         };
         watermark.see(time, i64::MAX, clock, &timing);
-        version.heralds.push((row, time));
+        fold.heralds.push((row, time));
         if time < until { &mut taken } else { &mut left }.push(row);
     }
-    version.frame.restart_with(taken.into_iter());
+    fold.frame.restart_with(taken.into_iter());
     *rest = left;
 }

@@ -1,10 +1,15 @@
 //! A stream: all rules that listen to the same messages of the same source.
 
+use crate::closing::Closing;
 use crate::compile::compile;
+use crate::fold::{Ready, Work};
+use crate::folds::{FoldId, Folds};
+use crate::frame::Frame;
 use crate::program::Program;
-use crate::rule::{Gone, Rule};
-use crate::shared::{Link, Shared};
-use crate::version::Ready;
+use crate::report::{report, report_news};
+use crate::rule::Rule;
+use crate::shared::Shared;
+use crate::window::Scratch;
 use crate::{
     AccumulatorId, Bounds, CompileError, Field, Guests, HashSeed, KernelsId, Micros, OnChange, Output, RuleVersion,
     SiteId, StreamBatch,
@@ -56,12 +61,16 @@ pub struct RuleState {
 /// Time is the time of arrival: that of the rows of a batch, and that of [`Stream::advance`]. It does not go back by
 /// itself: a time before the latest one counts as the latest one, until [`Stream::set_back`] says that the clock was wrong.
 ///
+/// The results of closed windows come out in pieces, so that a window of a million groups does not hold up the rows behind
+/// it: each call gives at most some thousand groups, and the deadline is now as long as there are more.
+///
 /// ```text
 /// stream.put(&version, guests, &mut out)?          a rule appears or is replaced
 /// loop {
 ///     topics.make_room();                          then intern each topic, decode stream.fields()
 ///     stream.process(&batch, guests, &mut out);
-///     ... take out.emissions, out.dead, out.counts; out.clear();
+///     ... take out.emissions, out.dead; out.clear();
+///     now and then stream.settle(&mut out), and take out.counts
 ///     wait for the next batch until stream.next_deadline(), else stream.advance(now, guests, &mut out)
 /// }
 /// ```
@@ -72,10 +81,18 @@ pub struct Stream {
     shared: Shared,
     /// By id, so that the order of output does not depend on the order in which rules were loaded.
     rules: Vec<Rule>,
+    folds: Folds,
+    /// Closed windows whose results are not out yet.
+    closing: Closing,
+    /// Whether there are rules that are not whole.
+    parted: bool,
     clock: i64,
     clocks: Vec<i64>,
     deadline: Option<i64>,
-    version_gone: bool,
+    /// The folds that have something to report in the call at hand.
+    news: Vec<FoldId>,
+    whole: Frame,
+    scratch: Scratch,
 }
 
 impl Stream {
@@ -86,10 +103,15 @@ impl Stream {
             seed,
             shared: Shared::new(),
             rules: Vec::new(),
+            folds: Folds::default(),
+            closing: Closing::default(),
+            parted: false,
             clock: i64::MIN,
             clocks: Vec::new(),
             deadline: None,
-            version_gone: false,
+            news: Vec::new(),
+            whole: Frame::default(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -108,25 +130,30 @@ impl Stream {
         self.rules.iter().map(|rule| &rule.id)
     }
 
+    /// Whether there are no rules, and no results of closed windows are still to come out.
+    pub fn is_idle(&self) -> bool {
+        self.rules.is_empty() && self.closing.is_empty()
+    }
+
     /// What a rule holds at the moment.
     pub fn rule_state(&self, id: &str) -> Option<RuleState> {
-        self.position(id).ok().map(|position| self.rules[position].state())
+        let position = self.position(id).ok()?;
+        Some(self.rules[position].state(&self.folds))
     }
 
     /// The kernels that versions of rules still need, those included that only finish their windows.
     pub fn kernels(&self) -> impl Iterator<Item = KernelsId> {
-        self.rules.iter().flat_map(Rule::kernels)
+        self.programs().filter_map(|program| program.kernels)
     }
 
     /// The call sites that versions of rules still have, some more than once.
     pub fn sites(&self) -> impl Iterator<Item = SiteId> {
-        self.rules.iter().flat_map(Rule::programs).flat_map(Program::sites)
+        self.programs().flat_map(Program::sites)
     }
 
     /// The accumulators that versions of rules still have, some more than once.
     pub fn accumulators(&self) -> impl Iterator<Item = AccumulatorId> {
-        let programs = self.rules.iter().flat_map(Rule::programs);
-        programs.flat_map(Program::accumulators)
+        self.programs().flat_map(Program::accumulators)
     }
 
     /// Adds a rule, or replaces the one of the same id between two batches. After an error nothing has changed.
@@ -136,22 +163,30 @@ impl Stream {
         guests: &mut dyn Guests,
         out: &mut Output,
     ) -> Result<Swap, CompileError> {
-        let program = compile(version, &self.seed, guests)?;
-        let links = self.shared.link(&program.sources);
+        let mut program = compile(version, guests)?;
+        program.fold = self.folds.known(program.fold);
         let position = self.position(&version.id).unwrap_or_else(|position| {
             self.rules.insert(position, Rule::new(Arc::clone(&version.id)));
             position
         });
-        let mut gone = Gone::default();
+        self.folds.clock = self.clock;
         let rule = &mut self.rules[position];
-        match version.on_change {
-            OnChange::Boundary => {}
-            OnChange::Now => rule.close_other_layout(&program, &self.shared, guests, out),
+        if version.on_change == OnChange::Now
+            && let Some(newest) = rule.other_layout(&program, &mut self.folds, &mut self.shared)
+        {
+            self.folds.get_mut(newest.fold).close_until(i64::MAX);
+            report(newest, None, (&mut self.folds, &mut self.closing), guests, out);
+            self.folds.get_mut(newest.fold).clear_news();
         }
-        let swap = rule.put(program, links, &mut gone);
-        rule.bound_versions(&self.shared, guests, out, &mut gone);
-        self.let_go(gone);
-        self.find_deadline();
+        let swap = rule.put(Arc::new(program), &mut self.folds, &mut self.shared);
+        while let Some(oldest) = rule.beyond_bound() {
+            self.folds.get_mut(oldest.fold).close_until(i64::MAX);
+            report(&oldest, None, (&mut self.folds, &mut self.closing), guests, out);
+            self.folds.get_mut(oldest.fold).clear_news();
+            self.folds.leave(oldest.fold, &version.id);
+        }
+        self.rules_changed();
+        self.send_out(guests, out);
         Ok(swap)
     }
 
@@ -160,80 +195,90 @@ impl Stream {
         let Ok(position) = self.position(id) else {
             return;
         };
-        let mut gone = Gone::default();
+        self.folds.clock = self.clock;
         let rule = &mut self.rules[position];
         match how {
-            Removal::Drain => rule.drain(self.clock, &mut gone),
-            Removal::Retire => rule.retire(self.clock, &mut gone),
-            Removal::Discard => rule.discard(&mut gone),
+            Removal::Drain => rule.drain(&mut self.folds, &mut self.shared),
+            Removal::Retire => rule.retire(&mut self.folds, &mut self.shared),
+            Removal::Discard => rule.discard(&mut self.folds),
         }
-        self.let_go(gone);
-        self.find_deadline();
+        rule.remove_finished(&mut self.folds, &mut self.shared);
+        self.rules_changed();
     }
 
     /// Processes a batch; then closes what is due by the time its last row arrived.
     pub fn process(&mut self, batch: &StreamBatch<'_>, guests: &mut dyn Guests, out: &mut Output) {
-        self.process_with(batch, |_| true, guests, out);
+        if !self.start_batch(batch, guests) {
+            return;
+        }
+        let ready = ready(&self.shared, batch, (&self.clocks, self.clock), &self.whole);
+        let mut work = Work {
+            guests,
+            scratch: &mut self.scratch,
+            seed: &self.seed,
+        };
+        self.deadline = None;
+        for (id, fold) in self.folds.whole_mut() {
+            if fold.process(&ready, &mut work) {
+                self.news.push(id);
+            }
+            // Here, where the fold is still in the processor's cache, not in a loop of its own.
+            self.deadline = self.deadline.into_iter().chain(fold.deadline()).min();
+        }
+        if self.parted {
+            for rule in self.rules.iter_mut().filter(|rule| !rule.is_whole()) {
+                rule.process(&ready, &mut self.folds, &mut work, |id| self.news.push(id));
+                self.deadline = self.deadline.into_iter().chain(rule.deadline(&self.folds)).min();
+            }
+        }
+        let news = (&self.rules[..], &mut self.news);
+        report_news(news, Some(&ready), (&mut self.folds, &mut self.closing), guests, out);
+        self.finish_call(guests, out);
     }
 
     /// Processes rows for one rule alone, because the version that had them failed. The other rules do not see them.
     pub fn process_for(&mut self, id: &str, batch: &StreamBatch<'_>, guests: &mut dyn Guests, out: &mut Output) {
-        self.process_with(batch, |rule| *rule.id == *id, guests, out);
-    }
-
-    fn process_with(
-        &mut self,
-        batch: &StreamBatch<'_>,
-        concerned: impl Fn(&Rule) -> bool,
-        guests: &mut dyn Guests,
-        out: &mut Output,
-    ) {
-        batch.check(self.fields());
-        if batch.rows == 0 {
+        if let Ok(position) = self.position(id) {
+            self.folds.clock = self.clock;
+            self.rules[position].stand_alone(&mut self.folds, &mut self.shared);
+        }
+        if !self.start_batch(batch, guests) {
             return;
         }
-        self.clocks.clear();
-        for arrival in batch.arrivals {
-            self.clock = self.clock.max(arrival.0);
-            self.clocks.push(self.clock);
-        }
-        if self.shared.start_batch(batch) {
-            self.forget_slots();
-        }
-        let first = Micros(self.clocks[0]);
-        self.shared
-            .evaluate(batch, first, guests, self.bounds.trapped_calls_max);
-        let ready = Ready {
-            shared: &self.shared,
-            columns: batch.columns,
-            mistyped: batch.mistyped,
-            clocks: &self.clocks,
-            now: self.clock,
+        let ready = ready(&self.shared, batch, (&self.clocks, self.clock), &self.whole);
+        let mut work = Work {
+            guests,
+            scratch: &mut self.scratch,
+            seed: &self.seed,
         };
-        let mut gone = Gone::default();
-        self.deadline = None;
-        for rule in &mut self.rules {
-            if concerned(rule) {
-                rule.process(&ready, guests, out, &mut gone);
-            }
-            // Here, where the rule is still in the processor's cache, not in a loop of its own.
-            self.deadline = self.deadline.into_iter().chain(rule.deadline()).min();
+        if let Ok(position) = self.rules.binary_search_by(|rule| (*rule.id).cmp(id)) {
+            let rule = &mut self.rules[position];
+            rule.process_alone(&ready, &mut self.folds, &mut work, |id| self.news.push(id));
         }
-        self.let_go(gone);
+        let news = (&self.rules[..], &mut self.news);
+        report_news(news, Some(&ready), (&mut self.folds, &mut self.closing), guests, out);
+        self.find_deadline();
+        self.finish_call(guests, out);
     }
 
-    /// Lets time pass without a row: closes what is due.
+    /// Lets time pass without a row: closes what is due, and gives results that did not fit into the calls before.
     pub fn advance(&mut self, now: Micros, guests: &mut dyn Guests, out: &mut Output) {
         self.clock = self.clock.max(now.0);
-        if self.deadline.is_none_or(|deadline| deadline > self.clock) {
-            return;
+        if self.deadline.is_some_and(|deadline| deadline <= self.clock) {
+            for (id, fold) in self.folds.whole_mut() {
+                if fold.advance(self.clock) {
+                    self.news.push(id);
+                }
+            }
+            if self.parted {
+                for rule in self.rules.iter_mut().filter(|rule| !rule.is_whole()) {
+                    rule.advance(self.clock, &mut self.folds, |id| self.news.push(id));
+                }
+            }
+            self.report(guests, out);
+            self.find_deadline();
         }
-        let mut gone = Gone::default();
-        for rule in &mut self.rules {
-            rule.advance(self.clock, &self.shared, guests, out, &mut gone);
-        }
-        self.let_go(gone);
-        self.find_deadline();
+        self.finish_call(guests, out);
     }
 
     /// The clock of arrivals was found wrong and set back to `now`; later times follow that one. As at a restart, windows
@@ -249,32 +294,53 @@ impl Stream {
         let by = self.clock.saturating_sub(now.0);
         self.clock = now.0;
         self.shared.try_again();
-        let mut gone = Gone::default();
-        for rule in &mut self.rules {
-            rule.set_back((now.0, by), &self.shared, guests, out, &mut gone);
+        for (id, fold) in self.folds.iter_mut() {
+            if fold.set_back(now.0, by) {
+                self.news.push(id);
+            }
         }
-        self.let_go(gone);
+        for rule in &mut self.rules {
+            rule.set_back(&self.folds);
+        }
+        self.report(guests, out);
         self.find_deadline();
+        self.finish_call(guests, out);
     }
 
-    /// Whether a version of a rule has gone since the last call, because it had finished or was replaced. Then its kernels
-    /// and call sites may be needed no more; nor the stream itself, if no rule is left.
+    /// Whether a version of a rule has gone since the last call, because it had finished or was replaced, and its results
+    /// are out. Then its kernels and call sites may be needed no more; nor the stream itself, if no rule is left.
     pub fn take_version_gone(&mut self) -> bool {
-        std::mem::take(&mut self.version_gone)
+        self.closing.is_empty() && self.folds.take_version_gone()
     }
 
     /// When [`Stream::advance`] is to be called if no batch comes before; `None`: nothing waits for the time.
     pub fn next_deadline(&self) -> Option<Micros> {
-        self.deadline.map(Micros)
+        if self.closing.is_empty() {
+            self.deadline.map(Micros)
+        } else {
+            Some(Micros(self.clock))
+        }
     }
 
     /// Closes all windows at once, though their end has not come: for a graceful stop, as windows live in memory only. A
     /// rule whose windows were closed like that emits the same window again for later rows, be it after a restart.
     pub fn close_all(&mut self, guests: &mut dyn Guests, out: &mut Output) {
-        for rule in &mut self.rules {
-            rule.close_all(&self.shared, guests, out);
+        for (id, fold) in self.folds.iter_mut() {
+            fold.close_until(i64::MAX);
+            if !fold.closed.is_empty() {
+                self.news.push(id);
+            }
         }
+        self.report(guests, out);
         self.find_deadline();
+        while !self.closing.is_empty() {
+            self.send_out(guests, out);
+        }
+    }
+
+    /// Gives the counts since the last time. Booking them with each batch would cost a rule more than the batch.
+    pub fn settle(&mut self, out: &mut Output) {
+        self.folds.settle(out);
     }
 
     /// Forgets the remembered results of call sites, because their library was replaced.
@@ -283,44 +349,125 @@ impl Stream {
         self.forget_slots();
     }
 
+    /// How many states there are.
+    #[cfg(test)]
+    pub(crate) fn folds(&self) -> usize {
+        self.folds.len()
+    }
+
+    /// Takes the time of a batch, and makes the shared calls. False: it has no rows.
+    fn start_batch(&mut self, batch: &StreamBatch<'_>, guests: &mut dyn Guests) -> bool {
+        batch.check(self.fields());
+        if batch.rows == 0 {
+            return false;
+        }
+        self.clocks.clear();
+        for arrival in batch.arrivals {
+            self.clock = self.clock.max(arrival.0);
+            self.clocks.push(self.clock);
+        }
+        if self.shared.start_batch(batch) {
+            self.forget_slots();
+        }
+        let first = Micros(self.clocks[0]);
+        self.shared
+            .evaluate(batch, first, guests, self.bounds.trapped_calls_max);
+        self.whole
+            .restart(0..crate::isolate::row_number(batch.rows), batch.rows);
+        true
+    }
+
     fn position(&self, id: &str) -> Result<usize, usize> {
         self.rules.binary_search_by(|rule| (*rule.id).cmp(id))
     }
 
+    fn programs(&self) -> impl Iterator<Item = &Program> {
+        let versions = self.rules.iter().flat_map(Rule::versions);
+        versions.map(|version| &*version.program).chain(self.closing.programs())
+    }
+
     fn forget_slots(&mut self) {
-        for rule in &mut self.rules {
-            rule.versions_mut().for_each(crate::version::Version::forget_slots);
+        for (_, fold) in self.folds.iter_mut() {
+            fold.forget_slots();
         }
     }
 
-    fn let_go(&mut self, gone: Gone) {
-        if gone.version {
-            self.version_gone = true;
-            self.rules.retain(|rule| !rule.is_finished());
+    fn report(&mut self, guests: &mut dyn Guests, out: &mut Output) {
+        let news = (&self.rules[..], &mut self.news);
+        report_news(news, None, (&mut self.folds, &mut self.closing), guests, out);
+    }
+
+    /// What follows when time has passed.
+    fn finish_call(&mut self, guests: &mut dyn Guests, out: &mut Output) {
+        if self.parted {
+            self.folds.clock = self.clock;
+            let mut removed = false;
+            for rule in self.rules.iter_mut().filter(|rule| !rule.is_whole()) {
+                removed |= rule.remove_finished(&mut self.folds, &mut self.shared);
+            }
+            if removed {
+                self.rules_changed();
+            }
         }
-        self.unlink(gone.links);
+        if !self.closing.is_empty() {
+            self.send_out(guests, out);
+        }
+    }
+
+    /// Gives the next results of closed windows.
+    fn send_out(&mut self, guests: &mut dyn Guests, out: &mut Output) {
+        self.closing.send_out(&self.bounds, &mut self.folds, guests, out);
+        let moved = self.folds.merge();
+        if moved.is_empty() {
+            return;
+        }
+        for (id, from, to) in moved {
+            if let Ok(position) = self.position(&id) {
+                self.rules[position].moved(from, to);
+            }
+        }
+        self.unlink();
+    }
+
+    /// Rules came or went, or take other rows than before.
+    fn rules_changed(&mut self) {
+        self.rules.retain(|rule| !rule.is_finished());
+        self.parted = self.rules.iter().any(|rule| !rule.is_whole());
+        self.unlink();
+        self.find_deadline();
     }
 
     /// Takes uses back; what nobody uses any more is decoded and called no more.
-    fn unlink(&mut self, unused: Vec<Link>) {
+    fn unlink(&mut self) {
         let mut any = false;
-        for link in unused {
+        for link in self.folds.take_unused() {
             any |= self.shared.unlink(link);
         }
-        if !any {
-            return;
-        }
-        let moves = self.shared.compact();
-        for rule in &mut self.rules {
-            for version in rule.versions_mut() {
-                for link in &mut version.links {
-                    *link = moves.apply(*link);
-                }
-            }
+        if any {
+            let moves = self.shared.compact();
+            self.folds.relink(&moves);
         }
     }
 
     fn find_deadline(&mut self) {
-        self.deadline = self.rules.iter().filter_map(Rule::deadline).min();
+        let rules = self.rules.iter();
+        self.deadline = rules.filter_map(|rule| rule.deadline(&self.folds)).min();
+    }
+}
+
+fn ready<'a>(
+    shared: &'a Shared,
+    batch: &StreamBatch<'a>,
+    (clocks, now): (&'a [i64], i64),
+    whole: &'a Frame,
+) -> Ready<'a> {
+    Ready {
+        shared,
+        columns: batch.columns,
+        mistyped: batch.mistyped,
+        clocks,
+        now,
+        whole,
+        holes: shared.holes(batch.columns),
     }
 }

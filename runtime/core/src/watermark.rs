@@ -4,7 +4,7 @@ use crate::program::EventTiming;
 
 /// How far event time has come, in microseconds; it goes back only with the clock. Rows of windows that end at or before
 /// it are late.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Watermark {
     /// What rows say, and versions before this one.
     by_rows: i64,

@@ -5,16 +5,17 @@ use crate::at::At;
 use crate::frame::{Env, Frame, Loss, Losses, Part};
 use crate::groups::Groups;
 use crate::isolate::{FailedRow, row_number};
-use crate::program::{Function, Program, Slot};
+use crate::program::{FoldProgram, Function, Slot};
 use crate::shared::NONE;
-use crate::{Cells, Column, Fault, Guests};
+use crate::{Cells, Column, Fault, Guests, HashSeed};
+use std::ops::Range;
 
 /// How often the rows of one window and batch are added again without those that a library's aggregate refused. After
 /// that, the rest is refused too: a guest that refuses other rows each time is not pure.
 const ROUNDS_MAX: usize = 16;
 
 /// A window that takes rows, in microseconds: `[start, end)`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OpenWindow {
     pub(crate) start: i64,
     pub(crate) end: i64,
@@ -38,7 +39,7 @@ pub(crate) struct Scratch {
 /// The rows that go into a window: those of a frame, and what is needed to read them.
 #[derive(Clone, Copy)]
 pub(crate) struct Intake<'a> {
-    pub(crate) program: &'a Program,
+    pub(crate) program: &'a FoldProgram,
     pub(crate) frame: &'a Frame,
     pub(crate) env: &'a Env<'a>,
 }
@@ -47,23 +48,26 @@ pub(crate) struct Intake<'a> {
 type Pending = (usize, Accumulation);
 
 impl OpenWindow {
-    pub(crate) fn new(program: &Program, start: i64, end: i64) -> Self {
+    pub(crate) fn new(program: &FoldProgram, seed: &HashSeed, start: i64, end: i64) -> Self {
         OpenWindow {
             start,
             end,
-            groups: Groups::new(&program.key_kinds, &program.hash_seed),
-            states: States::new(&program.states, &program.hash_seed),
+            groups: Groups::new(&program.key_kinds, seed),
+            states: States::new(&program.states, seed),
             room: room(program),
             grown: 0,
             pending: Vec::new(),
         }
     }
 
-    /// Makes a closed window a new one, and so keeps its memory.
-    pub(crate) fn reopen(&mut self, program: &Program, start: i64, end: i64) {
+    /// Makes a closed window a new one without groups, and so keeps its memory.
+    pub(crate) fn reopen(&mut self, program: &FoldProgram, start: i64, end: i64) {
         self.start = start;
         self.end = end;
+        self.groups.clear();
+        self.states.clear();
         self.room = room(program);
+        self.grown = 0;
     }
 
     pub(crate) fn group_count(&self) -> usize {
@@ -185,7 +189,7 @@ impl OpenWindow {
 
     /// Adds the rows to copies of the states of libraries' aggregates; gives these, and the rows refused by any.
     fn accumulate(
-        &mut self,
+        &self,
         intake: &Intake<'_>,
         part: Part<'_>,
         guests: &mut dyn Guests,
@@ -222,7 +226,7 @@ impl OpenWindow {
     fn commit(&mut self, intake: &Intake<'_>, part: Part<'_>, accumulations: &[Pending], scratch: &mut Scratch) {
         let layout = &intake.program.states;
         for (number, accumulation) in accumulations {
-            if let Some(states) = self.states.library(layout, *number) {
+            if let Some(states) = self.states.library_mut(layout, *number) {
                 accumulation.commit(states);
             }
         }
@@ -245,7 +249,7 @@ impl OpenWindow {
     }
 
     /// Why a row cannot begin a group.
-    fn full(&self, program: &Program) -> String {
+    fn full(&self, program: &FoldProgram) -> String {
         if self.groups.len() >= program.groups_max {
             return format!("the window has the most groups it may have, {}", program.groups_max);
         }
@@ -256,40 +260,41 @@ impl OpenWindow {
         )
     }
 
-    /// The columns of all groups: keys, window start and end, aggregates; and the groups that have no result. Leaves the
-    /// window without groups.
-    pub(crate) fn close(
-        &mut self,
-        program: &Program,
+    /// The columns of a range of groups: keys, window start and end, aggregates; and the groups that have no result,
+    /// counted from the start of the range.
+    pub(crate) fn results(
+        &self,
+        program: &FoldProgram,
+        groups: Range<usize>,
         guests: &mut dyn Guests,
         failed: &mut Vec<FailedGroup>,
     ) -> Vec<Column> {
-        let groups = self.groups.len();
-        self.grown = 0;
-        let mut columns = self.groups.take_keys();
-        columns.push(Column::new(Cells::Times(vec![self.start; groups])));
-        columns.push(Column::new(Cells::Times(vec![self.end; groups])));
+        let mut columns = self.groups.keys(groups.clone());
+        columns.push(Column::new(Cells::Times(vec![self.start; groups.len()])));
+        columns.push(Column::new(Cells::Times(vec![self.end; groups.len()])));
         for (number, aggregate) in program.aggregates.iter().enumerate() {
             let start = failed.len();
             let column = match (&aggregate.function, self.states.library(&program.states, number)) {
                 (Function::Library(bound), Some(states)) => {
+                    let words = bound.state_words as usize;
+                    let states = &states[groups.start * words..groups.end * words];
                     finish_library(guests, bound, states, failed, program.bounds.trapped_calls_max)
                 }
-                (function, _) => self
-                    .states
-                    .finish(&program.states, (number, function), 0..groups, failed),
+                (function, _) => {
+                    let states = &self.states;
+                    states.finish(&program.states, (number, function), groups.clone(), failed)
+                }
             };
             for failed in &mut failed[start..] {
                 failed.message = format!("{}: {}", aggregate.label, failed.message);
             }
             columns.push(column);
         }
-        self.states.clear(&program.hash_seed);
         columns
     }
 }
 
-fn room(program: &Program) -> Room {
+fn room(program: &FoldProgram) -> Room {
     Room {
         bytes: program.bounds.window_bytes_max,
         distinct: program.bounds.distinct_max,

@@ -8,4 +8,4 @@ pub(crate) mod json;
 pub(crate) use dead_letter::message_line;
 pub use dead_letter::{DeadLetterKind, DeadLetters};
 pub use emission::{EncodedEmission, EncodedRow};
-pub use encode::{EMISSION_BYTES_MAX, Encoder, ROW_BYTES_MAX, encode_row};
+pub use encode::{Array, EMISSION_BYTES_MAX, Encoder, ROW_BYTES_MAX, encode_row};

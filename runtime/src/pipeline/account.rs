@@ -1,7 +1,7 @@
 //! What rules and functions did, booked into their metrics.
 //!
-//! Counts of rows are booked with each batch. What guests cost, and what windows hold, is read now and then: reading it
-//! for each of thousands of lone messages would cost more than the messages.
+//! All of it is read now and then: reading it for each of thousands of lone messages, of which each is for hundreds of
+//! rules, would cost more than the messages.
 
 use super::outlet::Outlet;
 use super::streams::StreamEntry;
@@ -67,11 +67,13 @@ impl Accounts {
         self.due.map(|due| due.saturating_duration_since(clock::monotonic()))
     }
 
-    /// Reads what is due.
+    /// Whether a reading is due.
+    pub(super) fn is_due(&self) -> bool {
+        self.wait() == Some(Duration::ZERO)
+    }
+
+    /// Reads what guests cost and what windows hold.
     pub(super) fn settle(&mut self, guests: &mut MillGuests, streams: &[StreamEntry], outlet: &Outlet) {
-        if self.wait() != Some(Duration::ZERO) {
-            return;
-        }
         self.due = None;
         self.read_functions(guests);
         self.read_kernels(guests, outlet);
@@ -161,10 +163,10 @@ impl Gauges {
     }
 }
 
-/// Books what happened in a batch or when windows closed.
+/// Books what happened to rows, or when windows closed.
 pub(super) fn count(metrics: &RuleMetrics, counts: &Counts) {
     if counts.rows_in > 0 {
-        metrics.batches.inc();
+        metrics.batches.inc_by(counts.batches);
         metrics.rows_in.inc_by(counts.rows_in);
         let lost = counts.rows_filtered + counts.rows_dead + counts.rows_late;
         metrics.rows_kept.inc_by(counts.rows_in.saturating_sub(lost));

@@ -9,7 +9,7 @@ mod probation;
 
 pub(super) use probation::{Incident, OffendingBatch};
 
-use probation::{Probations, lost_groups};
+use probation::{Probations, Verdict, lost_groups};
 
 use super::account::Accounts;
 use super::command::{Command, RuleSpec};
@@ -143,7 +143,7 @@ impl Mill {
                     }
                     self.process_deliveries(clock::arrival());
                 }
-                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => self.advance(clock::arrival()),
+                () = pause(wait.unwrap_or_default()), if wait.is_some() => self.advance(clock::arrival()),
             }
         }
         self.close_all();
@@ -206,41 +206,18 @@ impl Mill {
         for message in messages {
             self.topic_ids.push(self.topics.intern(&message.topic));
         }
+        let now = messages.last().map(|message| message.arrival.min(self.now));
         let mut verdicts = Vec::new();
         for position in 0..self.streams.len() {
-            let entry = &mut self.streams[position];
-            if !entry.key().takes_from(source) {
-                continue;
+            match (self.process_stream(position, delivery, messages), now) {
+                (Some(found), _) => verdicts.extend(found),
+                // Time passes for the other streams too.
+                (None, Some(now)) => self.advance_stream(position, now),
+                (None, None) => {}
             }
-            let batch = SourceBatch {
-                source,
-                audience: &delivery.audience,
-                messages,
-                topics: &self.topic_ids,
-                table: &self.topics,
-                now: self.now,
-            };
-            let decoding = entry.process(&batch, &mut self.guests, &mut self.output);
-            self.metrics.decoded(decoding);
-            if !self.probations.is_idle() {
-                self.with_batch(delivery, messages, |mill, batch| {
-                    verdicts.extend(mill.judge(position, batch));
-                });
-            }
-            lost_groups(&self.output, &mut self.rules, &mut self.probations);
-            let entry = &self.streams[position];
-            for bad in entry.bad() {
-                self.metrics.bad(source, bad.reason.name(), 1);
-            }
-            self.outlet.bad_messages(entry.bad(), messages, source);
-            self.outlet
-                .flush(&mut self.output, |row| messages[entry.message_of(row)], source);
         }
         if !verdicts.is_empty() {
             self.with_batch(delivery, messages, |mill, batch| mill.take_back(verdicts, batch));
-        }
-        if let Some(last) = messages.last() {
-            self.advance_to(last.arrival.min(self.now));
         }
         self.count(source, messages.len());
         self.accounts.touch();
@@ -269,6 +246,46 @@ impl Mill {
         self.topics = table;
     }
 
+    /// Gives what is to become of versions that are watched; `None`: none of the messages is for the stream.
+    fn process_stream(&mut self, position: usize, delivery: &Delivery, messages: &[&Message]) -> Option<Vec<Verdict>> {
+        let source = &delivery.source;
+        let watching = !self.probations.is_idle();
+        if watching {
+            // What is counted after this is of this batch.
+            self.book_counts();
+        }
+        let entry = &mut self.streams[position];
+        if !entry.key().takes_from(source) {
+            return None;
+        }
+        let batch = SourceBatch {
+            source,
+            audience: &delivery.audience,
+            messages,
+            topics: &self.topic_ids,
+            table: &self.topics,
+            now: self.now,
+        };
+        let decoding = entry.process(&batch, &mut self.guests, &mut self.output)?;
+        self.metrics.decoded(decoding);
+        let mut verdicts = Vec::new();
+        if watching {
+            entry.stream.settle(&mut self.output);
+            self.with_batch(delivery, messages, |mill, batch| verdicts = mill.judge(position, batch));
+        }
+        lost_groups(&self.output, &mut self.rules, &mut self.probations);
+        let entry = &mut self.streams[position];
+        for bad in entry.bad() {
+            self.metrics.bad(source, bad.reason.name(), 1);
+        }
+        self.outlet.bad_messages(entry.bad(), messages, source);
+        let mut pieces = std::mem::take(&mut entry.pieces);
+        let message_of = |row| messages[entry.message_of(row)];
+        self.outlet.flush(&mut self.output, &mut pieces, message_of, source);
+        entry.pieces = pieces;
+        Some(verdicts)
+    }
+
     /// Nothing waits: windows that ended by now are closed.
     pub(super) fn advance(&mut self, now: Micros) {
         self.tell_time(now);
@@ -282,20 +299,25 @@ impl Mill {
             for entry in &mut self.streams {
                 entry.stream.set_back(now, &mut self.guests, &mut self.output);
                 lost_groups(&self.output, &mut self.rules, &mut self.probations);
-                self.outlet.flush_results(&mut self.output);
+                self.outlet.flush_results(&mut self.output, &mut entry.pieces);
             }
         }
         self.now = now;
     }
 
     fn advance_to(&mut self, now: Micros) {
-        for entry in &mut self.streams {
-            if entry.stream.next_deadline().is_some_and(|deadline| deadline <= now) {
-                entry.stream.advance(now, &mut self.guests, &mut self.output);
-                lost_groups(&self.output, &mut self.rules, &mut self.probations);
-                self.outlet.flush_results(&mut self.output);
-                self.accounts.touch();
-            }
+        for position in 0..self.streams.len() {
+            self.advance_stream(position, now);
+        }
+    }
+
+    fn advance_stream(&mut self, position: usize, now: Micros) {
+        let entry = &mut self.streams[position];
+        if entry.stream.next_deadline().is_some_and(|deadline| deadline <= now) {
+            entry.stream.advance(now, &mut self.guests, &mut self.output);
+            lost_groups(&self.output, &mut self.rules, &mut self.probations);
+            self.outlet.flush_results(&mut self.output, &mut entry.pieces);
+            self.accounts.touch();
         }
     }
 
@@ -317,12 +339,12 @@ impl Mill {
     fn close_all(&mut self) {
         for entry in &mut self.streams {
             entry.stream.close_all(&mut self.guests, &mut self.output);
-            self.outlet.flush_results(&mut self.output);
+            self.outlet.flush_results(&mut self.output, &mut entry.pieces);
         }
-        self.after_work();
+        self.settle();
     }
 
-    /// Bookkeeping that costs nothing a row.
+    /// Bookkeeping, now and then.
     fn after_work(&mut self) {
         if !self.probations.is_idle() {
             self.judge_groups();
@@ -338,7 +360,22 @@ impl Mill {
             self.to_catalogue.version_gone.notify_one();
         }
         self.tell_incidents();
+        if self.accounts.is_due() {
+            self.settle();
+        }
+    }
+
+    /// Books all that has happened.
+    fn settle(&mut self) {
+        self.book_counts();
         self.accounts.settle(&mut self.guests, &self.streams, &self.outlet);
+    }
+
+    fn book_counts(&mut self) {
+        for entry in &mut self.streams {
+            entry.stream.settle(&mut self.output);
+        }
+        self.outlet.book(&mut self.output.counts);
     }
 
     fn time_to_wait(&self) -> Option<Duration> {
@@ -358,6 +395,17 @@ impl Mill {
 
 /// How long the thread sleeps at most while windows are open.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Waits. Where there is nothing to wait for it only lets the runtime look around once: the shortest sleep of a timer
+/// would be a millisecond, and a closed window of many groups comes out in many pieces.
+async fn pause(wait: Duration) {
+    if wait.is_zero() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(wait).await;
+    }
+}
+
 /// Deliveries taken from the queue at once.
 const DELIVERIES_AT_ONCE: usize = 64;
 

@@ -2,11 +2,13 @@
 
 use super::account;
 use crate::decode::BadMessage;
-use crate::emit::{DeadLetterKind, DeadLetters, EncodedEmission, EncodedRow, Encoder, ROW_BYTES_MAX, encode_row};
+use crate::emit::{
+    Array, DeadLetterKind, DeadLetters, EncodedEmission, EncodedRow, Encoder, ROW_BYTES_MAX, encode_row,
+};
 use crate::message::Message;
 use crate::sink::SinkHandle;
 use crate::telemetry::rule::RuleMetrics;
-use rulemill_core::{DeadRow, Emission, Fault, Output};
+use rulemill_core::{DeadRow, Emission, Fault, Output, RuleCounts};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -80,8 +82,15 @@ impl Outlet {
         }
     }
 
-    /// Sends out what a batch gave; `message_of` finds the message behind a row of it.
-    pub(super) fn flush<'m>(&mut self, output: &mut Output, message_of: impl Fn(u32) -> &'m Message, source: &str) {
+    /// Sends out what a batch gave; `message_of` finds the message behind a row of it. `pieces` is the stream's emission of
+    /// which there are only pieces yet.
+    pub(super) fn flush<'m>(
+        &mut self,
+        output: &mut Output,
+        pieces: &mut Array,
+        message_of: impl Fn(u32) -> &'m Message,
+        source: &str,
+    ) {
         for dead in &output.dead {
             match dead {
                 DeadRow::Message {
@@ -97,15 +106,24 @@ impl Outlet {
                 DeadRow::Group { .. } => self.dead_group(dead),
             }
         }
-        self.send(output);
+        self.send(output, pieces);
     }
 
     /// Sends out what the passing of time gave.
-    pub(super) fn flush_results(&mut self, output: &mut Output) {
+    pub(super) fn flush_results(&mut self, output: &mut Output, pieces: &mut Array) {
         for dead in &output.dead {
             self.dead_group(dead);
         }
-        self.send(output);
+        self.send(output, pieces);
+    }
+
+    /// Books what was counted.
+    pub(super) fn book(&self, counts: &mut Vec<RuleCounts>) {
+        for counts in counts.drain(..) {
+            if let Some(route) = self.routes.get(&counts.rule) {
+                account::count(&route.metrics, &counts.counts);
+            }
+        }
     }
 
     fn dead_group(&self, dead: &DeadRow) {
@@ -135,37 +153,39 @@ impl Outlet {
         }
     }
 
-    fn send(&mut self, output: &mut Output) {
+    fn send(&mut self, output: &mut Output, pieces: &mut Array) {
         self.count_dead(&output.dead);
         for emission in &output.emissions {
-            self.emit(emission);
-        }
-        for counts in &output.counts {
-            if let Some(route) = self.routes.get(&counts.rule) {
-                account::count(&route.metrics, &counts.counts);
+            match emission.window {
+                Some(_) => self.emit(emission, pieces),
+                None => self.emit(emission, &mut Array::default()),
             }
         }
+        self.book(&mut output.counts);
         output.clear();
     }
 
-    fn emit(&mut self, emission: &Emission) {
+    fn emit(&mut self, emission: &Emission, array: &mut Array) {
         let Some(route) = self.routes.get_mut(&emission.rule) else {
             return;
         };
+        let Route { encoder, sinks, .. } = route;
         let mut rows = 0..emission.rows;
-        let too_large_before = route.encoder.rows_too_large();
-        while let Some(encoded) = route.encoder.encode(
-            &emission.rule,
-            emission.window,
-            &emission.names,
-            &emission.columns,
-            &mut rows,
-        ) {
+        let too_large_before = encoder.rows_too_large();
+        let mut full = true;
+        while full {
+            full = encoder.append(array, &emission.names, &emission.columns, &mut rows);
+            if !full && emission.more {
+                break;
+            }
+            let Some(encoded) = encoder.finish(array, &emission.rule, emission.window) else {
+                continue;
+            };
             if let Some(tap) = &self.tap {
                 // Whoever watches may be slow or gone; the sinks are what counts.
                 drop(tap.try_send(encoded.clone()));
             }
-            for sink in &route.sinks {
+            for sink in sinks.iter() {
                 // What a sink's bound drops is counted and named there.
                 let _pushed = sink.push(encoded.clone());
             }
@@ -257,7 +277,7 @@ mod tests {
             reason: "the sum does not fit".to_owned(),
         });
 
-        outlet.flush(&mut output, |_| &message, "default");
+        outlet.flush(&mut output, &mut Array::default(), |_| &message, "default");
 
         assert!(letters.flush(Duration::from_secs(30)));
         let text = std::fs::read_to_string(&path).unwrap();

@@ -3,6 +3,7 @@
 use super::command::StreamKey;
 use crate::clock;
 use crate::decode::{BadMessage, Decoded, Decoder};
+use crate::emit::Array;
 use crate::message::{Audience, Message};
 use crate::rule::MillGuests;
 use rulemill_core::{Bounds, HashSeed, Micros, Mistyped, Output, Stream, StreamBatch, TopicId, TopicTable};
@@ -29,6 +30,8 @@ pub(super) struct StreamEntry {
     matches: Vec<Match>,
     matches_generation: u64,
     batch: BatchBuffers,
+    /// The emission of which there are only pieces yet.
+    pub(super) pieces: Array,
 }
 
 /// Which filter of a stream is for a topic: the first that matches.
@@ -63,6 +66,7 @@ impl StreamEntry {
             matches: Vec::new(),
             matches_generation: 0,
             batch: BatchBuffers::default(),
+            pieces: Array::default(),
         }
     }
 
@@ -71,13 +75,13 @@ impl StreamEntry {
     }
 
     /// Picks the messages that belong to the stream, decodes them, and runs its rules over them. Gives the time that
-    /// decoding took.
+    /// decoding took, if there were any.
     pub(super) fn process(
         &mut self,
         given: &SourceBatch<'_>,
         guests: &mut MillGuests,
         output: &mut Output,
-    ) -> Duration {
+    ) -> Option<Duration> {
         self.process_with(given, None, guests, output)
     }
 
@@ -98,16 +102,16 @@ impl StreamEntry {
         only: Option<&str>,
         guests: &mut MillGuests,
         output: &mut Output,
-    ) -> Duration {
+    ) -> Option<Duration> {
         self.select(given);
         if self.batch.selected.is_empty() {
-            return Duration::ZERO;
+            return None;
         }
         let started = clock::monotonic();
         self.decode(given);
         let decoding = clock::monotonic().duration_since(started);
         if self.batch.decoded.rows == 0 {
-            return decoding;
+            return Some(decoding);
         }
         let batch = &self.batch;
         let rows = StreamBatch {
@@ -122,7 +126,7 @@ impl StreamEntry {
             None => self.stream.process(&rows, guests, output),
             Some(rule) => self.stream.process_for(rule, &rows, guests, output),
         }
-        decoding
+        Some(decoding)
     }
 
     /// The positions, in what was handed in, of the messages that became the rows of the last batch.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// One text or byte string a group.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Blobs {
     values: Vec<Option<Box<[u8]>>>,
     /// Groups for whose value there was no room.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The values seen, each with its group, and how many each group has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Distinct {
     seed: HashSeed,
     counts: Vec<u64>,
@@ -28,6 +28,11 @@ impl Distinct {
             texts: HashTable::new(),
             failed: BTreeSet::new(),
         }
+    }
+
+    /// Leaves no groups. The memory of the values goes: the next window may have fewer.
+    pub(super) fn clear(&mut self) {
+        *self = Distinct::new(&self.seed);
     }
 
     pub(super) fn grow(&mut self, groups: usize) {

@@ -119,6 +119,18 @@ impl StateLayout {
         self.initial.len()
     }
 
+    /// The position beside the rows of the states of the aggregate of that number, if they stand there.
+    pub(super) fn beside_of(&self, number: usize) -> Option<usize> {
+        match self.places[number] {
+            Place::Beside { at } => Some(at),
+            Place::Count { .. }
+            | Place::SumInts { .. }
+            | Place::SumFloats { .. }
+            | Place::Moments { .. }
+            | Place::Value { .. } => None,
+        }
+    }
+
     fn without_input(&mut self, function: &Function) -> Place {
         match function {
             Function::CountRows => {

@@ -163,11 +163,11 @@ fn given_up(part: Range<usize>, error: &CallError) -> impl Iterator<Item = Faile
     })
 }
 
-/// The results of all groups, and the groups that have none. Leaves no groups.
+/// The results of groups, and those of them that have none.
 pub(crate) fn finish(
     guests: &mut dyn Guests,
     bound: &BoundAggregate,
-    states: &mut Vec<u64>,
+    states: &[u64],
     failed: &mut Vec<FailedGroup>,
     trapped_max: usize,
 ) -> Column {
@@ -180,9 +180,7 @@ pub(crate) fn finish(
         failed,
     };
     isolate(attempt.states.len() / words, trapped_max, &mut attempt);
-    let results = attempt.results;
-    states.clear();
-    results
+    attempt.results
 }
 
 struct Finishing<'a, 'g> {

@@ -21,7 +21,7 @@ use pick::{First, Largest, Last, Smallest};
 use std::ops::Range;
 
 /// The states of all aggregates for all groups of a window.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct States {
     /// A row for each group, one after the other, as the layout says.
     words: Vec<u64>,
@@ -29,7 +29,7 @@ pub(crate) struct States {
 }
 
 /// The states of one aggregate that does not fit into words.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Beside {
     Blobs(Blobs),
     Distinct(Distinct),
@@ -135,11 +135,16 @@ impl States {
     }
 
     /// The states of the aggregate of that number, if it is a library's.
-    pub(crate) fn library(&mut self, layout: &StateLayout, number: usize) -> Option<&mut Vec<u64>> {
-        let Place::Beside { at } = layout.places[number] else {
-            return None;
-        };
-        match &mut self.beside[at] {
+    pub(crate) fn library(&self, layout: &StateLayout, number: usize) -> Option<&[u64]> {
+        match self.beside.get(layout.beside_of(number)?)? {
+            Beside::Library(states) => Some(states),
+            Beside::Blobs(_) | Beside::Distinct(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn library_mut(&mut self, layout: &StateLayout, number: usize) -> Option<&mut Vec<u64>> {
+        match self.beside.get_mut(layout.beside_of(number)?)? {
             Beside::Library(states) => Some(states),
             Beside::Blobs(_) | Beside::Distinct(_) => None,
         }
@@ -183,12 +188,12 @@ impl States {
     }
 
     /// Leaves no groups, and keeps the memory of the rows.
-    pub(crate) fn clear(&mut self, seed: &HashSeed) {
+    pub(crate) fn clear(&mut self) {
         self.words.clear();
         for beside in &mut self.beside {
             match beside {
                 Beside::Blobs(blobs) => *blobs = Blobs::default(),
-                Beside::Distinct(distinct) => *distinct = Distinct::new(seed),
+                Beside::Distinct(distinct) => distinct.clear(),
                 Beside::Library(states) => states.clear(),
             }
         }

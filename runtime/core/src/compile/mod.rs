@@ -11,9 +11,10 @@ mod size;
 mod steps;
 
 use crate::program::{
-    AggregateLayout, EventTiming, Layout, Lineage, Node, Program, Requirement, Slot, Source, TimeLayout, Timing,
+    Action, AggregateLayout, EventTiming, FoldProgram, Layout, Lineage, Node, Program, Requirement, Slot, Source,
+    TimeLayout, Timing,
 };
-use crate::{Bounds, Field, Guests, HashSeed, KernelsId};
+use crate::{Bounds, Field, Guests, KernelsId};
 use file::File;
 use lineage::Origins;
 use rulemill_plan::{
@@ -90,11 +91,7 @@ impl fmt::Display for CompileError {
 impl std::error::Error for CompileError {}
 
 /// Checks a version and makes it executable.
-pub(crate) fn compile(
-    version: &RuleVersion,
-    seed: &HashSeed,
-    guests: &mut dyn Guests,
-) -> Result<Program, CompileError> {
+pub(crate) fn compile(version: &RuleVersion, guests: &mut dyn Guests) -> Result<Program, CompileError> {
     let mut compiler = Compiler {
         plan: &version.plan,
         kernels: version.kernels,
@@ -112,7 +109,7 @@ pub(crate) fn compile(
     }
     compiler.check_shape();
     compiler.settings = settings::resolve(&version.plan.settings, &version.settings, &mut compiler.problems);
-    let program = compiler.program(version, seed);
+    let program = compiler.program(version);
     let Compiler {
         mut problems, missing, ..
     } = compiler;
@@ -139,7 +136,7 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     /// Makes the program. Where there was a problem, it holds a stand-in, and is thrown away.
-    fn program(&mut self, version: &RuleVersion, seed: &HashSeed) -> Program {
+    fn program(&mut self, version: &RuleVersion) -> Program {
         let plan = self.plan;
         let (mut file, requirements) = self.needs();
         let before = self.steps(&plan.before, &mut file, Filter::keep(plan), "before");
@@ -154,29 +151,34 @@ impl Compiler<'_> {
         let group_names = after_file.names();
         let after = self.steps(&plan.after, &mut after_file, Filter::having(plan), "after");
         let (emit_names, emits) = self.emits(&after_file);
+        let layout = self.layout(&file, size, time, aggregates.layouts);
         let key_kinds: Vec<Type> = plan.keys.iter().filter_map(|&key| file.kind(key)).collect();
-        Program {
-            id: Arc::clone(&version.id),
-            kernels: version.kernels,
+        let has_kernels = before.iter().any(|action| matches!(action, Action::Kernel { .. }));
+        let fold = FoldProgram {
+            kernels: version.kernels.filter(|_| has_kernels),
             requirements,
             before,
             keys_by_topic: !keys.is_empty() && keys.iter().all(|&key| self.by_topic(key)),
             groups_max: size::groups_max(version.bounds.groups_max, key_kinds.len(), &aggregates.uses),
             key_kinds,
-            layout: self.layout(&file, size, time, aggregates.layouts),
             keys,
             timing,
             aggregates: aggregates.uses,
             states: aggregates.states,
+            bounds: version.bounds,
+            sources: std::mem::take(&mut self.sources),
+        };
+        Program {
+            id: Arc::clone(&version.id),
+            fold: Arc::new(fold),
+            kernels: version.kernels,
             after,
             order: self.order(&after_file),
             limit: plan.limit.map(|limit| limit as usize),
             emit_names,
             emits,
             group_names,
-            bounds: version.bounds,
-            hash_seed: seed.clone(),
-            sources: std::mem::take(&mut self.sources),
+            layout,
         }
     }
 

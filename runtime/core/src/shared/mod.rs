@@ -175,6 +175,28 @@ impl Shared {
         self.calls.iter_mut().for_each(CallState::try_again);
     }
 
+    /// The bit that stands for a column in [`Shared::holes`]. Several columns may have the same.
+    pub(crate) fn bit(link: Link) -> u64 {
+        match link {
+            Link::Topic => 0,
+            Link::Field(field) => 1 << (field % 32),
+            Link::Call(call) => 1 << (32 + call % 32),
+        }
+    }
+
+    /// The bits of the columns in which something is missing: fields with nulls, calls that failed for a row.
+    pub(crate) fn holes(&self, columns: &[Column]) -> u64 {
+        let fields = columns.iter().enumerate().filter(|(_, column)| column.valid.is_some());
+        let calls = self
+            .calls
+            .iter()
+            .enumerate()
+            .filter(|(_, call)| !call.errors.is_empty());
+        let fields = fields.map(|(field, _)| Shared::bit(Link::Field(field)));
+        let calls = calls.map(|(call, _)| Shared::bit(Link::Call(call)));
+        fields.chain(calls).fold(0, |holes, bit| holes | bit)
+    }
+
     /// The slot of each row's topic.
     pub(crate) fn slots(&self) -> &[u32] {
         &self.topics.slots

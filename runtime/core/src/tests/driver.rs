@@ -46,6 +46,8 @@ pub(super) struct Driver {
     pub(super) dead: Vec<DeadRow>,
     pub(super) counts: BTreeMap<Arc<str>, Counts>,
     out: Output,
+    /// The pieces of an emission that are there so far.
+    pieces: Option<Emission>,
 }
 
 impl Driver {
@@ -64,6 +66,7 @@ impl Driver {
             dead: Vec::new(),
             counts: BTreeMap::new(),
             out: Output::default(),
+            pieces: None,
         }
     }
 
@@ -85,6 +88,7 @@ impl Driver {
 
     pub(super) fn remove(&mut self, id: &str, how: Removal) {
         self.stream.remove(id, how);
+        self.collect();
     }
 
     pub(super) fn send(&mut self, messages: &[Message]) {
@@ -138,16 +142,46 @@ impl Driver {
         self.collect();
     }
 
+    /// The rows of all emissions, those included of which only pieces are there.
+    pub(super) fn rows_so_far(&self) -> usize {
+        let emissions = self.emissions.iter().chain(&self.pieces);
+        emissions.map(|emission| emission.rows).sum()
+    }
+
     pub(super) fn counts(&self, rule: &str) -> Counts {
         self.counts.get(rule).copied().unwrap_or_default()
     }
 
     fn collect(&mut self) {
-        self.emissions.append(&mut self.out.emissions);
+        self.stream.settle(&mut self.out);
+        for emission in self.out.emissions.drain(..) {
+            if emission.window.is_none() {
+                self.emissions.push(emission);
+                continue;
+            }
+            let whole = match self.pieces.take() {
+                None => emission,
+                Some(mut pieces) => {
+                    assert_eq!((&pieces.rule, pieces.window), (&emission.rule, emission.window));
+                    for (to, from) in pieces.columns.iter_mut().zip(&emission.columns) {
+                        to.append(from);
+                    }
+                    pieces.rows += emission.rows;
+                    pieces.more = emission.more;
+                    pieces
+                }
+            };
+            if whole.more {
+                self.pieces = Some(whole);
+            } else {
+                self.emissions.push(whole);
+            }
+        }
         self.dead.append(&mut self.out.dead);
         for entry in self.out.counts.drain(..) {
             let total = self.counts.entry(entry.rule).or_default();
             let counts = entry.counts;
+            total.batches += counts.batches;
             total.rows_in += counts.rows_in;
             total.rows_filtered += counts.rows_filtered;
             total.rows_late += counts.rows_late;

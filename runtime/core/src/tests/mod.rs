@@ -5,6 +5,8 @@ mod driver;
 
 mod aggregates;
 mod clock;
+mod closing;
+mod company;
 mod compiling;
 mod extremes;
 mod faults;

@@ -323,8 +323,12 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
     })
 }
 
-fn run(config: &Config, inputs: &[Input]) -> (Driver, u64) {
-    let mut driver = Driver::new();
+fn run(config: &Config, inputs: &[Input], groups_per_call: usize) -> (Driver, u64) {
+    let bounds = Bounds {
+        groups_per_call,
+        ..Bounds::default()
+    };
+    let mut driver = Driver::bounded(bounds, 1);
     driver.try_put(&rule(config)).unwrap();
     let mut batch: Vec<Message> = Vec::new();
     let mut rows = 0;
@@ -356,7 +360,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn emissions_are_those_of_the_model_however_the_rows_are_batched(config in configs(), inputs in inputs()) {
+    fn emissions_are_those_of_the_model_however_the_rows_are_batched(
+        config in configs(),
+        inputs in inputs(),
+        piece in prop_oneof![1..5_usize, Just(16_384)],
+    ) {
         let mut model = Model::new(config.clone());
         for input in &inputs {
             match input {
@@ -368,7 +376,7 @@ proptest! {
         while !model.windows.is_empty() {
             model.close_first();
         }
-        let (mut driver, rows) = run(&config, &inputs);
+        let (mut driver, rows) = run(&config, &inputs, piece);
         prop_assert_eq!(driver.taken("rule"), model.emitted);
         let counts = driver.counts("rule");
         prop_assert_eq!((counts.rows_late, counts.rows_dead), (model.late, model.dead));

@@ -25,6 +25,13 @@ pub struct Encoder {
     rows_too_large: u64,
 }
 
+/// An array under way, of rows that come one after the other.
+#[derive(Debug, Default)]
+pub struct Array {
+    out: Vec<u8>,
+    ends: Vec<u32>,
+}
+
 impl Encoder {
     /// An encoder that has seen no columns.
     pub fn new() -> Self {
@@ -45,16 +52,32 @@ impl Encoder {
         columns: &[Column],
         rows: &mut dyn Iterator<Item = usize>,
     ) -> Option<EncodedEmission> {
+        let mut array = Array::default();
+        self.append(&mut array, names, columns, rows);
+        self.finish(&mut array, rule, window)
+    }
+
+    /// Writes rows behind those that the array has, as [`Encoder::encode`] does. True: the array is full, and there may be
+    /// more rows.
+    pub fn append(
+        &mut self,
+        array: &mut Array,
+        names: &[Arc<str>],
+        columns: &[Column],
+        rows: &mut dyn Iterator<Item = usize>,
+    ) -> bool {
         self.learn(names);
-        let mut out = Vec::with_capacity(self.last_len);
-        let mut ends = Vec::new();
-        out.push(b'[');
+        let Array { out, ends } = array;
+        if out.is_empty() {
+            out.reserve(self.last_len);
+            out.push(b'[');
+        }
         for row in rows {
             let start = out.len();
             if !ends.is_empty() {
                 out.push(b',');
             }
-            write_row(&mut out, &self.keys, columns, row);
+            write_row(out, &self.keys, columns, row);
             if out.len() - start > ROW_BYTES_MAX {
                 out.truncate(start);
                 self.rows_too_large += 1;
@@ -62,9 +85,20 @@ impl Encoder {
             }
             ends.push(u32::try_from(out.len()).expect("an emission is at most EMISSION_BYTES_MAX and one row long"));
             if out.len() > EMISSION_BYTES_MAX {
-                break;
+                return true;
             }
         }
+        false
+    }
+
+    /// Ends the array, and leaves an empty one. `None` when it has no rows.
+    pub fn finish(
+        &mut self,
+        array: &mut Array,
+        rule: &Arc<str>,
+        window: Option<(Micros, Micros)>,
+    ) -> Option<EncodedEmission> {
+        let Array { mut out, ends } = std::mem::take(array);
         if ends.is_empty() {
             return None;
         }

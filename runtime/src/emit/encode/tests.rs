@@ -171,3 +171,18 @@ fn push(column: &mut Column, cell: Option<Cells>) {
         None => column.push_null(),
     }
 }
+
+#[test]
+fn rows_that_come_in_pieces_are_one_array() {
+    let column = |values: &[i64]| [Column::new(Cells::Ints(values.to_vec()))];
+    let (keys, rule) = (names(&["a"]), Arc::from("r"));
+    let (mut encoder, mut array) = (Encoder::new(), Array::default());
+    for values in [&[1, 2][..], &[], &[3]] {
+        let full = encoder.append(&mut array, &keys, &column(values), &mut (0..values.len()));
+        assert!(!full);
+    }
+    let emission = encoder.finish(&mut array, &rule, None).unwrap();
+    assert_eq!(text_of(&emission), r#"[{"a":1},{"a":2},{"a":3}]"#);
+    assert_eq!(emission.rows().count(), 3);
+    assert!(encoder.finish(&mut array, &rule, None).is_none());
+}

@@ -1,7 +1,13 @@
 //! One connection to a broker, from CONNECT to its end.
 //!
-//! The event loop's `poll` is not safe to cancel, so one poll future is kept until it is ready, whatever else happens
-//! meanwhile. While it is ready at once, messages are collected; when nothing more has arrived, they are handed over.
+//! While the event loop's `poll` is ready at once, messages are collected; when nothing more has arrived, they are handed
+//! over, and acknowledged with one write: as requests to the client, each acknowledgement would be a write of its own, and
+//! cost more than the message.
+//!
+//! `poll` is not safe to cancel in general: it would connect anew, or lose a request for which the write buffer has no
+//! room. So one poll future is kept until it is ready, whatever else happens meanwhile, but for one case. On an open
+//! connection it is dropped to write acknowledgements; they leave the write buffer empty, so the poll after them never
+//! waits for room in it, and what it had not yet flushed is flushed with them.
 
 use super::ended::Ended;
 use super::intake::Intake;
@@ -16,7 +22,10 @@ use crate::clock;
 use crate::config::SourceConfig;
 use crate::telemetry::rate_limit::{RateLimited, Verdict};
 use crate::telemetry::source::{DisconnectReason, SourceMetrics};
-use rumqttc::{AsyncClient, ConnAck, ConnectionError, Event, Outgoing, Packet, Publish, QoS, SubAck, SubscribeFilter};
+use rumqttc::{
+    AsyncClient, ConnAck, ConnectionError, Event, EventLoop, Outgoing, Packet, PubAck, Publish, QoS, SubAck,
+    SubscribeFilter,
+};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
@@ -39,8 +48,6 @@ pub(super) struct Connection<'a> {
     client: AsyncClient,
     reading: Reading,
     phase: Phase,
-    /// Acknowledgements that the client has not written yet.
-    acks_waiting: usize,
     /// QoS 0 messages dropped since the last log line about it, and when that was.
     dropped: (u64, Option<Instant>),
     oversize_lines: &'a RateLimited<()>,
@@ -78,15 +85,20 @@ pub(super) async fn run(lane: &mut Lane, approach: Approach) -> Ended {
         client,
         reading: Reading::new(lane.config.keep_alive),
         phase: Phase::Connecting,
-        acks_waiting: 0,
         dropped: (0, None),
         oversize_lines: &lane.oversize_lines,
         backoff: &mut lane.timing.backoff,
     };
     let ended = loop {
-        let poll = pin!(event_loop.poll());
-        let event = connection.next_event(poll).await;
-        if let Err(ended) = event.and_then(|event| connection.handle(event)) {
+        let event = {
+            let poll = pin!(event_loop.poll());
+            connection.next_event(poll).await
+        };
+        let handled = event.and_then(|event| event.map_or(Ok(()), |event| connection.handle(event)));
+        if let Err(ended) = handled {
+            break ended;
+        }
+        if let Err(ended) = connection.acknowledge(&mut event_loop).await {
             break ended;
         }
     };
@@ -101,24 +113,27 @@ pub(super) async fn run(lane: &mut Lane, approach: Approach) -> Ended {
 }
 
 impl Connection<'_> {
-    /// The next event, doing everything else that is due while waiting for it.
-    async fn next_event<P>(&mut self, mut poll: Pin<&mut P>) -> Result<Event, Ended>
+    /// The next event, doing everything else that is due while waiting for it. `None`: there is something to acknowledge.
+    async fn next_event<P>(&mut self, mut poll: Pin<&mut P>) -> Result<Option<Event>, Ended>
     where
         P: Future<Output = Result<Event, ConnectionError>>,
     {
         if !self.reading.is_paused()
             && let Poll::Ready(event) = poll_fn(|context| Poll::Ready(poll.as_mut().poll(context))).await
         {
-            return event.map_err(|error| self.failed(error));
+            return event.map(Some).map_err(|error| self.failed(error));
         }
         loop {
             self.advance()?;
+            if self.has_acks() {
+                return Ok(None);
+            }
             let paused = self.reading.is_paused();
             let stoppable = matches!(self.phase, Phase::Connecting | Phase::Open);
             let deadline = self.deadline();
             tokio::select! {
                 biased;
-                event = &mut poll, if !paused => return event.map_err(|error| self.failed(error)),
+                event = &mut poll, if !paused => return event.map(Some).map_err(|error| self.failed(error)),
                 () = stopped(self.stop), if stoppable => self.begin_stop()?,
                 room = self.intake.room() => room.map_err(|_| Ended::MillsGone)?,
                 () = self.orders.changed(), if stoppable => self.obey()?,
@@ -141,11 +156,9 @@ impl Connection<'_> {
                         message: "more unacknowledged messages than can be held while the mills are behind".into(),
                     });
                 }
-                self.send_acks();
                 self.send_subscriptions(now);
             }
             Phase::Stopping { deadline } => {
-                self.send_acks();
                 let settled = self.intake.is_empty() && self.intake.acks().is_empty();
                 if settled && self.client.try_disconnect().is_ok() {
                     self.phase = Phase::Leaving { deadline };
@@ -169,10 +182,6 @@ impl Connection<'_> {
             Event::Incoming(Packet::PingResp) => self.reading.ping_answered(clock::monotonic()),
             Event::Outgoing(Outgoing::Subscribe(packet_id) | Outgoing::Unsubscribe(packet_id)) => {
                 self.subscriptions.sent(packet_id);
-            }
-            Event::Outgoing(Outgoing::PubAck(_)) => {
-                self.acks_waiting -= 1;
-                self.metrics.acknowledged.inc();
             }
             Event::Outgoing(Outgoing::Disconnect) => {
                 // The broker closes the connection. Closing it here, with something still unread, would reset it, and
@@ -291,14 +300,38 @@ impl Connection<'_> {
         }
     }
 
-    fn send_acks(&mut self) {
-        while self.acks_waiting < ACKS_WAITING_MAX
-            && let Some(packet_id) = self.intake.acks().front()
-            && try_ack(&self.client, *packet_id).is_ok()
-        {
-            self.intake.acks().pop_front();
-            self.acks_waiting += 1;
-        }
+    /// Whether there is something to acknowledge, and a connection to do it.
+    fn has_acks(&mut self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Stopping { .. }) && !self.intake.acks().is_empty()
+    }
+
+    /// Writes the acknowledgements that are due. A stop lets it go on later, so that the stop's deadline holds.
+    async fn acknowledge(&mut self, event_loop: &mut EventLoop) -> Result<(), Ended> {
+        let Some(network) = event_loop.network.as_mut().filter(|_| self.has_acks()) else {
+            return Ok(());
+        };
+        let (stoppable, deadline) = match self.phase {
+            Phase::Stopping { deadline } | Phase::Leaving { deadline } => (false, deadline),
+            Phase::Connecting | Phase::Open => (true, clock::monotonic() + options::WRITE_TIMEOUT),
+        };
+        let acks = self.intake.acks();
+        let due = acks.len();
+        let write = async {
+            while let Some(&packet_id) = acks.front() {
+                network.write(Packet::PubAck(PubAck::new(packet_id))).await?;
+                acks.pop_front();
+            }
+            network.flush().await
+        };
+        let written = tokio::select! {
+            biased;
+            written = write => written.map_err(ConnectionError::from),
+            () = stopped(self.stop), if stoppable => Ok(()),
+            () = until(Some(deadline)) => if stoppable { Err(ConnectionError::FlushTimeout) } else { Ok(()) },
+        };
+        let written_count = due - self.intake.acks().len();
+        self.metrics.acknowledged.inc_by(written_count as u64);
+        written.map_err(|error| self.failed(error))
     }
 
     fn send_subscriptions(&mut self, now: Instant) {
@@ -318,7 +351,7 @@ impl Connection<'_> {
             Some(Change::Unsubscribe(filter)) => self.client.try_unsubscribe(filter.to_string()),
         };
         if let Err(error) = sent {
-            // There is always room beside the acknowledgements; if not, the timeout sends it again.
+            // There is room for far more than are ever under way; if not, the timeout sends it again.
             warn!(source = self.name, lane = self.orders.label(), %error, "a subscription could not be sent");
         }
     }
@@ -437,22 +470,12 @@ fn remaining_length(publish: &Publish) -> usize {
     2 + publish.topic.len() + packet_id + publish.payload.len()
 }
 
-fn try_ack(client: &AsyncClient, packet_id: u16) -> Result<(), rumqttc::ClientError> {
-    // The client only looks at the QoS and the packet id.
-    let mut publish = Publish::from_bytes("", QoS::AtLeastOnce, bytes::Bytes::new());
-    publish.pkid = packet_id;
-    client.try_ack(&publish)
-}
-
 async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
 }
-
-/// Acknowledgements that may wait in the client at once: less than it has room for, so that a subscription fits.
-const ACKS_WAITING_MAX: usize = options::REQUESTS_MAX - 16;
 
 /// How long the broker has to close the connection after DISCONNECT.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -3,6 +3,7 @@
 use super::oversize::{Approach, read_bytes_max};
 use crate::config::SourceConfig;
 use rumqttc::{AsyncClient, EventLoop, MqttOptions, TlsConfiguration, Transport};
+use std::time::Duration;
 
 /// A new client for one connection. It is never used for a second one: an event loop carries state over that would
 /// then acknowledge messages of the old connection, or lose requests.
@@ -26,15 +27,17 @@ pub(super) fn client(config: &SourceConfig, approach: Approach) -> (AsyncClient,
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls.client.clone())));
     }
     let (client, mut event_loop) = AsyncClient::new(options, REQUESTS_MAX);
-    event_loop.network_options.set_connection_timeout(ANSWER_SECONDS_MAX);
+    event_loop
+        .network_options
+        .set_connection_timeout(WRITE_TIMEOUT.as_secs());
     (client, event_loop)
 }
 
-/// Acknowledgements and subscriptions that may wait in the client. What does not fit waits in the intake.
-pub(super) const REQUESTS_MAX: usize = 1024;
+/// Subscriptions that may wait in the client.
+const REQUESTS_MAX: usize = 64;
 
 /// The largest packet sent: a SUBSCRIBE of eight filters of 65,535 bytes.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
 
-/// How long connecting, TLS and CONNACK together may take, and how long one write, in seconds.
-const ANSWER_SECONDS_MAX: u64 = 20;
+/// How long connecting, TLS and CONNACK together may take, and how long one write; whole seconds.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(20);

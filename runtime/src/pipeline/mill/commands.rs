@@ -101,7 +101,7 @@ impl Mill {
         let entry = &mut self.streams[position];
         let version = spec.version(kernels, on_change);
         let put = entry.stream.put(&version, &mut self.guests, &mut self.output);
-        self.outlet.flush_results(&mut self.output);
+        self.outlet.flush_results(&mut self.output, &mut entry.pieces);
         // The kernels of the version before, or those of this one when it is refused.
         self.unused = true;
         let swap = put?;
@@ -147,7 +147,11 @@ impl Mill {
         self.unused = false;
         // What kernels that go have cost is booked before.
         self.accounts.read_kernels(&self.guests, &self.outlet);
-        self.streams.retain(|entry| entry.stream.rules().next().is_some());
+        if self.streams.iter().any(|entry| entry.stream.is_idle()) {
+            // What the last rules of a stream counted goes with the stream.
+            self.book_counts();
+            self.streams.retain(|entry| !entry.stream.is_idle());
+        }
         let streams = || self.streams.iter().map(|entry| &entry.stream);
         let used: HashSet<KernelsId> = streams().flat_map(Stream::kernels).collect();
         self.guests.retain_kernels(&used);

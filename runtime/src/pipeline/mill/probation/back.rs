@@ -63,11 +63,10 @@ impl Mill {
         let part = Part::of(survivors, given);
         let entry = &mut self.streams[position];
         entry.process_for(rule, &part.batch(given), &mut self.guests, &mut self.output);
-        let entry = &self.streams[position];
-        self.outlet.flush(
-            &mut self.output,
-            |row| part.messages[entry.message_of(row)],
-            given.source,
-        );
+        let mut pieces = std::mem::take(&mut entry.pieces);
+        let message_of = |row| part.messages[entry.message_of(row)];
+        self.outlet
+            .flush(&mut self.output, &mut pieces, message_of, given.source);
+        entry.pieces = pieces;
     }
 }
