@@ -43,13 +43,13 @@ use crate::telemetry::sink::SinkMetrics;
 use crate::telemetry::source::SourcesMetrics;
 use crate::topic::TopicFilter;
 use account::Accounts;
-use catalogue::{Catalogue, CatalogueParts, Deployment};
+use catalogue::{Catalogue, CatalogueParts, Deployment, Touched};
 use mill::{Mill, MillParts, ToCatalogue};
 use mills::Mills;
 use outlet::Outlet;
 use rulemill_core::HashSeed;
 use sources::Sources;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -142,7 +142,10 @@ impl Pipeline {
             applied,
         };
         let mut catalogue = Catalogue::new(parts, &config.data_dir);
-        catalogue.look(&BTreeSet::new()).await.map_err(|_| StartError::Mills)?;
+        catalogue
+            .look(&Touched::default())
+            .await
+            .map_err(|_| StartError::Mills)?;
         let health = health::watch(names_changed, metrics.sources.clone(), snapshot, stop.subscribe());
         let catalogue = tokio::spawn(async move {
             if catalogue.run(deployment_changed, stopped).await.is_err() {

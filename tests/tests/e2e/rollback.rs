@@ -1,6 +1,6 @@
 //! A new version that is worse than the one before is taken back, and costs no message.
 
-use crate::common::{LISTENER, config, wait_for_log};
+use crate::common::{FILTER, LISTENER, config, reading, topic, wait_for_log};
 use rulemill_tests::{LIMIT, Publisher, Rulemill, Sandbox, get_json, plan_guest, post, wait_for_async};
 use rumqttc::QoS;
 use serde_json::{Value, json};
@@ -62,6 +62,52 @@ async fn a_version_in_quarantine_stays_there_over_a_restart_until_it_is_lifted()
     wait_for_log(&rulemill, "the version before runs again").await;
     rulemill.stop().await;
     assert_eq!(counted(&rulemill), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_good_version_waits_for_its_library_after_a_restart() {
+    let sandbox = Sandbox::with_guests(&["text.wasm", "device_temperature.wasm"]);
+    sandbox.write("rules.d/device_temperature.toml", "window = \"1d\"");
+    let mut rulemill = Rulemill::start(&sandbox, &config(&[LISTENER])).await;
+    let mut publisher = Publisher::connect(rulemill.listener);
+    let mut pressure = counting_plan(&["pressure"]);
+    pressure["topics"] = json!([FILTER]);
+    let pressure = plan_guest(&pressure);
+    sandbox.replace("rules.d/device_temperature.wasm", &pressure);
+    wait_for_log(&rulemill, "rule loaded rule=\"device_temperature\" state=\"new\"").await;
+    wait_for_async("the worse version", LIMIT, async || {
+        publisher
+            .publish(&topic("a"), reading(20.5, 12), QoS::AtLeastOnce)
+            .await;
+        publisher.flush().await;
+        rulemill
+            .log()
+            .text()
+            .contains("the version before runs again")
+            .then_some(())
+    })
+    .await;
+    rulemill.stop().await;
+
+    let mut rulemill = Rulemill::start(&sandbox, &config(&[LISTENER])).await;
+    let status = get_json(rulemill.http, "/rules/device_temperature/status")
+        .await
+        .expect("it is there");
+    assert_eq!(status["status"], "running");
+    assert!(
+        status["refused"]["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("quarantine")),
+        "{status}"
+    );
+    let mut publisher = Publisher::connect(rulemill.listener);
+    publisher
+        .publish(&topic("b"), reading(21.0, 12), QoS::AtLeastOnce)
+        .await;
+    publisher.flush().await;
+    rulemill.stop().await;
+    let emissions = rulemill.emissions_from(0);
+    assert_eq!(emissions.last().expect("there is one")[0]["device_id"], "b");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

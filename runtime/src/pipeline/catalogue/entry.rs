@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) waiting: Option<(Candidate, String)>,
     /// The newest version, when it was refused.
     pub(super) refused: Option<Refused>,
+    /// The version in the file, when it is in quarantine; another one runs, or waits.
+    pub(super) quarantined: Option<Refused>,
     /// The last good version, while the one that runs is on probation.
     pub(super) last_good: Option<Candidate>,
     /// A rule that was taken away and still finishes its windows.
@@ -91,10 +93,16 @@ impl Entry {
             running: None,
             waiting: None,
             refused: None,
+            quarantined: None,
             last_good: None,
             draining: None,
             removed: false,
         }
+    }
+
+    /// Why the version in the file does not run, when it does not.
+    pub(super) fn refusal(&self) -> Option<&Refused> {
+        self.refused.as_ref().or(self.quarantined.as_ref())
     }
 
     /// The versions that could be loaded: the one that runs, then those that wait or were refused.

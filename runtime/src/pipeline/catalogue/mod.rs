@@ -26,6 +26,7 @@ use crate::sink::Sinks;
 use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
 use crate::topic::TopicFilter;
 use entry::{Candidate, Entry, Refused, Running, read_sidecar, shortened};
+use probation::Quarantine;
 use resolve::Names;
 use rulemill_core::{Micros, Removal, Swap};
 use scan::{Found, Scan, Scanner};
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Files, Store};
 use tokio::sync::{Notify, RwLock, mpsc, watch as channel};
+pub(super) use watch::Touched;
 use watch::Watch;
 
 /// What the catalogue works with.
@@ -136,7 +138,7 @@ impl Catalogue {
     }
 
     /// Looks at the directory once and carries out what changed: libraries first, so that new rules find them.
-    pub(super) async fn look(&mut self, touched: &BTreeSet<String>) -> Result<(), MillGone> {
+    pub(super) async fn look(&mut self, touched: &Touched) -> Result<(), MillGone> {
         let scan = match self.scan(touched).await {
             Ok(scan) => scan,
             Err(error) => {
@@ -156,6 +158,7 @@ impl Catalogue {
         for name in found.chain(scan.unreadable.iter().map(|(name, _)| name)) {
             if let Some(entry) = self.entries.get_mut(name) {
                 entry.removed = false;
+                entry.quarantined = None;
             }
         }
         for (name, reason) in scan.unreadable {
@@ -163,11 +166,12 @@ impl Catalogue {
         }
         let mut candidates = Vec::new();
         for found in scan.changed {
-            if self.refuse_quarantined(&found).await? {
-                continue;
-            }
             let name = found.name.clone();
             let identity = found.identity;
+            if let Quarantine::Yes { good } = self.check_quarantine(&found).await {
+                candidates.extend(good.map(|good| (name, good)));
+                continue;
+            }
             match self.load(found).await {
                 Ok(candidate) => candidates.push((name, candidate)),
                 Err(reason) => self.refuse(&name, Some(identity), reason, None),
@@ -195,7 +199,7 @@ impl Catalogue {
     }
 
     /// Looks at the directory on a thread that may block, as file systems may be slow.
-    async fn scan(&mut self, touched: &BTreeSet<String>) -> std::io::Result<Scan> {
+    async fn scan(&mut self, touched: &Touched) -> std::io::Result<Scan> {
         let rules_dir = self.parts.deployment.rules.dir.clone();
         let fresh = Scanner::new(rules_dir, self.parts.deployment.defaults.limits.file_bytes_max);
         let mut scanner = std::mem::replace(&mut self.scanner, fresh);
@@ -418,7 +422,7 @@ impl Catalogue {
         }
         self.publish();
         self.parts.applied.send_replace(self.parts.deployment.generation);
-        self.look(&BTreeSet::new()).await
+        self.look(&Touched::default()).await
     }
 
     fn metrics_of(&mut self, name: &str) -> RuleMetrics {

@@ -16,6 +16,14 @@ use crate::rule::LoadedLibrary;
 use std::io;
 use std::sync::Arc;
 
+/// What the store says of a version.
+pub(super) enum Quarantine {
+    /// It may run.
+    No,
+    /// It may not; in its place this one may, if any.
+    Yes { good: Option<Candidate> },
+}
+
 impl Catalogue {
     /// A mill says something about a version that it watches.
     pub(super) async fn handle(&mut self, incident: Incident) -> Result<(), MillGone> {
@@ -69,26 +77,35 @@ impl Catalogue {
         }
     }
 
-    /// Refuses a version that is in quarantine. If nothing runs, the last good version does.
-    pub(super) async fn refuse_quarantined(&mut self, found: &Found) -> Result<bool, MillGone> {
+    /// Whether a version is in quarantine. Then it is not loaded; if nothing runs in its place, the last good version is
+    /// to be put there.
+    pub(super) async fn check_quarantine(&mut self, found: &Found) -> Quarantine {
         let (name, identity) = (&found.name, found.identity);
-        let Some(record) = self.with_store(name, Store::record).await else {
-            return Ok(false);
-        };
+        let record = self.with_store(name, Store::record).await.unwrap_or_default();
         let Some(quarantined) = record.quarantined(identity) else {
-            return Ok(false);
+            return Quarantine::No;
         };
         let reason = format!(
             "it is in quarantine since it was worse than the version before: {}; change it, or lift the quarantine with POST \
              /rules/{name}/retry",
             quarantined.reason
         );
+        tracing::error!(guest = &**name, %reason, "not loaded");
+        self.metrics_of(name).reloads_refused.inc();
+        self.quarantine(name, identity, reason);
         let runs = self.entries.get(name).is_some_and(|entry| entry.running.is_some());
-        if !runs && let Some(good) = self.load_good(name).await {
-            self.apply(name, good, Watching::Not).await?;
+        Quarantine::Yes {
+            good: if runs { None } else { self.load_good(name).await },
         }
-        self.refuse(name, Some(identity), reason, None);
-        Ok(true)
+    }
+
+    fn quarantine(&mut self, name: &str, identity: Identity, reason: String) {
+        self.entry(name).quarantined = Some(Refused {
+            identity: Some(identity),
+            candidate: None,
+            reason,
+            at: clock::wall(),
+        });
     }
 
     /// A version runs: keeps its files, and while it is on probation what to go back to.
@@ -168,15 +185,11 @@ impl Catalogue {
             "the new version was worse; the version before runs again"
         );
         self.apply(name, good, Watching::Not).await?;
-        self.entry(name).refused = Some(Refused {
-            identity: Some(bad),
-            candidate: None,
-            reason: match batch {
-                Some(path) => format!("rolled back: {reason} (the batch is in {path})"),
-                None => format!("rolled back: {reason}"),
-            },
-            at,
-        });
+        let reason = match batch {
+            Some(path) => format!("rolled back: {reason} (the batch is in {path})"),
+            None => format!("rolled back: {reason}"),
+        };
+        self.quarantine(name, bad, reason);
         Ok(())
     }
 

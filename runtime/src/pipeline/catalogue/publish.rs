@@ -63,7 +63,7 @@ impl Catalogue {
             kind,
             state: state_of(entry),
             running: running_version(entry),
-            refused: entry.refused.as_ref().map(|refused| Refused {
+            refused: entry.refusal().map(|refused| Refused {
                 digest: refused
                     .identity
                     .map(|identity| identity.wasm.to_string())
@@ -116,7 +116,7 @@ fn state_of(entry: &Entry) -> RunState {
     if let Some((_, reason)) = &entry.waiting {
         return RunState::Waiting(reason.clone());
     }
-    let reason = entry.refused.as_ref().map(|refused| refused.reason.clone());
+    let reason = entry.refusal().map(|refused| refused.reason.clone());
     RunState::Stopped(reason.unwrap_or_default())
 }
 

@@ -1,7 +1,7 @@
 //! What is asked of the catalogue over HTTP.
 
 use super::super::mills::MillGone;
-use super::Catalogue;
+use super::{Catalogue, Touched};
 use crate::http::{GuestAction, GuestRequest, RequestRefused};
 use std::collections::BTreeSet;
 
@@ -29,8 +29,12 @@ impl Catalogue {
             Err(reason) => return Ok(Err(RequestRefused::Conflict(reason))),
         };
         self.scanner.forget(guest);
-        self.look(&BTreeSet::from([guest.to_owned()])).await?;
-        let refused = self.entries.get(guest).and_then(|entry| entry.refused.as_ref());
+        let touched = Touched {
+            ready: BTreeSet::from([guest.to_owned()]),
+            ..Touched::default()
+        };
+        self.look(&touched).await?;
+        let refused = self.entries.get(guest).and_then(|entry| entry.refusal());
         Ok(match refused {
             Some(refused) => Err(RequestRefused::Conflict(format!(
                 "{guest} is refused: {}",

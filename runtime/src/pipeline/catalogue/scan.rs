@@ -4,6 +4,7 @@
 //! might not show in its metadata.
 
 use super::super::identity::Identity;
+use super::watch::Touched;
 use crate::clock;
 use crate::rule::ContentDigest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,12 +83,21 @@ impl Scanner {
         self.seen.remove(name);
     }
 
-    /// Looks at the directory. Guests named in `touched` are read whatever their metadata says. The error is that of a
+    /// Looks at the directory. Guests that are ready are read whatever their metadata says, and those that are being written
+    /// are passed over, as if nothing had changed. The error is that of a
     /// directory that cannot be listed; what was seen stays as it is. This may block for as long as the file system does.
-    pub(super) fn scan(&mut self, touched: &BTreeSet<String>) -> std::io::Result<Scan> {
+    pub(super) fn scan(&mut self, touched: &Touched) -> std::io::Result<Scan> {
         let mut scan = Scan::default();
         let mut names = self.names()?;
-        names.retain(|name| match self.look(name, touched.contains(name)) {
+        // They may have no name at all for a moment.
+        names.extend(
+            touched
+                .writing
+                .iter()
+                .filter(|name| self.seen.contains_key(*name))
+                .cloned(),
+        );
+        names.retain(|name| match self.look_unless_written(name, touched) {
             Ok(found) => {
                 self.unreadable.remove(name);
                 scan.changed.extend(found);
@@ -122,6 +132,13 @@ impl Scanner {
             }
         }
         Ok(names)
+    }
+
+    fn look_unless_written(&mut self, name: &str, touched: &Touched) -> std::io::Result<Option<Found>> {
+        if touched.writing.contains(name) {
+            return Ok(None);
+        }
+        self.look(name, touched.ready.contains(name))
     }
 
     fn look(&mut self, name: &str, touched: bool) -> std::io::Result<Option<Found>> {
@@ -264,12 +281,30 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_being_written_is_not_looked_at() {
+        let (dir, mut scanner) = scanner();
+        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
+        scanner.scan(&Touched::default()).unwrap();
+        let writing = Touched {
+            writing: BTreeSet::from(["a".to_owned(), "b".to_owned()]),
+            ..Touched::default()
+        };
+        std::fs::write(dir.path().join("a.wasm"), b"hal").unwrap();
+        std::fs::write(dir.path().join("b.wasm"), b"").unwrap();
+        let scan = scanner.scan(&writing).unwrap();
+        assert!(scan.changed.is_empty() && scan.gone.is_empty());
+        std::fs::remove_file(dir.path().join("a.wasm")).unwrap();
+        assert!(scanner.scan(&writing).unwrap().gone.is_empty());
+        assert_eq!(scanner.scan(&Touched::default()).unwrap().gone, ["a"]);
+    }
+
+    #[test]
     fn the_same_content_is_reported_once() {
         let (dir, mut scanner) = scanner();
         std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        assert_eq!(names(&scanner.scan(&BTreeSet::new()).unwrap()), ["a"]);
+        assert_eq!(names(&scanner.scan(&Touched::default()).unwrap()), ["a"]);
         std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        assert!(scanner.scan(&BTreeSet::new()).unwrap().changed.is_empty());
+        assert!(scanner.scan(&Touched::default()).unwrap().changed.is_empty());
     }
 
     #[test]
@@ -277,7 +312,7 @@ mod tests {
         let (dir, mut scanner) = scanner();
         for content in [b"one", b"two", b"six"] {
             std::fs::write(dir.path().join("a.wasm"), content).unwrap();
-            let scan = scanner.scan(&BTreeSet::new()).unwrap();
+            let scan = scanner.scan(&Touched::default()).unwrap();
             assert_eq!(scan.changed[0].wasm, content);
         }
     }
@@ -286,12 +321,12 @@ mod tests {
     fn a_changed_sidecar_is_a_change() {
         let (dir, mut scanner) = scanner();
         std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        scanner.scan(&BTreeSet::new()).unwrap();
+        scanner.scan(&Touched::default()).unwrap();
         std::fs::write(dir.path().join("a.toml"), "sinks = []").unwrap();
-        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        let scan = scanner.scan(&Touched::default()).unwrap();
         assert_eq!(scan.changed[0].sidecar.as_deref(), Some("sinks = []"));
         std::fs::remove_file(dir.path().join("a.toml")).unwrap();
-        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().changed[0].sidecar, None);
+        assert_eq!(scanner.scan(&Touched::default()).unwrap().changed[0].sidecar, None);
     }
 
     #[test]
@@ -300,29 +335,29 @@ mod tests {
         for file in [".a.wasm", "a.wasm~", "a.wasm.tmp", ".wasm", "a.toml", "readme.md"] {
             std::fs::write(dir.path().join(file), b"x").unwrap();
         }
-        assert!(scanner.scan(&BTreeSet::new()).unwrap().changed.is_empty());
+        assert!(scanner.scan(&Touched::default()).unwrap().changed.is_empty());
     }
 
     #[test]
     fn a_removed_file_is_gone_once() {
         let (dir, mut scanner) = scanner();
         std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        scanner.scan(&BTreeSet::new()).unwrap();
+        scanner.scan(&Touched::default()).unwrap();
         std::fs::remove_file(dir.path().join("a.wasm")).unwrap();
-        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().gone, ["a"]);
-        assert!(scanner.scan(&BTreeSet::new()).unwrap().gone.is_empty());
+        assert_eq!(scanner.scan(&Touched::default()).unwrap().gone, ["a"]);
+        assert!(scanner.scan(&Touched::default()).unwrap().gone.is_empty());
     }
 
     #[test]
     fn a_missing_directory_changes_nothing() {
         let (dir, mut scanner) = scanner();
         std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        scanner.scan(&BTreeSet::new()).unwrap();
+        scanner.scan(&Touched::default()).unwrap();
         let away = dir.path().with_extension("away");
         std::fs::rename(dir.path(), &away).unwrap();
-        assert!(scanner.scan(&BTreeSet::new()).is_err());
+        assert!(scanner.scan(&Touched::default()).is_err());
         std::fs::rename(&away, dir.path()).unwrap();
-        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        let scan = scanner.scan(&Touched::default()).unwrap();
         assert!(scan.changed.is_empty() && scan.gone.is_empty());
     }
 
@@ -330,7 +365,7 @@ mod tests {
     fn a_file_beyond_the_bound_is_read_one_byte_beyond_it() {
         let (dir, mut scanner) = scanner();
         std::fs::write(dir.path().join("a.wasm"), vec![0; 5000]).unwrap();
-        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().changed[0].wasm.len(), 1001);
+        assert_eq!(scanner.scan(&Touched::default()).unwrap().changed[0].wasm.len(), 1001);
     }
 
     #[test]
@@ -340,7 +375,7 @@ mod tests {
             .arg(dir.path().join("a.wasm"))
             .status();
         assert!(made.unwrap().success());
-        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        let scan = scanner.scan(&Touched::default()).unwrap();
         assert_eq!(
             scan.unreadable,
             [(
@@ -358,7 +393,7 @@ mod tests {
             .arg(dir.path().join("a.toml"))
             .status();
         assert!(made.unwrap().success());
-        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        let scan = scanner.scan(&Touched::default()).unwrap();
         assert!(scan.changed.is_empty());
         assert!(scan.unreadable[0].1.contains("a.toml must be a regular file"));
     }
@@ -367,7 +402,7 @@ mod tests {
     fn a_link_to_nothing_is_absent() {
         let (dir, mut scanner) = scanner();
         std::os::unix::fs::symlink("nowhere.wasm", dir.path().join("a.wasm")).unwrap();
-        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        let scan = scanner.scan(&Touched::default()).unwrap();
         assert!(scan.changed.is_empty() && scan.unreadable.is_empty() && scan.gone.is_empty());
     }
 
@@ -376,31 +411,31 @@ mod tests {
         let (dir, mut scanner) = scanner();
         std::fs::write(dir.path().join("target"), b"one").unwrap();
         std::os::unix::fs::symlink("target", dir.path().join("a.wasm")).unwrap();
-        assert_eq!(names(&scanner.scan(&BTreeSet::new()).unwrap()), ["a"]);
+        assert_eq!(names(&scanner.scan(&Touched::default()).unwrap()), ["a"]);
         std::fs::remove_file(dir.path().join("target")).unwrap();
-        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().gone, ["a"]);
-        assert!(scanner.scan(&BTreeSet::new()).unwrap().gone.is_empty());
+        assert_eq!(scanner.scan(&Touched::default()).unwrap().gone, ["a"]);
+        assert!(scanner.scan(&Touched::default()).unwrap().gone.is_empty());
     }
 
     #[test]
     fn a_guest_that_was_never_readable_is_gone_when_it_goes() {
         let (dir, mut scanner) = scanner();
         std::fs::create_dir(dir.path().join("a.wasm")).unwrap();
-        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().unreadable.len(), 1);
+        assert_eq!(scanner.scan(&Touched::default()).unwrap().unreadable.len(), 1);
         std::fs::remove_dir(dir.path().join("a.wasm")).unwrap();
-        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().gone, ["a"]);
-        assert!(scanner.scan(&BTreeSet::new()).unwrap().gone.is_empty());
+        assert_eq!(scanner.scan(&Touched::default()).unwrap().gone, ["a"]);
+        assert!(scanner.scan(&Touched::default()).unwrap().gone.is_empty());
     }
 
     #[test]
     fn a_guest_that_can_be_read_again_is_reported_again() {
         let (dir, mut scanner) = scanner();
         std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        scanner.scan(&BTreeSet::new()).unwrap();
+        scanner.scan(&Touched::default()).unwrap();
         std::fs::create_dir(dir.path().join("a.toml")).unwrap();
-        assert_eq!(scanner.scan(&BTreeSet::new()).unwrap().unreadable.len(), 1);
+        assert_eq!(scanner.scan(&Touched::default()).unwrap().unreadable.len(), 1);
         std::fs::remove_dir(dir.path().join("a.toml")).unwrap();
-        let scan = scanner.scan(&BTreeSet::new()).unwrap();
+        let scan = scanner.scan(&Touched::default()).unwrap();
         assert_eq!(names(&scan), ["a"]);
         assert!(scan.gone.is_empty());
     }
