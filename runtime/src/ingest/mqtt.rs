@@ -19,6 +19,7 @@ mod options;
 mod orders;
 mod oversize;
 mod reading;
+mod sessions;
 mod subscriptions;
 
 use super::inlet::Inlet;
@@ -30,44 +31,56 @@ use crate::telemetry::source::SourceMetrics;
 use crate::topic::TopicFilter;
 use assignment::Assignment;
 use lane::{Lane, LaneEnd};
-use orders::{Duty, LanePlan, Orders, Plan, Reports};
+use orders::{Duty, LanePlan, Orders, Plan, Report, Reports};
+use sessions::{SessionFile, Sessions};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use subscriptions::SubscribeTiming;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-/// Reads from a broker until `stop` is true (or its sender is gone), or the mills are gone. What was taken by then is
-/// delivered and acknowledged, within 10 s.
-///
-/// `filters` is what the streams of this source need now, each any number of times, overlapping or not; the
-/// subscriptions follow its changes.
-pub async fn run(
-    config: SourceConfig,
-    inlet: Inlet,
-    filters: watch::Receiver<Vec<TopicFilter>>,
-    metrics: Arc<SourceMetrics>,
-    stop: watch::Receiver<bool>,
-) {
-    let timing = Timing::default();
-    Source::new(config, inlet, filters, metrics, stop, timing).run().await;
+/// What connects a source with the rest of the process.
+pub struct SourceLinks {
+    /// Where messages go.
+    pub inlet: Inlet,
+    /// What the streams of this source need now, each filter any number of times, overlapping or not; the subscriptions
+    /// follow its changes.
+    pub filters: watch::Receiver<Vec<TopicFilter>>,
+    /// Its counters.
+    pub metrics: Arc<SourceMetrics>,
+    /// The source reads until this is true, or its sender is gone.
+    pub stop: watch::Receiver<bool>,
+    /// Where it may keep a file.
+    pub data_dir: PathBuf,
+}
+
+/// Reads from a broker until the stop, or the mills are gone. What was taken by then is delivered and acknowledged,
+/// within 10 s.
+pub async fn run(config: SourceConfig, links: SourceLinks) {
+    Source::new(config, links, Timing::default()).run().await;
 }
 
 /// A broker, and the lanes to it.
 struct Source {
     config: SourceConfig,
-    inlet: Inlet,
-    metrics: Arc<SourceMetrics>,
-    filters: watch::Receiver<Vec<TopicFilter>>,
-    stop: watch::Receiver<bool>,
+    links: SourceLinks,
     timing: Timing,
     assignment: Assignment,
     /// The filters that could not be given a lane of their own and were told of.
     crowded: Vec<TopicFilter>,
     plan: watch::Sender<Plan>,
     reports: Reports,
+    reported: watch::Receiver<[Report; SOURCE_LANES_MAX]>,
+    file: SessionFile,
+    /// What the sessions of the lanes may be subscribed to.
+    sessions: Sessions,
+    /// What the file says.
+    written: Sessions,
+    /// What an earlier process left in the sessions of lanes that have not started yet.
+    left_behind: BTreeMap<usize, BTreeSet<TopicFilter>>,
     lanes: JoinSet<(usize, LaneEnd)>,
     running: BTreeSet<usize>,
 }
@@ -100,42 +113,40 @@ impl Default for Timing {
 }
 
 impl Source {
-    fn new(
-        config: SourceConfig,
-        inlet: Inlet,
-        filters: watch::Receiver<Vec<TopicFilter>>,
-        metrics: Arc<SourceMetrics>,
-        stop: watch::Receiver<bool>,
-        timing: Timing,
-    ) -> Self {
+    fn new(config: SourceConfig, links: SourceLinks, timing: Timing) -> Self {
+        let reports = Reports::new(Arc::clone(&links.metrics));
         Source {
+            file: SessionFile::new(&links.data_dir, links.inlet.source(), &config),
             config,
-            inlet,
-            filters,
-            stop,
+            links,
             timing,
             assignment: Assignment::new(),
             crowded: Vec::new(),
             plan: watch::Sender::new(Plan::new()),
-            reports: Reports::new(Arc::clone(&metrics)),
-            metrics,
+            reported: reports.subscribe(),
+            reports,
+            sessions: Sessions::new(),
+            written: Sessions::new(),
+            left_behind: BTreeMap::new(),
             lanes: JoinSet::new(),
             running: BTreeSet::new(),
         }
     }
 
     async fn run(mut self) {
-        self.want();
+        self.restore().await;
+        self.want().await;
         loop {
             tokio::select! {
                 biased;
-                () = connection::stopped(&mut self.stop) => break,
-                Ok(()) = self.filters.changed() => self.want(),
+                () = connection::stopped(&mut self.links.stop) => break,
+                Ok(()) = self.links.filters.changed() => self.want().await,
+                Ok(()) = self.reported.changed() => self.note().await,
                 Some(ended) = self.lanes.join_next() => match lane_end(ended) {
                     (_, LaneEnd::Stopped) => break,
-                    (lane, LaneEnd::Closed) => self.closed(lane),
+                    (lane, LaneEnd::Closed) => self.closed(lane).await,
                     (_, LaneEnd::MillsGone) => {
-                        return error!(source = self.inlet.source(), "the mill threads have stopped");
+                        return error!(source = self.links.inlet.source(), "the mill threads have stopped");
                     }
                 },
             }
@@ -143,17 +154,51 @@ impl Source {
         while let Some(ended) = self.lanes.join_next().await {
             let _any = lane_end(ended);
         }
-        info!(source = self.inlet.source(), "stopped");
+        info!(source = self.links.inlet.source(), "stopped");
+    }
+
+    /// Takes up the lanes of an earlier process.
+    async fn restore(&mut self) {
+        let file = self.file.clone();
+        let sessions = match tokio::task::spawn_blocking(move || file.read()).await {
+            Ok(Ok(sessions)) => sessions,
+            Ok(Err(error)) => {
+                let file = self.file.path().display();
+                return warn!(
+                    source = self.links.inlet.source(), %file, %error,
+                    "the file about sessions at the broker is not used; subscriptions and connections that are not \
+                     needed any more may stay there"
+                );
+            }
+            // The process is ending.
+            Err(_) => return,
+        };
+        let served = sessions.iter().map(|(lane, session)| (*lane, session.serves.clone()));
+        self.assignment = Assignment::restored(&served.collect());
+        let all = sessions
+            .iter()
+            .map(|(lane, session)| (*lane, &session.serves | &session.also));
+        self.left_behind = all.collect();
+        self.written.clone_from(&sessions);
+        self.sessions = sessions;
     }
 
     /// Takes over what the streams need now.
-    fn want(&mut self) {
+    async fn want(&mut self) {
         let mut wanted: BTreeMap<TopicFilter, BTreeSet<TopicFilter>> = BTreeMap::new();
-        for filter in &*self.filters.borrow_and_update() {
+        for filter in &*self.links.filters.borrow_and_update() {
             let subscribed = subscribed(filter, self.config.share_group.as_deref());
             wanted.entry(subscribed).or_default().insert(filter.clone());
         }
         self.assignment.want(&wanted.keys().cloned().collect());
+        for (lane, serves) in self.assignment.lanes() {
+            let session = self.sessions.entry(lane).or_default();
+            let all = &session.serves | &session.also;
+            session.also = &all - &serves;
+            session.serves = serves;
+        }
+        // Before anything is subscribed to, so that the file knows of all that may be left behind.
+        self.write().await;
         self.give_orders(&wanted);
         self.tell_crowded();
         for lane in 0..SOURCE_LANES_MAX {
@@ -164,9 +209,43 @@ impl Source {
         }
     }
 
+    /// Notes what the lanes have done.
+    async fn note(&mut self) {
+        let version = self.plan.borrow().version;
+        let reports = self.reported.borrow_and_update().clone();
+        for (lane, session) in &mut self.sessions {
+            let report = &reports[*lane];
+            // A lane that has not seen its orders yet may still be subscribed to what they take away.
+            if report.version == version {
+                session.also.clone_from(&report.leftover);
+            }
+        }
+        self.write().await;
+    }
+
+    async fn write(&mut self) {
+        if self.written == self.sessions {
+            return;
+        }
+        let (file, sessions) = (self.file.clone(), self.sessions.clone());
+        match tokio::task::spawn_blocking(move || file.write(&sessions)).await {
+            Ok(Ok(())) => self.written.clone_from(&self.sessions),
+            Ok(Err(error)) => {
+                let file = self.file.path().display();
+                warn!(
+                    source = self.links.inlet.source(), %file, %error,
+                    "the file about sessions at the broker cannot be written; the next start will not know of them"
+                );
+            }
+            // The process is ending.
+            Err(_) => {}
+        }
+    }
+
     /// Tells the lanes what to do. `wanted` has the filters of the streams behind each that is subscribed to.
     fn give_orders(&self, wanted: &BTreeMap<TopicFilter, BTreeSet<TopicFilter>>) {
         let mut plan = Plan::new();
+        plan.version = self.plan.borrow().version + 1;
         for (lane, serves) in self.assignment.lanes() {
             let audience = serves.iter().filter_map(|filter| wanted.get(filter)).flatten().cloned();
             plan.lanes[lane] = LanePlan {
@@ -190,7 +269,8 @@ impl Source {
 
     fn tell_crowded(&mut self) {
         let crowded = self.assignment.crowded();
-        self.metrics
+        self.links
+            .metrics
             .crowded_filters
             .set(i64::try_from(crowded.len()).unwrap_or(i64::MAX));
         if !crowded.is_empty() && crowded != self.crowded {
@@ -200,7 +280,7 @@ impl Source {
                 .map(ToString::to_string)
                 .collect();
             error!(
-                source = self.inlet.source(),
+                source = self.links.inlet.source(),
                 filters = named.join(" "),
                 count = crowded.len(),
                 lanes = SOURCE_LANES_MAX,
@@ -217,19 +297,21 @@ impl Source {
         config.client_id = config.lane_client_id(lane);
         let task = Lane::new(
             config,
-            self.inlet.clone(),
+            &self.links,
             Orders::new(lane, self.plan.subscribe()),
             self.reports.clone(),
-            self.stop.clone(),
+            self.left_behind.remove(&lane).unwrap_or_default(),
             self.timing.clone(),
         );
         self.lanes.spawn(async move { (lane, task.run().await) });
     }
 
-    fn closed(&mut self, lane: usize) {
+    async fn closed(&mut self, lane: usize) {
         self.running.remove(&lane);
         self.assignment.closed(lane);
         self.plan.send_modify(|plan| plan.lanes[lane] = LanePlan::vacant());
+        self.sessions.remove(&lane);
+        self.write().await;
     }
 }
 

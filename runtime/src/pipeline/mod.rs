@@ -154,7 +154,7 @@ impl Pipeline {
         });
 
         let mut pipeline = Pipeline {
-            sources: Sources::new(metrics.sources.clone()),
+            sources: Sources::new(metrics.sources.clone(), config.data_dir.clone()),
             config,
             mills,
             sinks,

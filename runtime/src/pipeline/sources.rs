@@ -1,10 +1,12 @@
 //! The sources: a task for each broker, started, restarted and stopped as the configuration says.
 
 use crate::config::SourceConfig;
-use crate::ingest::{self, Inlet};
+use crate::ingest::Inlet;
+use crate::ingest::mqtt::{self, SourceLinks};
 use crate::telemetry::source::SourcesMetrics;
 use crate::topic::TopicFilter;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -13,6 +15,7 @@ use tokio::task::JoinHandle;
 pub(super) struct Sources {
     running: BTreeMap<String, Running>,
     metrics: SourcesMetrics,
+    data_dir: PathBuf,
 }
 
 struct Running {
@@ -21,11 +24,12 @@ struct Running {
 }
 
 impl Sources {
-    /// No sources yet.
-    pub(super) fn new(metrics: SourcesMetrics) -> Self {
+    /// No sources yet. They may keep files in `data_dir`.
+    pub(super) fn new(metrics: SourcesMetrics, data_dir: PathBuf) -> Self {
         Sources {
             running: BTreeMap::new(),
             metrics,
+            data_dir,
         }
     }
 
@@ -38,8 +42,14 @@ impl Sources {
         filters: watch::Receiver<Vec<TopicFilter>>,
     ) {
         let (stop, stopped) = watch::channel(false);
-        let metrics = Arc::new(self.metrics.source(name));
-        let task = tokio::spawn(ingest::mqtt::run(config, inlet, filters, metrics, stopped));
+        let links = SourceLinks {
+            inlet,
+            filters,
+            metrics: Arc::new(self.metrics.source(name)),
+            stop: stopped,
+            data_dir: self.data_dir.clone(),
+        };
+        let task = tokio::spawn(mqtt::run(config, links));
         self.running.insert(name.to_owned(), Running { stop, task });
     }
 

@@ -75,6 +75,84 @@ async fn a_rule_that_overlaps_another_comes_and_goes_without_the_other_noticing(
     assert!(by_device["d1"] >= 100 && by_device["d1"] <= 2 * rounds, "{by_device:?}");
 }
 
+/// While rulemill is away the broker keeps a copy in each session. The rules were added one after the other, so that a
+/// process that knew nothing of the last one would give their filters to each other's sessions.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_wait_for_a_restart_are_counted_once() {
+    let sandbox = sandbox();
+    by_kind(&sandbox);
+    let broker = Mosquitto::start(&sandbox, Access::Open).await;
+    let configuration = configuration(&broker);
+    let mut rulemill = Rulemill::start(&sandbox, &configuration).await;
+    by_device(&sandbox);
+    for filter in [BY_KIND, BY_DEVICE] {
+        broker.wait_for_subscription(filter).await;
+    }
+    assert_eq!(rulemill.stop().await.code(), Some(0));
+
+    let mut publisher = Publisher::connect(broker.port);
+    publish(&mut publisher, 100).await;
+    publisher.flush().await;
+    let mut rulemill = Rulemill::start(&sandbox, &configuration).await;
+    wait_for_counts(&sandbox, [("d1", 300), ("d2", 100)]).await;
+
+    assert_eq!(rulemill.stop().await.code(), Some(0));
+    assert_eq!(
+        counts(&sandbox, "by_kind"),
+        [("d1", 100), ("d2", 100)].map(owned).into()
+    );
+    assert_eq!(counts(&sandbox, "by_device"), [("d1", 200)].map(owned).into());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_rules_that_were_removed_left_at_the_broker_is_given_up_at_the_next_start() {
+    let sandbox = sandbox();
+    by_kind(&sandbox);
+    by_device(&sandbox);
+    rule(&sandbox, "elsewhere", "elsewhere/#");
+    let broker = Mosquitto::start(&sandbox, Access::Open).await;
+    let configuration = format!("{}\n[sink.elsewhere]\ntype = \"log\"", configuration(&broker))
+        .replace("[source.default]", "[source.default]\nclient_id = \"mill\"");
+    let mut rulemill = Rulemill::start(&sandbox, &configuration).await;
+    for filter in [BY_KIND, BY_DEVICE, "elsewhere/#"] {
+        broker.wait_for_subscription(filter).await;
+    }
+    assert_eq!(rulemill.stop().await.code(), Some(0));
+    for name in ["by_device", "elsewhere"] {
+        sandbox.remove(&format!("rules.d/{name}.toml"));
+        sandbox.remove(&format!("rules.d/{name}.wasm"));
+    }
+
+    let rulemill = Rulemill::start(&sandbox, &configuration).await;
+
+    // The widest filter was given out first, and the first connection could take that of the rule that is left as well.
+    wait_for("what is not needed to be given up", LIMIT, || {
+        let log = broker.log().text();
+        let unsubscribed = log
+            .lines()
+            .skip_while(|line| !line.contains("Received UNSUBSCRIBE from mill"));
+        let unsubscribed = unsubscribed.take(3).any(|line| line.contains("elsewhere/#"));
+        let clean = log.lines().any(|line| line.contains(" as mill-2 (p2, c1,"));
+        (unsubscribed && clean).then_some(())
+    })
+    .await;
+    let mut publisher = Publisher::connect(broker.port);
+    publish(&mut publisher, 10).await;
+    publisher
+        .publish("elsewhere/d1/messages", reading(20.0, 30), QoS::AtLeastOnce)
+        .await;
+    publisher.flush().await;
+    wait_for("the messages of the rule that is left", WINDOW_LIMIT, || {
+        (counts(&sandbox, "by_kind") == [("d1", 10), ("d2", 10)].map(owned).into()).then_some(())
+    })
+    .await;
+    assert_eq!(
+        rulemill.metric("rulemill_source_messages_total", &[]).await,
+        20.0,
+        "nothing else comes"
+    );
+}
+
 fn sandbox() -> Sandbox {
     Sandbox::with_guests(&["text.wasm"])
 }

@@ -9,7 +9,7 @@
 
 use crate::limits::SOURCE_LANES_MAX as LANES_MAX;
 use crate::topic::TopicFilter;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 /// The lanes of a source, numbered from 0 here; people count them from 1.
@@ -43,6 +43,18 @@ impl Assignment {
         let mut slots: [Slot; LANES_MAX] = Default::default();
         slots[0] = Slot::Open(Filters::default());
         Assignment { slots }
+    }
+
+    /// The lanes that an earlier process had: they go on with what of it is wanted at the next [`Assignment::want`].
+    pub(super) fn restored(served: &BTreeMap<usize, BTreeSet<TopicFilter>>) -> Self {
+        let mut assignment = Assignment::new();
+        let mut seen = BTreeSet::new();
+        for (lane, filters) in served {
+            if let Some(slot) = assignment.slots.get_mut(*lane) {
+                *slot = Slot::Open(filters.iter().filter(|filter| seen.insert(*filter)).cloned().collect());
+            }
+        }
+        assignment
     }
 
     /// From now on just these are wanted.
@@ -163,6 +175,14 @@ impl Filters {
 
     fn cover(&self, filter: &TopicFilter) -> bool {
         self.wide.iter().any(|other| other.covers(filter))
+    }
+}
+
+impl FromIterator<TopicFilter> for Filters {
+    fn from_iter<I: IntoIterator<Item = TopicFilter>>(filters: I) -> Self {
+        let mut collected = Filters::default();
+        filters.into_iter().for_each(|filter| collected.insert(filter));
+        collected
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Connection<'a> {
     intake: &'a mut Intake,
     subscriptions: &'a mut Subscriptions,
     orders: &'a mut Orders,
+    /// Of the orders that are being carried out.
+    version: u64,
     reports: &'a Reports,
     stop: &'a mut watch::Receiver<bool>,
     stop_timeout: Duration,
@@ -79,6 +81,7 @@ pub(super) async fn run(lane: &mut Lane, approach: Approach) -> Ended {
         intake: &mut lane.intake,
         subscriptions: &mut lane.subscriptions,
         orders: &mut lane.orders,
+        version: 0,
         reports: &lane.reports,
         stop: &mut lane.stop,
         stop_timeout: lane.timing.stop,
@@ -177,6 +180,7 @@ impl Connection<'_> {
             Event::Incoming(Packet::UnsubAck(unsuback)) => {
                 if let Some(filter) = self.subscriptions.unsuback(unsuback.pkid) {
                     info!(source = self.name, lane = self.orders.label(), %filter, "unsubscribed");
+                    self.report();
                 }
             }
             Event::Incoming(Packet::PingResp) => self.reading.ping_answered(clock::monotonic()),
@@ -358,7 +362,7 @@ impl Connection<'_> {
 
     /// Takes over the lane's orders as they are now.
     fn obey(&mut self) -> Result<(), Ended> {
-        let serves = self.orders.take();
+        let (version, serves) = self.orders.take();
         if self.orders.is_closing() {
             return match self.phase {
                 // This is the connection that gives the session up.
@@ -373,8 +377,16 @@ impl Connection<'_> {
         }
         if self.phase == Phase::Open {
             self.subscriptions.serve(serves);
+            self.version = version;
+            self.report();
         }
         Ok(())
+    }
+
+    /// Says what else the session may be subscribed to.
+    fn report(&self) {
+        let leftover = self.subscriptions.leftover();
+        self.reports.leftover(self.orders.lane(), self.version, leftover);
     }
 
     fn begin_stop(&mut self) -> Result<(), Ended> {

@@ -3,18 +3,19 @@
 //! Each attempt to connect has a client of its own, because a reused one loses requests and acknowledges messages of
 //! the old connection. Attempts are 1 s to 120 s apart, at random.
 
-use super::Timing;
 use super::connection;
 use super::ended::Ended;
 use super::intake::{Intake, Session};
 use super::orders::{Orders, Reports};
 use super::oversize::Approach;
 use super::subscriptions::Subscriptions;
+use super::{SourceLinks, Timing};
 use crate::clock;
 use crate::config::SourceConfig;
-use crate::ingest::inlet::Inlet;
 use crate::telemetry::rate_limit::RateLimited;
 use crate::telemetry::source::{DisconnectReason, SourceMetrics};
+use crate::topic::TopicFilter;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -47,25 +48,25 @@ pub(super) enum LaneEnd {
 }
 
 impl Lane {
-    /// A lane of the source whose inlet this is; `config` has the lane's own client id.
+    /// A lane with `config`, which has its own client id. Its session may be subscribed to `left_behind`.
     pub(super) fn new(
         config: SourceConfig,
-        inlet: Inlet,
+        links: &SourceLinks,
         orders: Orders,
         reports: Reports,
-        stop: watch::Receiver<bool>,
+        left_behind: BTreeSet<TopicFilter>,
         timing: Timing,
     ) -> Self {
-        let metrics = Arc::clone(reports.metrics());
+        let inlet = links.inlet.clone();
         Lane {
             name: inlet.source().to_owned(),
-            intake: Intake::new(inlet, orders.clone(), Arc::clone(&metrics)),
-            subscriptions: Subscriptions::new(timing.subscribe),
+            intake: Intake::new(inlet, orders.clone(), Arc::clone(&links.metrics)),
+            subscriptions: Subscriptions::new(left_behind, timing.subscribe),
             config,
-            metrics,
+            metrics: Arc::clone(&links.metrics),
             orders,
             reports,
-            stop,
+            stop: links.stop.clone(),
             timing,
             oversize_lines: RateLimited::new(OVERSIZE_LINES_PER_SECOND_MAX),
         }

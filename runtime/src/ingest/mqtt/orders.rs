@@ -8,12 +8,14 @@ use crate::message::Audience;
 use crate::telemetry::source::SourceMetrics;
 use crate::topic::TopicFilter;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The orders of all lanes.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    /// Grows with each change.
+    pub(super) version: u64,
     /// By the number of the lane.
     pub(super) lanes: [LanePlan; LANES_MAX],
 }
@@ -49,21 +51,26 @@ pub(super) struct Orders {
 /// What the lanes report. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Reports {
-    reports: Arc<Mutex<[Report; LANES_MAX]>>,
+    reports: watch::Sender<[Report; LANES_MAX]>,
     metrics: Arc<SourceMetrics>,
 }
 
 /// What one lane reports.
-#[derive(Clone, Copy, Debug, Default)]
-struct Report {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Report {
     needed: bool,
     connected: bool,
+    /// The version of the orders that the rest is about.
+    pub(super) version: u64,
+    /// What its session may be subscribed to beyond what is to be served.
+    pub(super) leftover: BTreeSet<TopicFilter>,
 }
 
 impl Plan {
     /// No lanes.
     pub(super) fn new() -> Self {
         Plan {
+            version: 0,
             lanes: std::array::from_fn(|_| LanePlan::vacant()),
         }
     }
@@ -85,9 +92,10 @@ impl Orders {
         Orders { lane, plan }
     }
 
-    /// What is to be served, which counts as seen from now on.
-    pub(super) fn take(&mut self) -> Arc<BTreeSet<TopicFilter>> {
-        Arc::clone(&self.plan.borrow_and_update().lanes[self.lane].serves)
+    /// The version and what is to be served, which counts as seen from now on.
+    pub(super) fn take(&mut self) -> (u64, Arc<BTreeSet<TopicFilter>>) {
+        let plan = self.plan.borrow_and_update();
+        (plan.version, Arc::clone(&plan.lanes[self.lane].serves))
     }
 
     /// Ready when there are orders that have not been seen; never, when nobody gives orders any more.
@@ -122,15 +130,12 @@ impl Orders {
 
 impl Reports {
     pub(super) fn new(metrics: Arc<SourceMetrics>) -> Self {
-        Reports {
-            reports: Arc::default(),
-            metrics,
-        }
+        let (reports, _) = watch::channel(Default::default());
+        Reports { reports, metrics }
     }
 
-    /// The metrics of the source, for what else its lanes count.
-    pub(super) fn metrics(&self) -> &Arc<SourceMetrics> {
-        &self.metrics
+    pub(super) fn subscribe(&self) -> watch::Receiver<[Report; LANES_MAX]> {
+        self.reports.subscribe()
     }
 
     /// Which lanes are to be connected.
@@ -147,16 +152,25 @@ impl Reports {
         self.update(|reports| reports[lane].connected = connected);
     }
 
+    /// What a lane's session may be subscribed to beyond its orders, which have this version.
+    pub(super) fn leftover(&self, lane: usize, version: u64, leftover: BTreeSet<TopicFilter>) {
+        self.update(|reports| {
+            reports[lane].version = version;
+            reports[lane].leftover = leftover;
+        });
+    }
+
     /// The gauges change together with what they show.
     fn update(&self, change: impl FnOnce(&mut [Report; LANES_MAX])) {
-        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut reports);
-        let needed = reports.iter().filter(|report| report.needed);
-        let connected = needed.clone().filter(|report| report.connected).count();
-        let needed = needed.count();
-        self.metrics.lanes.set(gauge(needed));
-        self.metrics.lanes_connected.set(gauge(connected));
-        self.metrics.connected.set(i64::from(needed > 0 && connected == needed));
+        self.reports.send_modify(|reports| {
+            change(reports);
+            let needed = reports.iter().filter(|report| report.needed);
+            let connected = needed.clone().filter(|report| report.connected).count();
+            let needed = needed.count();
+            self.metrics.lanes.set(gauge(needed));
+            self.metrics.lanes_connected.set(gauge(connected));
+            self.metrics.connected.set(i64::from(needed > 0 && connected == needed));
+        });
     }
 }
 

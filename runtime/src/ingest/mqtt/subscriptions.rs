@@ -21,7 +21,7 @@ pub(super) struct Subscriptions {
     wanted: BTreeSet<TopicFilter>,
     /// What the broker has granted to this session.
     held: BTreeSet<TopicFilter>,
-    /// What the session may have besides: requests without an answer.
+    /// What the session may have besides: requests without an answer, and what an earlier process left behind.
     uncertain: BTreeSet<TopicFilter>,
     /// Filters to serve that the broker refused, and when to ask again.
     refused: BTreeMap<TopicFilter, Instant>,
@@ -75,14 +75,14 @@ struct InFlight {
 }
 
 impl Subscriptions {
-    /// Of a session that is subscribed to nothing.
-    pub(super) fn new(timing: SubscribeTiming) -> Self {
+    /// Of a session that may be subscribed to `left_behind`, by an earlier process.
+    pub(super) fn new(left_behind: BTreeSet<TopicFilter>, timing: SubscribeTiming) -> Self {
         Subscriptions {
             timing,
             serves: Arc::default(),
             wanted: BTreeSet::new(),
             held: BTreeSet::new(),
-            uncertain: BTreeSet::new(),
+            uncertain: left_behind,
             refused: BTreeMap::new(),
             in_flight: None,
             timeouts: 0,
@@ -91,12 +91,15 @@ impl Subscriptions {
 
     /// From now on these filters are to be served.
     pub(super) fn serve(&mut self, filters: Arc<BTreeSet<TopicFilter>>) {
+        if self.serves == filters {
+            return;
+        }
         self.refused.retain(|filter, _| filters.contains(filter));
         self.serves = filters;
         self.choose();
     }
 
-    /// A new connection is up. What an earlier process left in the session is not known, so the first connection
+    /// A new connection is up. What an earlier process left in the session is not certain, so the first connection
     /// subscribes to everything in any case.
     pub(super) fn connected(&mut self, session_present: bool) {
         self.in_flight = None;
@@ -211,6 +214,13 @@ impl Subscriptions {
                 wanted.map(|(_, retry)| *retry).min()
             }
         }
+    }
+
+    /// What the session is, or may be, subscribed to beyond what is to be served.
+    pub(super) fn leftover(&self) -> BTreeSet<TopicFilter> {
+        let subscribed = self.held.iter().chain(&self.uncertain);
+        let beyond = subscribed.filter(|filter| !self.serves.contains(*filter));
+        beyond.cloned().collect()
     }
 
     /// Decides what to subscribe to. A filter that was refused covers nothing, and is tried again all the same.

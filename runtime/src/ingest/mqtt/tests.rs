@@ -4,6 +4,7 @@ mod acknowledging;
 pub(crate) mod broker;
 mod connecting;
 mod lanes;
+mod sessions;
 mod subscribing;
 
 use super::*;
@@ -11,6 +12,7 @@ use crate::config::ServerAddress;
 use crate::message::Delivery;
 use crate::telemetry::source::{DisconnectReason, SourcesMetrics};
 use broker::{Broker, DEADLINE, publish};
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -22,6 +24,8 @@ struct Running {
     stop: watch::Sender<bool>,
     metrics: Arc<SourceMetrics>,
     task: JoinHandle<()>,
+    /// The data directory.
+    folder: Arc<TempDir>,
 }
 
 impl Running {
@@ -31,8 +35,19 @@ impl Running {
     }
 
     fn with(broker: &Broker, adapt: impl FnOnce(&mut SourceConfig, &mut Timing)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Running::in_folder(broker, Arc::new(folder), &["devices/+"], adapt)
+    }
+
+    /// The process after another one whose data directory this is.
+    fn in_folder(
+        broker: &Broker,
+        folder: Arc<TempDir>,
+        wanted: &[&str],
+        adapt: impl FnOnce(&mut SourceConfig, &mut Timing),
+    ) -> Self {
         let (sender, mill) = mpsc::channel(1);
-        let (filters, filters_receiver) = watch::channel(vec![filter("devices/+")]);
+        let (filters, filters_receiver) = watch::channel(wanted.iter().map(|text| filter(text)).collect());
         let (stop, stop_receiver) = watch::channel(false);
         let metrics = Arc::new(SourcesMetrics::default().source("default"));
         let mut config = config(broker.port());
@@ -45,20 +60,21 @@ impl Running {
             ..Timing::default()
         };
         adapt(&mut config, &mut timing);
-        let source = Source::new(
-            config,
-            Inlet::new("default", [sender]),
-            filters_receiver,
-            Arc::clone(&metrics),
-            stop_receiver,
-            timing,
-        );
+        let links = SourceLinks {
+            inlet: Inlet::new("default", [sender]),
+            filters: filters_receiver,
+            metrics: Arc::clone(&metrics),
+            stop: stop_receiver,
+            data_dir: folder.path().to_owned(),
+        };
+        let source = Source::new(config, links, timing);
         Running {
             mill,
             filters,
             stop,
             metrics,
             task: tokio::spawn(source.run()),
+            folder,
         }
     }
 
@@ -69,8 +85,9 @@ impl Running {
         delivery.messages.iter().map(text).collect()
     }
 
-    async fn stopped(self) {
+    async fn stopped(self) -> Arc<TempDir> {
         timeout(DEADLINE, self.task).await.expect("the source stops").unwrap();
+        self.folder
     }
 }
 

@@ -1,6 +1,5 @@
 use super::*;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 fn filter(text: &str) -> TopicFilter {
     TopicFilter::parse(text).unwrap()
@@ -100,6 +99,27 @@ fn filters_beyond_the_last_lane_are_crowded_until_what_they_overlap_is_gone() {
     assignment.want(&wanted);
     assert!(assignment.crowded().is_empty());
     assert_eq!(assignment.lanes().count(), LANES_MAX);
+}
+
+#[test]
+fn lanes_of_an_earlier_process_go_on_or_close() {
+    let served = [
+        (0, filters(&["a"])),
+        (1, filters(&["+/b", "a/+"])),
+        (2, filters(&["x"])),
+        (70, filters(&["y"])),
+    ];
+    let mut assignment = Assignment::restored(&served.into());
+    assignment.want(&filters(&["+/b", "c"]));
+    assert_eq!(lanes(&assignment), ["1: c", "2: +/b", "3 closing: "]);
+}
+
+#[test]
+fn a_filter_that_two_restored_lanes_name_belongs_to_the_first() {
+    let served = [(1, filters(&["a", "b"])), (2, filters(&["a"]))];
+    let mut assignment = Assignment::restored(&served.into());
+    assignment.want(&filters(&["a", "b"]));
+    assert_eq!(lanes(&assignment), ["1: ", "2: a b", "3 closing: "]);
 }
 
 fn any_filter() -> impl Strategy<Value = TopicFilter> {

@@ -7,11 +7,7 @@ fn filter(text: &str) -> TopicFilter {
 }
 
 fn subscriptions(wanted: &[&str]) -> Subscriptions {
-    let timing = SubscribeTiming {
-        answer: Duration::from_secs(10),
-        retry: Duration::from_secs(30),
-    };
-    let mut subscriptions = Subscriptions::new(timing);
+    let mut subscriptions = Subscriptions::new(BTreeSet::new(), TIMING);
     subscriptions.connected(false);
     subscriptions.serve(filters(wanted));
     subscriptions
@@ -37,6 +33,11 @@ fn answer(subscriptions: &mut Subscriptions, codes: &[SubscribeReasonCode], now:
         }
     }
 }
+
+const TIMING: SubscribeTiming = SubscribeTiming {
+    answer: Duration::from_secs(10),
+    retry: Duration::from_secs(30),
+};
 
 const GRANTED: SubscribeReasonCode = SubscribeReasonCode::Success(QoS::AtLeastOnce);
 
@@ -156,6 +157,31 @@ fn what_was_asked_for_and_not_answered_is_given_up_when_nobody_wants_it() {
     subscriptions.serve(filters(&["b"]));
     assert_eq!(answer(&mut subscriptions, &[GRANTED], now), "subscribe b");
     assert_eq!(answer(&mut subscriptions, &[], now), "unsubscribe a");
+    assert_eq!(subscriptions.next(now), None);
+}
+
+#[test]
+fn what_an_earlier_process_left_behind_is_given_up_unless_it_is_wanted() {
+    let now = clock::monotonic();
+    let left_behind = ["a/#", "a/b", "c"].map(filter).into();
+    let mut subscriptions = Subscriptions::new(left_behind, TIMING);
+    subscriptions.connected(true);
+    subscriptions.serve(filters(&["a/b"]));
+    assert_eq!(subscriptions.leftover(), ["a/#", "c"].map(filter).into());
+    assert_eq!(answer(&mut subscriptions, &[GRANTED], now), "subscribe a/b");
+    assert_eq!(answer(&mut subscriptions, &[], now), "unsubscribe a/#");
+    assert_eq!(answer(&mut subscriptions, &[], now), "unsubscribe c");
+    assert_eq!(subscriptions.next(now), None);
+    assert!(subscriptions.leftover().is_empty());
+}
+
+#[test]
+fn a_session_that_is_gone_leaves_nothing_behind() {
+    let now = clock::monotonic();
+    let mut subscriptions = Subscriptions::new([filter("c")].into(), TIMING);
+    subscriptions.connected(false);
+    subscriptions.serve(filters(&[]));
+    assert!(subscriptions.leftover().is_empty());
     assert_eq!(subscriptions.next(now), None);
 }
 
