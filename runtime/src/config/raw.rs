@@ -67,7 +67,7 @@ section! {
         clean_session: bool,
         /// The longest silence before the connection is tested: 30 s to 20 min.
         keep_alive: Duration,
-        /// The largest packet whose message is processed. A larger one is acknowledged, counted and logged.
+        /// The largest packet whose message is processed. A larger one is acknowledged, counted, and goes to dead letter.
         packet_bytes_max: Size,
         /// Subscribe as `$share/GROUP/FILTER`, so that several rulemills share the messages.
         share_group: String,
@@ -82,7 +82,7 @@ section! {
         mqtt: SocketAddr,
         /// The most devices at once. A further one is refused with "server unavailable".
         clients_max: u64,
-        /// The largest packet taken. A larger one closes its connection.
+        /// The largest packet taken. A larger one closes its connection, and what has come of it goes to dead letter.
         packet_bytes_max: Size,
         /// The most messages of one device that wait for their acknowledgement. Then its connection is not read.
         inflight_max: u64,

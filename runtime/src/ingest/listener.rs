@@ -13,6 +13,7 @@ mod collector;
 mod frame;
 
 use super::inlet::{Closed, Inlet};
+use super::rejects::Rejects;
 use crate::clock;
 use crate::config::ListenerConfig;
 use crate::telemetry::listener::{CloseReason, ListenerMetrics};
@@ -43,6 +44,9 @@ struct Shared {
     config: ListenerConfig,
     timing: Timing,
     metrics: ListenerMetrics,
+    /// The name under which messages go.
+    source: String,
+    rejects: Rejects,
     outlet: Outlet,
     clients: Arc<Clients>,
     /// Devices that misbehave may come back as often as they like.
@@ -86,11 +90,21 @@ impl Listener {
     }
 
     /// Serves devices until `stop` is true (or its sender is gone), or the mills are gone. What was taken by then is
-    /// delivered and acknowledged, within 10 s.
-    pub async fn run(self, inlet: Inlet, metrics: ListenerMetrics, mut stop: watch::Receiver<bool>) {
+    /// delivered and acknowledged, within 10 s. `rejects` gets what has come of messages that are too large.
+    pub async fn run(self, inlet: Inlet, rejects: Rejects, metrics: ListenerMetrics, mut stop: watch::Receiver<bool>) {
         let (outlet, collector) = collector();
+        let source = inlet.source().to_owned();
         let mut collecting = tokio::spawn(collector.run(inlet, metrics.clone()));
-        let mut serving = Serving::new(self.config, self.timing, outlet, metrics);
+        let mut serving = Serving::new(Shared {
+            config: self.config,
+            timing: self.timing,
+            metrics,
+            source,
+            rejects,
+            outlet,
+            clients: Arc::default(),
+            faults: RateLimited::new(FAULT_LINES_PER_SECOND_MAX),
+        });
         loop {
             tokio::select! {
                 biased;
@@ -128,19 +142,12 @@ struct Serving {
 }
 
 impl Serving {
-    fn new(config: ListenerConfig, timing: Timing, outlet: Outlet, metrics: ListenerMetrics) -> Self {
+    fn new(shared: Shared) -> Self {
         Serving {
             tasks: JoinSet::new(),
-            places: Arc::new(Semaphore::new(config.clients_max)),
+            places: Arc::new(Semaphore::new(shared.config.clients_max)),
             refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
-            shared: Arc::new(Shared {
-                config,
-                timing,
-                metrics,
-                outlet,
-                clients: Arc::default(),
-                faults: RateLimited::new(FAULT_LINES_PER_SECOND_MAX),
-            }),
+            shared: Arc::new(shared),
         }
     }
 

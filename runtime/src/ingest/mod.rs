@@ -6,6 +6,8 @@
 mod inlet;
 pub mod listener;
 pub mod mqtt;
+mod rejects;
 mod topic_names;
 
 pub use inlet::{Closed, Inlet, MillQueue, Refused};
+pub use rejects::Rejects;

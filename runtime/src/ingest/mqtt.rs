@@ -23,6 +23,7 @@ mod sessions;
 mod subscriptions;
 
 use super::inlet::Inlet;
+use super::rejects::Rejects;
 use crate::backoff::Backoff;
 use crate::config::SourceConfig;
 use crate::limits::SOURCE_LANES_MAX;
@@ -53,6 +54,8 @@ pub struct SourceLinks {
     pub metrics: Arc<SourceMetrics>,
     /// The source reads until this is true, or its sender is gone.
     pub stop: watch::Receiver<bool>,
+    /// Where messages go that are too large.
+    pub rejects: Rejects,
     /// Where it may keep a file.
     pub data_dir: PathBuf,
 }

@@ -27,10 +27,10 @@ pub use workbench::Workbench;
 
 use crate::clock;
 use crate::config::{Config, GuestDefaults};
-use crate::emit::{DeadLetters, EncodedEmission};
+use crate::emit::{DeadLetterKind, DeadLetters, EncodedEmission};
 use crate::http;
-use crate::ingest::Inlet;
 use crate::ingest::listener::Listener;
+use crate::ingest::{Inlet, Rejects};
 use crate::rule::GuestEngine;
 use crate::sink::Sinks;
 use crate::telemetry::Telemetry;
@@ -154,7 +154,11 @@ impl Pipeline {
         });
 
         let mut pipeline = Pipeline {
-            sources: Sources::new(metrics.sources.clone(), config.data_dir.clone()),
+            sources: Sources::new(
+                metrics.sources.clone(),
+                rejects_of(&dead_letters),
+                config.data_dir.clone(),
+            ),
             config,
             mills,
             sinks,
@@ -284,7 +288,8 @@ impl Pipeline {
             tracing::info!(%address, "listening for MQTT devices");
         }
         let inlet = Inlet::new(LISTENER, self.mills.deliveries());
-        let run = listener.run(inlet, metrics.listener.clone(), self.stop.subscribe());
+        let rejects = rejects_of(&self.dead_letters);
+        let run = listener.run(inlet, rejects, metrics.listener.clone(), self.stop.subscribe());
         self.tasks.push(tokio::spawn(run));
     }
 
@@ -347,6 +352,14 @@ impl Metrics {
         metrics.dead_letters.register(registry);
         metrics
     }
+}
+
+/// Messages that sources refuse are dead letters.
+fn rejects_of(dead_letters: &DeadLetters) -> Rejects {
+    let dead_letters = dead_letters.clone();
+    Rejects::new(move |source, message, reason| {
+        dead_letters.message(None, source, message, DeadLetterKind::Oversize, reason);
+    })
 }
 
 fn deployment_of(

@@ -1,8 +1,8 @@
 //! The sources: a task for each broker, started, restarted and stopped as the configuration says.
 
 use crate::config::SourceConfig;
-use crate::ingest::Inlet;
 use crate::ingest::mqtt::{self, SourceLinks};
+use crate::ingest::{Inlet, Rejects};
 use crate::telemetry::source::SourcesMetrics;
 use crate::topic::TopicFilter;
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 pub(super) struct Sources {
     running: BTreeMap<String, Running>,
     metrics: SourcesMetrics,
+    rejects: Rejects,
     data_dir: PathBuf,
 }
 
@@ -25,10 +26,11 @@ struct Running {
 
 impl Sources {
     /// No sources yet. They may keep files in `data_dir`.
-    pub(super) fn new(metrics: SourcesMetrics, data_dir: PathBuf) -> Self {
+    pub(super) fn new(metrics: SourcesMetrics, rejects: Rejects, data_dir: PathBuf) -> Self {
         Sources {
             running: BTreeMap::new(),
             metrics,
+            rejects,
             data_dir,
         }
     }
@@ -47,6 +49,7 @@ impl Sources {
             filters,
             metrics: Arc::new(self.metrics.source(name)),
             stop: stopped,
+            rejects: self.rejects.clone(),
             data_dir: self.data_dir.clone(),
         };
         let task = tokio::spawn(mqtt::run(config, links));

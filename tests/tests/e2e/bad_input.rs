@@ -107,8 +107,20 @@ async fn a_message_over_the_size_limit_of_a_broker_is_skipped_and_loses_no_other
         .log()
         .lines()
         .iter()
-        .any(|line| line.contains("size limit") && line.contains(&topic("large")));
+        .any(|line| line.contains("packet_bytes_max") && line.contains(&topic("large")));
     assert!(told, "the message that is skipped is named in the log");
+    let kept = wait_for("the dead letter", LIMIT, || {
+        let text = sandbox.read("dead-letter.jsonl");
+        let line = text.lines().next()?.to_owned();
+        text.ends_with('\n').then_some(line)
+    })
+    .await;
+    let kept: Value = serde_json::from_str(&kept).expect("a dead letter is JSON");
+    assert_eq!(
+        (&kept["kind"], &kept["topic"]),
+        (&"oversize".into(), &topic("large").into())
+    );
+    assert_eq!(kept["truncated"], true);
 }
 
 /// Each bad payload, and what its reason must say.

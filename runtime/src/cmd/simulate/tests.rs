@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::config::ListenerConfig;
-use crate::ingest::Inlet;
 use crate::ingest::listener::Listener;
 use crate::ingest::mqtt::tests::broker::Broker;
+use crate::ingest::{Inlet, Rejects};
 use crate::message::Delivery;
 use crate::telemetry::listener::ListenerMetrics;
 use clap::Parser;
@@ -34,7 +34,13 @@ async fn listener() -> (mpsc::Receiver<Delivery>, u16, watch::Sender<bool>) {
     let port = listener.local_addr().unwrap().port();
     let (sender, mill) = mpsc::channel(10_000);
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(listener.run(Inlet::new("listener", [sender]), ListenerMetrics::default(), stopped));
+    let rejects = Rejects::new(|_, _, reason| panic!("{reason}"));
+    tokio::spawn(listener.run(
+        Inlet::new("listener", [sender]),
+        rejects,
+        ListenerMetrics::default(),
+        stopped,
+    ));
     (mill, port, stop)
 }
 

@@ -46,6 +46,8 @@ pub enum DeadLetterKind {
     Late,
     /// A bound was reached: of groups, windows, bytes, distinct values, or how far ahead an event time may be.
     Bound,
+    /// The message is larger than its source takes.
+    Oversize,
     /// The row has no valid topic at its sink.
     Topic,
     /// The row is larger than its sink allows.
@@ -100,7 +102,7 @@ impl DeadLetters {
             kind,
             reason,
         };
-        self.count_and_log(rule.unwrap_or_default(), kind, reason, Some(&message.topic));
+        self.count_and_log(rule.unwrap_or_default(), kind, reason, Some((source, &message.topic)));
         self.send(line.write(self.shared.payload_bytes_max));
     }
 
@@ -157,12 +159,13 @@ impl DeadLetters {
         }
     }
 
-    fn count_and_log(&self, rule: &str, kind: DeadLetterKind, reason: &str, topic: Option<&str>) {
+    fn count_and_log(&self, rule: &str, kind: DeadLetterKind, reason: &str, message: Option<(&str, &str)>) {
         self.shared.metrics.kept(rule, kind.label()).inc();
         if let Some(suppressed) = self.may_log(Repeat::Rejected(rule.to_owned())) {
-            match topic {
-                Some(topic) => warn!(
+            match message {
+                Some((source, topic)) => warn!(
                     rule,
+                    source,
                     topic,
                     kind = kind.label(),
                     suppressed,
@@ -192,6 +195,7 @@ impl DeadLetterKind {
             DeadLetterKind::Guest => "guest",
             DeadLetterKind::Late => "late",
             DeadLetterKind::Bound => "bound",
+            DeadLetterKind::Oversize => "oversize",
             DeadLetterKind::Topic => "topic",
             DeadLetterKind::TooLarge => "too_large",
             DeadLetterKind::Refused => "refused",

@@ -4,6 +4,7 @@ use super::collector::{Acks, CHUNK_BYTES_MAX, CHUNK_ROWS_MAX};
 use super::frame::{self, FrameError, Request};
 use super::{Closed, Presence, Shared};
 use crate::clock;
+use crate::message::Message;
 use crate::telemetry::listener::CloseReason;
 use crate::telemetry::rate_limit::Verdict;
 use bytes::BytesMut;
@@ -262,6 +263,23 @@ impl Client {
         }
     }
 
+    /// A message that is too large costs the connection, and its rest is never read. What has come of it is kept.
+    fn reject_beginning(&self, error: &FrameError) {
+        let Some(publish) = frame::beginning(&self.received) else {
+            return;
+        };
+        let message = Message {
+            topic: publish.topic.into(),
+            payload: publish.payload,
+            qos: publish.qos as u8,
+            retain: publish.retain,
+            arrival: clock::arrival(),
+        };
+        let bytes = message.payload.len();
+        let reason = format!("{error}; {bytes} bytes of its payload were read, then the connection was closed");
+        self.shared.rejects.keep(&self.shared.source, &message, &reason);
+    }
+
     fn answer(&mut self, packet: &Packet) {
         // Only a packet over its limit can fail, and there is none.
         let _ = packet.write(&mut self.answers, usize::MAX);
@@ -279,6 +297,9 @@ impl Client {
 
     fn fault(&mut self, error: FrameError) -> CloseReason {
         let reason = error.reason();
+        if reason == CloseReason::Oversize {
+            self.reject_beginning(&error);
+        }
         self.error = Some(error);
         reason
     }

@@ -6,7 +6,7 @@
 
 use crate::telemetry::listener::CloseReason;
 use crate::topic::{TopicNameError, check_topic_name};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rumqttc::mqttbytes::{self, PacketType};
 use rumqttc::{Connect, Packet, Publish, QoS};
 
@@ -87,6 +87,28 @@ pub(super) fn next(buffer: &mut BytesMut, packet_bytes_max: usize) -> Result<Opt
         check_connect(frame)?;
     }
     checked(Packet::read(buffer, packet_bytes_max)?).map(Some)
+}
+
+/// What has come of a PUBLISH that is too large: its payload may be any beginning of what was sent. `None` when not even
+/// its topic has come, or it is wrong in other ways too.
+pub(super) fn beginning(buffer: &[u8]) -> Option<Publish> {
+    let (&header, rest) = buffer.split_first()?;
+    let qos = match (header >> 4, header >> 1 & 0b11) {
+        (PUBLISH, 0) => QoS::AtMostOnce,
+        (PUBLISH, 1) => QoS::AtLeastOnce,
+        _ => return None,
+    };
+    // The remaining length ends with the first byte that has no continuation bit.
+    let start = 1 + rest.iter().take_while(|byte| **byte & 0x80 != 0).count();
+    let (length, rest) = rest.get(start..)?.split_first_chunk::<2>()?;
+    let (topic, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    let topic = std::str::from_utf8(topic).ok()?;
+    check_topic_name(topic).ok()?;
+    let packet_id_bytes = if qos == QoS::AtMostOnce { 0 } else { 2 };
+    let payload = rest.get(packet_id_bytes..).unwrap_or_default();
+    let mut publish = Publish::from_bytes(topic, qos, Bytes::copy_from_slice(payload));
+    publish.retain = header & 1 == 1;
+    Some(publish)
 }
 
 fn checked(packet: Packet) -> Result<Request, FrameError> {
@@ -190,6 +212,9 @@ fn check_connect(frame: &[u8]) -> Result<(), FrameError> {
     }
     Ok(())
 }
+
+/// The number of the packet type.
+const PUBLISH: u8 = 3;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ mod publishing;
 use super::*;
 use crate::message::Delivery;
 use device::Device;
+use std::sync::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -20,8 +21,13 @@ struct Running {
     mill: mpsc::Receiver<Delivery>,
     stop: watch::Sender<bool>,
     metrics: ListenerMetrics,
+    /// The messages that were refused.
+    rejected: Arc<Mutex<Vec<Rejected>>>,
     task: JoinHandle<()>,
 }
+
+/// Topic, payload and reason.
+type Rejected = (String, Vec<u8>, String);
 
 impl Running {
     /// A listener whose mill has room for one batch.
@@ -41,12 +47,21 @@ impl Running {
         let (sender, mill) = mpsc::channel(1);
         let (stop, stop_receiver) = watch::channel(false);
         let metrics = ListenerMetrics::default();
+        let rejected = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&rejected);
+        let rejects = Rejects::new(move |source, message, reason| {
+            assert_eq!(source, "listener");
+            let kept = (message.topic.to_string(), message.payload.to_vec(), reason.to_owned());
+            keep.lock().unwrap().push(kept);
+        });
+        let inlet = Inlet::new("listener", [sender]);
         Running {
             address: listener.local_addr().unwrap(),
             mill,
             stop,
             metrics: metrics.clone(),
-            task: tokio::spawn(listener.run(Inlet::new("listener", [sender]), metrics, stop_receiver)),
+            rejected,
+            task: tokio::spawn(listener.run(inlet, rejects, metrics, stop_receiver)),
         }
     }
 

@@ -20,7 +20,7 @@ use super::subscriptions::{Answer, Change, Expired, Subscriptions};
 use crate::backoff::Backoff;
 use crate::clock;
 use crate::config::SourceConfig;
-use crate::telemetry::rate_limit::{RateLimited, Verdict};
+use crate::ingest::rejects::Rejects;
 use crate::telemetry::source::{DisconnectReason, SourceMetrics};
 use rumqttc::{
     AsyncClient, ConnAck, ConnectionError, Event, EventLoop, Outgoing, Packet, PubAck, Publish, QoS, SubAck,
@@ -52,7 +52,7 @@ pub(super) struct Connection<'a> {
     phase: Phase,
     /// QoS 0 messages dropped since the last log line about it, and when that was.
     dropped: (u64, Option<Instant>),
-    oversize_lines: &'a RateLimited<()>,
+    rejects: &'a Rejects,
     backoff: &'a mut Backoff,
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn run(lane: &mut Lane, approach: Approach) -> Ended {
         reading: Reading::new(lane.config.keep_alive),
         phase: Phase::Connecting,
         dropped: (0, None),
-        oversize_lines: &lane.oversize_lines,
+        rejects: &lane.rejects,
         backoff: &mut lane.timing.backoff,
     };
     let ended = loop {
@@ -231,7 +231,7 @@ impl Connection<'_> {
         }
         let bytes = remaining_length(&publish);
         if bytes > self.config.packet_bytes_max {
-            self.refuse_oversize(&publish, bytes);
+            self.refuse_oversize(publish, bytes);
         } else if self.reading.drops() && publish.qos == QoS::AtMostOnce && !self.intake.has_room() {
             self.drop_qos0();
         } else {
@@ -244,20 +244,14 @@ impl Connection<'_> {
         }
     }
 
-    fn refuse_oversize(&mut self, publish: &Publish, bytes: usize) {
+    fn refuse_oversize(&mut self, publish: Publish, bytes: usize) {
         self.metrics.oversize.inc();
-        if let Verdict::Log { suppressed } = self.oversize_lines.check((), clock::monotonic()) {
-            error!(
-                source = self.name,
-                lane = self.orders.label(),
-                topic = publish.topic,
-                bytes,
-                bytes_max = self.config.packet_bytes_max,
-                suppressed,
-                "a message over the size limit was not processed"
-            );
-        }
-        self.intake.refuse(publish);
+        let reason = format!(
+            "a packet of {bytes} bytes is over packet_bytes_max, which is {} bytes",
+            self.config.packet_bytes_max
+        );
+        let message = self.intake.refuse(publish);
+        self.rejects.keep(self.name, &message, &reason);
     }
 
     fn drop_qos0(&mut self) {

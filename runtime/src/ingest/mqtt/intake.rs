@@ -74,23 +74,16 @@ impl Intake {
 
     /// Takes a message in, whether or not there is room.
     pub(super) fn take(&mut self, publish: Publish) {
-        let ack = (publish.qos != QoS::AtMostOnce).then_some(publish.pkid);
-        let message = Message {
-            topic: self.names.share(&publish.topic),
-            payload: publish.payload,
-            qos: u8::from(ack.is_some()),
-            retain: publish.retain,
-            arrival: clock::arrival(),
-        };
+        let (message, ack) = self.unpack(publish);
         self.queue_bytes += message.payload.len();
         self.queue.push_back(Held { message, ack });
     }
 
-    /// Acknowledges a message that is not to be processed.
-    pub(super) fn refuse(&mut self, publish: &Publish) {
-        if publish.qos != QoS::AtMostOnce {
-            self.accepted.push_back(publish.pkid);
-        }
+    /// Acknowledges a message that is not to be processed, and gives it.
+    pub(super) fn refuse(&mut self, publish: Publish) -> Message {
+        let (message, ack) = self.unpack(publish);
+        self.accepted.extend(ack);
+        message
     }
 
     /// Hands over all that is queued, as far as the inlet has room.
@@ -189,6 +182,19 @@ impl Intake {
     /// Whether nothing is on its way to the mills.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.offered.is_none()
+    }
+
+    /// The message and the packet id to acknowledge.
+    fn unpack(&mut self, publish: Publish) -> (Message, Option<u16>) {
+        let ack = (publish.qos != QoS::AtMostOnce).then_some(publish.pkid);
+        let message = Message {
+            topic: self.names.share(&publish.topic),
+            payload: publish.payload,
+            qos: u8::from(ack.is_some()),
+            retain: publish.retain,
+            arrival: clock::arrival(),
+        };
+        (message, ack)
     }
 
     fn next_batch(&mut self) -> (Arc<[Message]>, Vec<Option<u16>>) {

@@ -12,7 +12,7 @@ use super::subscriptions::Subscriptions;
 use super::{SourceLinks, Timing};
 use crate::clock;
 use crate::config::SourceConfig;
-use crate::telemetry::rate_limit::RateLimited;
+use crate::ingest::rejects::Rejects;
 use crate::telemetry::source::{DisconnectReason, SourceMetrics};
 use crate::topic::TopicFilter;
 use std::collections::BTreeSet;
@@ -32,8 +32,7 @@ pub(super) struct Lane {
     pub(super) reports: Reports,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) timing: Timing,
-    /// The log lines about messages over the size limit.
-    pub(super) oversize_lines: RateLimited<()>,
+    pub(super) rejects: Rejects,
 }
 
 /// How a lane ended.
@@ -68,7 +67,7 @@ impl Lane {
             reports,
             stop: links.stop.clone(),
             timing,
-            oversize_lines: RateLimited::new(OVERSIZE_LINES_PER_SECOND_MAX),
+            rejects: links.rejects.clone(),
         }
     }
 
@@ -188,6 +187,3 @@ impl Lane {
         );
     }
 }
-
-/// The most log lines a second about messages over the size limit.
-const OVERSIZE_LINES_PER_SECOND_MAX: u32 = 5;

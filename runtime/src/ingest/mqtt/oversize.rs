@@ -2,8 +2,8 @@
 //!
 //! Packets are read up to a fixed size, whatever the configuration says: ending the connection at each one over the
 //! limit would lose the QoS 0 messages around it, and a broker would send a QoS 1 message again without end. A message
-//! over the configured limit is refused once it is read: counted, logged, acknowledged, not processed. A packet that
-//! would cost too much memory even for that is left behind with the whole session.
+//! over the configured limit is refused once it is read: counted, kept as a rejected message, acknowledged, not
+//! processed. A packet that would cost too much memory even for that is left behind with the whole session.
 
 /// How the next connection is to be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use crate::config::ServerAddress;
 use crate::message::Delivery;
 use crate::telemetry::source::{DisconnectReason, SourcesMetrics};
 use broker::{Broker, DEADLINE, publish};
+use std::sync::Mutex;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -24,9 +25,14 @@ struct Running {
     stop: watch::Sender<bool>,
     metrics: Arc<SourceMetrics>,
     task: JoinHandle<()>,
+    /// The messages that were refused.
+    rejected: Arc<Mutex<Vec<Rejected>>>,
     /// The data directory.
     folder: Arc<TempDir>,
 }
+
+/// Topic, payload and reason.
+type Rejected = (String, Vec<u8>, String);
 
 impl Running {
     /// Reads `devices/+` from `broker` into a mill with room for one batch.
@@ -60,7 +66,16 @@ impl Running {
             ..Timing::default()
         };
         adapt(&mut config, &mut timing);
+        let rejected = Arc::new(Mutex::new(Vec::new()));
         let links = SourceLinks {
+            rejects: {
+                let rejected = Arc::clone(&rejected);
+                Rejects::new(move |source, message, reason| {
+                    assert_eq!(source, "default");
+                    let kept = (message.topic.to_string(), message.payload.to_vec(), reason.to_owned());
+                    rejected.lock().unwrap().push(kept);
+                })
+            },
             inlet: Inlet::new("default", [sender]),
             filters: filters_receiver,
             metrics: Arc::clone(&metrics),
@@ -74,6 +89,7 @@ impl Running {
             stop,
             metrics,
             task: tokio::spawn(source.run()),
+            rejected,
             folder,
         }
     }

@@ -160,9 +160,40 @@ fn an_oversize_packet_is_refused_by_its_header_alone() {
     assert_eq!(error.reason(), CloseReason::Oversize);
 }
 
+#[test]
+fn the_beginning_of_a_message_is_read_from_what_has_come_of_it() {
+    let mut publish = Publish::new("a/b", QoS::AtLeastOnce, "payload".repeat(100));
+    publish.pkid = 0x0102;
+    publish.retain = true;
+    let mut whole = BytesMut::new();
+    publish.write(&mut whole).unwrap();
+    // Type, two bytes of length, two bytes of the topic's length, the topic; then the packet id.
+    for (come, payload) in [(8, ""), (9, ""), (10, ""), (11, "p"), (17, "payload"), (18, "payloadp")] {
+        let found = beginning(&whole[..come]).unwrap_or_else(|| panic!("{come} bytes"));
+        assert_eq!(
+            (found.topic.as_str(), &found.payload[..]),
+            ("a/b", payload.as_bytes()),
+            "{come} bytes"
+        );
+        assert_eq!((found.qos, found.retain), (QoS::AtLeastOnce, true));
+    }
+    for come in 0..8 {
+        assert_eq!(beginning(&whole[..come]), None, "{come} bytes");
+    }
+    let with_header = |header: u8| [&[header], &whole[1..]].concat();
+    assert_eq!(beginning(&with_header(0x34)), None, "QoS 2");
+    assert_eq!(beginning(&with_header(0x10)), None, "CONNECT");
+    let found = beginning(&with_header(0x30)).expect("QoS 0 has no packet id");
+    assert_eq!(&found.payload[..4], [1, 2, b'p', b'a']);
+    assert_eq!(whole[7], b'b');
+    whole[7] = b'+';
+    assert_eq!(beginning(&whole), None, "a wildcard");
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_it_panic_or_stay_where_it_is(mut data in prop::collection::vec(any::<u8>(), 0..64), first in any::<u8>()) {
+        let _any = beginning(&data);
         // Small lengths, so that packets are often complete.
         data.insert(0, first);
         if let Some(length) = data.get_mut(1) {

@@ -123,6 +123,30 @@ async fn a_device_whose_old_connection_took_the_last_place_gets_it() {
 }
 
 #[tokio::test]
+async fn what_has_come_of_a_message_that_is_too_large_is_kept() {
+    let listener = Running::with(|listener| listener.config.packet_bytes_max = 1000).await;
+    let mut device = listener.device("faulty").await;
+
+    device.write(&[publish(1, &"x".repeat(2000))]).await;
+    while device.read().await.is_some() {}
+
+    let rejected = listener.rejected.lock().unwrap().clone();
+    let [(topic, payload, reason)] = &rejected[..] else {
+        panic!("{rejected:?}");
+    };
+    assert_eq!(topic, "devices/1");
+    assert!(payload.len() <= 2000 && payload.iter().all(|byte| *byte == b'x'));
+    let bytes = payload.len();
+    assert_eq!(
+        *reason,
+        format!(
+            "a packet of 2013 bytes is over the limit of 1000; {bytes} bytes of its payload were read, then the \
+             connection was closed"
+        )
+    );
+}
+
+#[tokio::test]
 async fn a_fault_closes_its_connection_and_what_came_before_it_counts() {
     let mut qos2 = Publish::new("devices/1", QoS::ExactlyOnce, "qos 2");
     qos2.pkid = 2;

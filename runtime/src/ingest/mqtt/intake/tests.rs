@@ -109,8 +109,8 @@ fn a_kept_session_takes_qos_1_back_and_leaves_qos_0() {
 #[test]
 fn a_refused_message_is_acknowledged_only_if_it_asks_for_it() {
     let (mut intake, _mill) = intake(1);
-    intake.refuse(&publish(0, 1));
-    intake.refuse(&publish(9, 1));
+    intake.refuse(publish(0, 1));
+    intake.refuse(publish(9, 1));
     assert_eq!(*intake.acks(), [9]);
 }
 

@@ -58,6 +58,9 @@ async fn an_oversize_message_costs_neither_the_connection_nor_its_neighbours() {
     link.expect_ack(6).await;
     assert_eq!(taken, ["before", "between", "after", "last"]);
     assert_eq!(source.metrics.oversize.get(), 2);
+    let reason = |bytes| format!("a packet of {bytes} bytes is over packet_bytes_max, which is 100 bytes");
+    let rejected = [200_013, 200_011].map(|bytes| ("devices/1".to_owned(), large(), reason(bytes)));
+    assert_eq!(*source.rejected.lock().unwrap(), rejected);
     assert_eq!(source.metrics.disconnects(DisconnectReason::Oversize).get(), 0);
     link.expect_only_pings().await;
 }
