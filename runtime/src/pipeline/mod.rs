@@ -57,7 +57,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{RwLock, mpsc, watch};
 use tokio::task::JoinHandle;
-use unmatched::Unmatched;
+use unmatched::{SourceFilters, Unmatched};
 
 /// A running pipeline.
 pub struct Pipeline {
@@ -67,6 +67,8 @@ pub struct Pipeline {
     sources: Sources,
     dead_letters: DeadLetters,
     filters: BTreeMap<String, watch::Sender<Vec<TopicFilter>>>,
+    /// The other ends of `filters`, for who counts what no rule listens to.
+    listened: watch::Sender<SourceFilters>,
     deployment: watch::Sender<Deployment>,
     applied: watch::Receiver<u64>,
     source_names: watch::Sender<Vec<String>>,
@@ -123,7 +125,15 @@ impl Pipeline {
             incidents,
             version_gone: Arc::default(),
         };
-        let mills = start_mills(&engine, &dead_letters, &metrics, &filters, &to_catalogue, tap.as_ref())?;
+        let (listened, to_unmatched) = watch::channel(source_filters(&filters));
+        let mills = start_mills(
+            &engine,
+            &dead_letters,
+            &metrics,
+            &to_unmatched,
+            &to_catalogue,
+            tap.as_ref(),
+        )?;
         let (snapshot, published) = watch::channel(Arc::default());
         let (source_names, names_changed) = watch::channel(config.sources.keys().cloned().collect());
         let (deployment, deployment_changed) = watch::channel(deployment_of(&config, 0, &filters));
@@ -164,6 +174,7 @@ impl Pipeline {
             sinks,
             dead_letters,
             filters,
+            listened,
             deployment,
             applied: applied_changed,
             source_names,
@@ -210,8 +221,9 @@ impl Pipeline {
                 .entry(name.clone())
                 .or_insert_with(|| watch::channel(Vec::new()).0);
         }
+        self.listened.send_replace(source_filters(&self.filters));
         self.config = config;
-        for name in changes.sources.added.iter().chain(&changes.sources.changed) {
+        for name in &changes.sources.changed {
             self.start_source(name);
         }
         self.source_names
@@ -221,6 +233,10 @@ impl Pipeline {
         let deployment = deployment_of(&self.config, generation, &self.filters);
         self.deployment.send_replace(deployment);
         self.wait_for_generation(generation).await;
+        // What waits at its broker finds its rules, and is not taken for something that nobody wants any more.
+        for name in &changes.sources.added {
+            self.start_source(name);
+        }
         // Only now does no rule send to them any more.
         let mut sinks = self.sinks.write().await;
         sinks.remove(&changes.sinks.removed, self.config.stop_timeout);
@@ -386,11 +402,19 @@ fn filter_channels(config: &Config) -> BTreeMap<String, watch::Sender<Vec<TopicF
     names.map(|name| (name, watch::channel(Vec::new()).0)).collect()
 }
 
+/// Where to see what the rules listen to.
+fn source_filters(filters: &BTreeMap<String, watch::Sender<Vec<TopicFilter>>>) -> SourceFilters {
+    let receivers = filters
+        .iter()
+        .map(|(name, sender)| (name.as_str().into(), sender.subscribe()));
+    receivers.collect()
+}
+
 fn start_mills(
     engine: &GuestEngine,
     dead_letters: &DeadLetters,
     metrics: &Metrics,
-    filters: &BTreeMap<String, watch::Sender<Vec<TopicFilter>>>,
+    listened: &watch::Receiver<SourceFilters>,
     to_catalogue: &ToCatalogue,
     tap: Option<&SyncSender<EncodedEmission>>,
 ) -> Result<Arc<Mills>, StartError> {
@@ -402,12 +426,7 @@ fn start_mills(
         .map(|number| {
             let outlet = Outlet::new(dead_letters.clone(), tap.cloned());
             // Every mill that gets a message would find it unmatched; one of them gets all messages, and tells.
-            let unmatched = (number == 0).then(|| {
-                let receivers = filters
-                    .iter()
-                    .map(|(name, sender)| (name.as_str().into(), sender.subscribe()));
-                Unmatched::new(receivers.collect())
-            });
+            let unmatched = (number == 0).then(|| Unmatched::new(listened.clone()));
             Mill::new(MillParts {
                 engine: engine.clone(),
                 seed: seed.clone(),

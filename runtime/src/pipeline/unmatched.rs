@@ -6,8 +6,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// What the rules listen to, by the name of the source.
+pub(super) type SourceFilters = HashMap<Arc<str>, watch::Receiver<Vec<TopicFilter>>>;
+
 /// Decides, once a topic, whether any rule listens to it.
 pub(super) struct Unmatched {
+    filters: watch::Receiver<SourceFilters>,
     sources: HashMap<Arc<str>, Source>,
 }
 
@@ -19,23 +23,21 @@ struct Source {
 }
 
 impl Unmatched {
-    /// Compares with these filters, by the name of the source.
-    pub(super) fn new(filters: HashMap<Arc<str>, watch::Receiver<Vec<TopicFilter>>>) -> Self {
-        let sources = filters.into_iter().map(|(name, filters)| {
-            let source = Source {
-                filters,
-                known: Vec::new(),
-                generation: 0,
-            };
-            (name, source)
-        });
+    /// Compares with these filters. Sources may come and go.
+    pub(super) fn new(mut filters: watch::Receiver<SourceFilters>) -> Self {
+        filters.mark_changed();
         Unmatched {
-            sources: sources.collect(),
+            filters,
+            sources: HashMap::new(),
         }
     }
 
     /// How many of these messages of `source` no rule listens to.
     pub(super) fn count(&mut self, source: &str, topics: &[TopicId], table: &TopicTable) -> u64 {
+        // When nobody can change the sources any more, those that are known stay.
+        if self.filters.has_changed().unwrap_or(false) {
+            self.take_sources();
+        }
         let Some(source) = self.sources.get_mut(source) else {
             return 0;
         };
@@ -45,6 +47,19 @@ impl Unmatched {
             source.known.clear();
         }
         topics.iter().filter(|topic| !source.matches(**topic, table)).count() as u64
+    }
+
+    fn take_sources(&mut self) {
+        let filters = self.filters.borrow_and_update();
+        let sources = filters.iter().map(|(name, filters)| {
+            let source = Source {
+                filters: filters.clone(),
+                known: Vec::new(),
+                generation: 0,
+            };
+            (Arc::clone(name), source)
+        });
+        self.sources = sources.collect();
     }
 }
 
@@ -64,5 +79,42 @@ impl Source {
         }
         self.known[index] = Some(matches);
         matches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rulemill_core::HashSeed;
+
+    fn channel(filters: &[&str]) -> (watch::Sender<Vec<TopicFilter>>, watch::Receiver<Vec<TopicFilter>>) {
+        watch::channel(filters.iter().map(|text| TopicFilter::parse(text).unwrap()).collect())
+    }
+
+    #[test]
+    fn sources_that_come_later_count_and_those_that_change_are_looked_at_again() {
+        let mut table = TopicTable::new(HashSeed::new(1));
+        let topics = ["a/1", "a/2", "b/1"].map(|topic| table.intern(topic));
+        let (first, receiver) = channel(&["a/+"]);
+        let (sources, changes) = watch::channel(SourceFilters::from([("first".into(), receiver)]));
+        let mut unmatched = Unmatched::new(changes);
+        let mut count = |source| unmatched.count(source, &topics, &table);
+        assert_eq!((count("first"), count("second")), (1, 0));
+
+        let (second, receiver) = channel(&["b/+"]);
+        sources.send_modify(|sources| drop(sources.insert("second".into(), receiver)));
+        assert_eq!((count("first"), count("second")), (1, 2));
+
+        first.send_replace(Vec::new());
+        assert_eq!((count("first"), count("second")), (3, 2));
+
+        // Another channel under the same name, as after a removal.
+        drop(second);
+        let (_second, receiver) = channel(&["#"]);
+        sources.send_modify(|sources| drop(sources.insert("second".into(), receiver)));
+        assert_eq!(count("second"), 0);
+
+        drop((first, sources));
+        assert_eq!(count("first"), 3);
     }
 }

@@ -6,7 +6,7 @@ use super::command::{Command, PutLibrary, PutRule, RuleSpec, StreamKey, Watch};
 use super::identity::Identity;
 use super::mill::{Mill, MillParts, ToCatalogue};
 use super::outlet::Outlet;
-use super::unmatched::Unmatched;
+use super::unmatched::{SourceFilters, Unmatched};
 use crate::config::{LimitsConfig, ReloadConfig};
 use crate::emit::DeadLetters;
 use crate::message::Delivery;
@@ -16,7 +16,6 @@ use crate::telemetry::mill::MillMetrics;
 use crate::telemetry::rule::RuleFamilies;
 use crate::topic::TopicFilter;
 use rulemill_core::{HashSeed, Micros};
-use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -26,6 +25,7 @@ pub struct Workbench {
     mill: Mill,
     families: RuleFamilies,
     filters: watch::Sender<Vec<TopicFilter>>,
+    _sources: watch::Sender<SourceFilters>,
     limits: LimitsConfig,
     /// Metrics are registered, as they are in a pipeline.
     _telemetry: Telemetry,
@@ -38,7 +38,8 @@ impl Workbench {
         let metrics = MillMetrics::register(&mut telemetry.registry);
         let families = RuleFamilies::register(&mut telemetry.registry);
         let (filters, changes) = watch::channel(Vec::new());
-        let unmatched = Unmatched::new(HashMap::from([(source.into(), changes)]));
+        let (sources, sources_changed) = watch::channel(SourceFilters::from([(source.into(), changes)]));
+        let unmatched = Unmatched::new(sources_changed);
         let outlet = Outlet::new(dead_letters, None);
         let accounts = Accounts::new(families.clone());
         let (incidents, _) = mpsc::channel(1);
@@ -57,6 +58,7 @@ impl Workbench {
             }),
             families,
             filters,
+            _sources: sources,
             limits,
             _telemetry: telemetry,
         }

@@ -1,9 +1,10 @@
 //! The process stops in good order and takes on another configuration.
 
-use crate::common::{LISTENER, WINDOW_LIMIT, config, counts, reading, topic};
-use rulemill_tests::{HttpReceiver, LIMIT, Publisher, Rulemill, Sandbox, wait_for, wait_for_async};
-use rumqttc::QoS;
+use crate::common::{LISTENER, WINDOW_LIMIT, config, counts, reading, source, topic};
+use rulemill_tests::{Access, HttpReceiver, LIMIT, Mosquitto, Publisher, Rulemill, Sandbox, wait_for, wait_for_async};
+use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, Outgoing, QoS};
 use std::time::Duration;
+use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_sends_what_is_waiting_before_it_ends() {
@@ -59,7 +60,7 @@ async fn a_stop_emits_the_last_windows_though_a_sink_blocks() {
         let emitted = wait_for("the emission", BLOCKED_AFTER, || {
             (rulemill.stdout().len() > seen).then_some(())
         });
-        if tokio::time::timeout(BLOCKED_AFTER / 2, emitted).await.is_err() {
+        if timeout(BLOCKED_AFTER / 2, emitted).await.is_err() {
             break;
         }
         assert!(sent < 30_000, "the sink must block");
@@ -92,6 +93,50 @@ async fn sighup_adds_a_sink_without_losing_a_window() {
     rulemill
         .wait_for_emissions("every message", WINDOW_LIMIT, counted)
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unmatched_messages_of_a_source_that_sighup_added_are_counted() {
+    let sandbox = sandbox();
+    let broker = Mosquitto::start(&sandbox, Access::Open).await;
+    leave_session(&broker, "mill", "elsewhere/#").await;
+    let mut publisher = Publisher::connect(broker.port);
+    for _ in 0..3 {
+        publisher.publish("elsewhere/1", "x", QoS::AtLeastOnce).await;
+    }
+    publisher.flush().await;
+    let rulemill = Rulemill::start(&sandbox, &config(&[LISTENER])).await;
+
+    let source = format!("{}\nclient_id = \"mill\"", source(&broker));
+    rulemill.reconfigure(&config(&[LISTENER, &source]));
+
+    wait_for_async("the messages that no rule listens to", LIMIT, async || {
+        let labels = ["source=\"default\""];
+        let unmatched = rulemill.metric("rulemill_mill_unmatched_messages_total", &labels).await;
+        (unmatched == 3.0).then_some(())
+    })
+    .await;
+}
+
+/// Subscribes as `client_id`, and goes away with a session that the broker keeps.
+async fn leave_session(broker: &Mosquitto, client_id: &str, filter: &str) {
+    let mut options = MqttOptions::new(client_id, "127.0.0.1", broker.port);
+    options.set_clean_session(false);
+    let (client, mut events) = AsyncClient::new(options, 10);
+    client
+        .subscribe(filter, QoS::AtLeastOnce)
+        .await
+        .expect("the queue is empty");
+    let gone = async {
+        loop {
+            match events.poll().await.expect("the broker is there") {
+                Event::Incoming(Incoming::SubAck(_)) => client.disconnect().await.expect("the queue is empty"),
+                Event::Outgoing(Outgoing::Disconnect) => return,
+                _ => {}
+            }
+        }
+    };
+    timeout(LIMIT, gone).await.expect("the broker answers");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
