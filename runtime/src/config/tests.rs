@@ -230,6 +230,34 @@ fn tls_files_that_do_not_work_are_refused_with_the_key_that_names_them() {
     }
 }
 
+#[test]
+fn the_files_of_a_connection_are_checked_also_when_its_address_is_wrong() {
+    for section in [
+        "[source.a]\nserver = \"htp://h\"",
+        "[sink.a]\ntype = \"mqtt\"\ntopic = \"t\"\nserver = \"h:x\"",
+        "[sink.a]\ntype = \"http\"\nurl = \"h\"",
+    ] {
+        let problems = bad(&format!(
+            "{section}\nca = \"/nowhere/ca.pem\"\ncert = \"/nowhere/c.pem\""
+        ));
+        for expected in ["a.ca cannot be read", "a.cert cannot be read", "a.cert needs key"] {
+            assert!(problems.contains(expected), "{problems}");
+        }
+        assert_eq!(problems.lines().count(), 4, "{problems}");
+        assert!(bad(section).lines().count() == 1, "{}", bad(section));
+    }
+}
+
+#[test]
+fn a_key_of_a_sink_without_a_type_is_named_when_it_is_of_no_type() {
+    let problems = bad("[sink.a]\ntyp = \"log\"\ntopic = \"of some types\"");
+    let expected = [
+        "rulemill.toml:1: sink.a.type is missing; write for example type = \"mqtt\"",
+        "rulemill.toml:2: sink.a.typ is not a known key; did you mean type?",
+    ];
+    assert_eq!(problems.lines().collect::<Vec<_>>(), expected);
+}
+
 fn write_private(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
     set_mode(path, 0o600);
@@ -298,6 +326,7 @@ fn a_bad_file_beside_a_rule_is_refused_with_all_its_problems() {
                 [limits]\nfile_bytes_max = 5\ngroups_max = 0\n";
     let problems = Sidecar::parse(text, "r.toml", &GuestDefaults::default())
         .unwrap_err()
+        .problems
         .to_string();
     let expected = [
         "r.toml:1: topic is not a known key; did you mean topics?",
@@ -329,6 +358,7 @@ fn a_bad_file_beside_a_rule_is_refused_with_all_its_problems() {
     ] {
         let problems = Sidecar::parse(text, "r.toml", &GuestDefaults::default())
             .unwrap_err()
+            .problems
             .to_string();
         assert!(problems.contains(expected), "{problems}");
     }
