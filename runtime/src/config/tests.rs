@@ -165,6 +165,41 @@ fn the_effective_configuration_is_a_configuration_with_the_same_effect() {
 }
 
 #[test]
+fn what_the_environment_gave_is_printed_as_the_file_would_have_it() {
+    let config = good(
+        "# env: RULEMILL__RULES__DEFAULT_SINKS=h,log\n\
+         # env: RULEMILL__SOURCE__A__QOS=0\n\
+         # env: RULEMILL__SOURCE__A__CLEAN_SESSION=true\n\
+         # env: RULEMILL__SOURCE__A__CLIENT_ID=17\n\
+         # env: RULEMILL__SINK__H__RETRIES_MAX=3\n\
+         # env: RULEMILL__SINK__H__QUEUE_BYTES_MAX=1MiB\n\
+         # env: RULEMILL__SINK__LOG__QUEUE_BYTES_MAX=1048576\n\
+         [source.a]\nserver = \"tcp://h\"\n[sink.h]\ntype = \"http\"\nurl = \"http://h/\"",
+    );
+    let printed = config.effective_toml();
+    for line in [
+        "default_sinks = [\"h\", \"log\"]",
+        "qos = 0",
+        "clean_session = true",
+        "client_id = \"17\"",
+        "retries_max = 3",
+        "queue_bytes_max = \"1MiB\"",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{line}:\n{printed}");
+    }
+    assert_eq!(good(printed).changes_since(&config), Changes::default());
+}
+
+#[test]
+fn the_query_of_an_address_is_not_printed() {
+    let config = good("[sink.h]\ntype = \"http\"\nurl = \"https://h/x?token=swordfish&a=b\"");
+    let printed = config.effective_toml();
+    assert!(printed.contains("url = \"https://h/x?(hidden)\""), "{printed}");
+    assert!(!printed.contains("swordfish"), "{printed}");
+    assert!(checked(printed).is_ok(), "{printed}");
+}
+
+#[test]
 fn changes_name_what_is_new_gone_and_different() {
     let old = good("[source.a]\nserver = \"tcp://h\"\n[source.b]\nserver = \"tcp://h\"\n[sink.s]\ntype = \"log\"\n");
     let new = good(
