@@ -61,26 +61,22 @@ mod tests {
     use super::*;
     use std::future::{pending, ready};
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_hurry_ends_the_step_that_is_waited_for_and_those_that_follow() {
         let (hurry, hurried) = watch::channel(false);
         let patience = Patience::of(Duration::from_secs(3600), hurried);
-        let began = tokio::time::Instant::now();
+        assert!(patience.left() > Duration::from_secs(3000));
         let (first, ()) = tokio::join!(patience.wait_for(pending::<()>()), async {
             hurry.send_replace(true);
         });
         assert_eq!(first, None);
         assert_eq!(patience.wait_for(pending::<()>()).await, None);
         assert_eq!(patience.wait_for(ready(5)).await, Some(5));
-        assert_eq!(began.elapsed(), Duration::ZERO);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_step_has_a_second_also_when_the_time_is_over() {
+    #[test]
+    fn a_step_has_a_second_also_when_the_time_is_over() {
         let (_hurry, hurried) = watch::channel(false);
-        let patience = Patience::of(Duration::ZERO, hurried);
-        let began = tokio::time::Instant::now();
-        assert_eq!(patience.wait_for(pending::<()>()).await, None);
-        assert_eq!(began.elapsed(), STEP_TIMEOUT_MIN);
+        assert_eq!(Patience::of(Duration::ZERO, hurried).left(), STEP_TIMEOUT_MIN);
     }
 }
