@@ -6,6 +6,7 @@ mod table;
 use super::run::runtime;
 use super::signals::StopSignals;
 use super::{Failure, simulate};
+use crate::clock;
 use crate::emit::EncodedEmission;
 use crate::pipeline::Pipeline;
 use anyhow::Context as _;
@@ -124,7 +125,7 @@ fn print(emissions: &Receiver<EncodedEmission>) {
 async fn wait(duration: Option<Duration>, signals: &mut StopSignals) {
     let over = async {
         match duration {
-            Some(duration) => tokio::time::sleep(duration).await,
+            Some(duration) => clock::pass(duration).await,
             None => std::future::pending().await,
         }
     };

@@ -2,7 +2,6 @@ use super::*;
 use crate::config::{FileSinkConfig, MqttSinkConfig, OnFull, ServerAddress, SinkFormat};
 use crate::sink::test::{dead_letters, emission};
 use std::path::Path;
-use tokio::time::sleep;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -72,7 +71,7 @@ async fn draining_delivers_what_was_pushed() {
     sinks.handle("b").unwrap().push(emission("2"));
     sinks.handle("b").unwrap().push(emission("3"));
     assert!(sinks.handle("c").is_none());
-    assert_eq!(sinks.drain(sleep(PATIENCE)).await, []);
+    assert_eq!(sinks.drain(clock::pass(PATIENCE)).await, []);
     assert_eq!(read(path, "a.jsonl"), "[{\"name\":\"1\"}]\n");
     assert_eq!(read(path, "b.jsonl"), "[{\"name\":\"2\"}]\n[{\"name\":\"3\"}]\n");
 }
@@ -114,7 +113,7 @@ async fn a_changed_sink_keeps_its_queue_and_its_handles() {
 
     handle.push(emission("2"));
     sinks.handle("same").unwrap().push(emission("3"));
-    assert_eq!(sinks.drain(sleep(PATIENCE)).await, []);
+    assert_eq!(sinks.drain(clock::pass(PATIENCE)).await, []);
     assert_eq!(read(path, "x.jsonl"), "[{\"name\":\"1\"}]\n[{\"name\":\"2\"}]\n");
     assert_eq!(read(path, "same.jsonl"), "[{\"name\":\"3\"}]\n");
 }
@@ -145,6 +144,6 @@ async fn sinks_are_added_and_removed_and_a_removed_one_is_drained() {
     .await
     .unwrap();
     assert!(read(path, "old.jsonl").starts_with("[{\"name\":\"1\"}]\n"));
-    assert_eq!(sinks.drain(sleep(PATIENCE)).await, []);
+    assert_eq!(sinks.drain(clock::pass(PATIENCE)).await, []);
     assert_eq!(read(path, "new.jsonl"), "[{\"name\":\"2\"}]\n");
 }
