@@ -5,7 +5,7 @@ mod arrivals;
 use arrivals::{Arrivals, Step};
 use rulemill_core::Micros;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use arrivals::Steps;
 
@@ -39,6 +39,19 @@ pub fn arrival_steps() -> Steps {
 #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 pub fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// The monotonic clock as tokio's timers know it.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub fn timers() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
+/// Lets some time pass. For what is to happen after a time, such as another attempt; who waits for a condition waits for
+/// that.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 /// The wall clock as the file system knows it, to compare with modification times.

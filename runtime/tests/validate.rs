@@ -46,6 +46,28 @@ fn a_bad_configuration_ends_with_78_and_all_problems() {
 }
 
 #[test]
+fn a_data_directory_that_cannot_be_made_is_told_and_a_good_one_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+    let config = folder.path().join("rulemill.toml");
+    let validate = |dir: &str| {
+        std::fs::write(&config, format!("[listener]\n[data]\ndir = \"{dir}\"\n")).unwrap();
+        rulemill(&["validate", "--config", &config.display().to_string()])
+    };
+    for dir in ["file", "file/deeper/data", "link", "link/data"] {
+        let output = validate(dir);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{dir}: {text}");
+        let place = folder.path().join(dir.split('/').next().unwrap());
+        let expected = format!("{} is not a directory", place.display());
+        assert!(text.contains("data.dir") && text.contains(&expected), "{text}");
+    }
+    assert_eq!(validate("deep/data").status.code(), Some(0));
+    assert!(!folder.path().join("deep").exists());
+}
+
+#[test]
 fn a_missing_file_is_a_bad_configuration_too() {
     let output = rulemill(&["validate", "--config", "/nowhere/rulemill.toml"]);
     assert_eq!(output.status.code(), Some(78));

@@ -183,6 +183,7 @@ async fn count_done(mut events: EventLoop, done: Arc<AtomicUsize>) {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the time is between two attempts to connect")]
 async fn collect(mut events: EventLoop, received: Arc<Mutex<Vec<Received>>>, subscribed: Arc<AtomicUsize>) {
     loop {
         match events.poll().await {

@@ -69,6 +69,13 @@ impl Rulemill {
         signal(&self.process, "HUP");
     }
 
+    /// Asks it to stop, as Ctrl-C does, and waits until it has begun to.
+    pub async fn interrupt(&self) {
+        signal(&self.process, "INT");
+        let begun = || self.log.text().contains("stopping").then_some(());
+        wait_for("rulemill to begin to stop", LIMIT, begun).await;
+    }
+
     /// Asks it to stop, and waits until it has.
     pub async fn stop(&mut self) -> ExitStatus {
         signal(&self.process, "TERM");

@@ -12,6 +12,7 @@ pub async fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> 
 }
 
 /// As [`wait_for`], for a condition that has to be asked for.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
 pub async fn wait_for_async<T>(what: &str, limit: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + limit;
     loop {

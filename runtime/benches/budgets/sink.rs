@@ -33,7 +33,7 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Row>> {
         let _pushed = sink.push(emission(number));
     }
     let came = came.join().ok().context("the broker panicked")??;
-    let left = runtime.block_on(sinks.drain(Duration::from_secs(5)));
+    let left = runtime.block_on(sinks.drain(rulemill::clock::pass(Duration::from_secs(5))));
     anyhow::ensure!(left.is_empty(), "the sink did not deliver everything");
     // Connecting is not counted.
     let (first, last) = (came[MESSAGES / 10], came[MESSAGES - 1]);

@@ -4,6 +4,7 @@
 mod demo;
 mod failure;
 mod run;
+mod signals;
 pub mod simulate;
 mod validate;
 

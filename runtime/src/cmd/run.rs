@@ -1,9 +1,10 @@
 //! `rulemill run`: the pipeline, until a signal says stop.
 
+use super::signals::StopSignals;
 use super::{ConfigArgs, Failure};
 use crate::config::Config;
-use crate::pipeline::Pipeline;
-use anyhow::Context as _;
+use crate::pipeline::{Pipeline, Stop};
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,7 +16,7 @@ pub struct RunArgs {
     config: ConfigArgs,
 }
 
-/// Runs until SIGTERM or SIGINT; SIGHUP reads the configuration again, and a wrong one changes nothing.
+/// Runs until SIGTERM or SIGINT, of which a second one stops at once; SIGHUP reads the configuration again, and a wrong one changes nothing.
 ///
 /// # Errors
 /// What kept the pipeline from starting.
@@ -30,12 +31,10 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
 
 async fn until_stopped(args: &RunArgs, config: Config) -> Result<(), Failure> {
     let mut hang_up = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut stop = StopSignals::listen()?;
     let mut pipeline = tokio::select! {
         started = Pipeline::start(config, None) => started.context("cannot start")?,
-        _ = terminate.recv() => return Ok(()),
-        _ = interrupt.recv() => return Ok(()),
+        () = stop.next() => return Ok(()),
     };
     tracing::info!("rulemill runs");
     loop {
@@ -44,14 +43,19 @@ async fn until_stopped(args: &RunArgs, config: Config) -> Result<(), Failure> {
                 Ok(config) => pipeline.reload(config).await,
                 Err(failure) => tracing::error!(%failure, "the configuration stays as it was"),
             },
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = stop.next() => break,
         }
     }
-    tracing::info!("stopping");
-    pipeline.stop().await;
-    tracing::info!("stopped");
-    Ok(())
+    tracing::info!("stopping; a second signal stops at once");
+    match pipeline.stop(stop.next()).await {
+        Stop::Waited => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        Stop::Hurried => Err(Failure::Other(anyhow!(
+            "stopped at once by a second signal; what was not done before is lost"
+        ))),
+    }
 }
 
 /// The runtime for sources, sinks and the API. Guests never run on it.

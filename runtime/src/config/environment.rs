@@ -19,6 +19,7 @@ pub struct Environment {
 
 impl Environment {
     /// That of this process. A variable that is not UTF-8 is left out.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
     pub fn of_process() -> Self {
         let variables = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -23,6 +23,11 @@ pub(super) trait FromNode: Sized {
 
     /// `None` when the value is something else.
     fn from_node(node: &Node) -> Option<Self>;
+
+    /// How a text of the environment would be written in the file; `None` where it is a text there too.
+    fn in_file(_node: &Node) -> Option<Value> {
+        None
+    }
 }
 
 /// A size in bytes.
@@ -76,6 +81,10 @@ impl FromNode for bool {
             _ => variable(node)?.parse().ok(),
         }
     }
+
+    fn in_file(node: &Node) -> Option<Value> {
+        variable(node)?.parse().ok().map(Value::Bool)
+    }
 }
 
 impl FromNode for u64 {
@@ -86,6 +95,10 @@ impl FromNode for u64 {
             Value::Int(number) => u64::try_from(*number).ok(),
             _ => variable(node)?.parse().ok(),
         }
+    }
+
+    fn in_file(node: &Node) -> Option<Value> {
+        variable(node)?.parse().ok().map(Value::Int)
     }
 }
 
@@ -110,6 +123,10 @@ impl FromNode for CountOrNone {
 
     fn from_node(node: &Node) -> Option<Self> {
         or_none(node, u64::from_node).map(CountOrNone)
+    }
+
+    fn in_file(node: &Node) -> Option<Value> {
+        u64::in_file(node)
     }
 }
 
@@ -144,6 +161,13 @@ impl FromNode for Vec<String> {
                 Some(items.filter(|item| !item.is_empty()).map(str::to_owned).collect())
             }
         }
+    }
+
+    fn in_file(node: &Node) -> Option<Value> {
+        variable(node)?;
+        let items = Self::from_node(node)?;
+        let items = items.into_iter().map(|item| Node::text(item, node.origin.clone()));
+        Some(Value::List(items.collect()))
     }
 }
 

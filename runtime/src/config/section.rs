@@ -1,6 +1,6 @@
 //! Sections: which keys a table of the file has, what they mean, and how all of them are read at once.
 
-use super::node::{Node, Table};
+use super::node::{Node, Table, Value};
 use super::problems::{Problems, Spot, join};
 use super::read::{FromNode, Given};
 
@@ -13,6 +13,8 @@ pub(super) struct Key {
     pub(super) doc: &'static [&'static str],
     /// What its value must be.
     pub(super) expected: &'static str,
+    /// How a text of the environment would be written in the file; `None` where it is a text there too.
+    pub(super) in_file: fn(&Node) -> Option<Value>,
 }
 
 /// Declares a struct with one optional field for each key of a section, its list of keys, and its `read`.
@@ -37,6 +39,7 @@ macro_rules! section {
                     name: $crate::config::section::key_name!($field $($key)?),
                     doc: &[$($doc),*],
                     expected: <$kind as $crate::config::read::FromNode>::EXPECTED,
+                    in_file: <$kind as $crate::config::read::FromNode>::in_file,
                 },
             )*];
 

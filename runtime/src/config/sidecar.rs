@@ -27,6 +27,15 @@ pub struct Sidecar {
     pub limits: LimitsConfig,
 }
 
+/// A file beside a rule that is wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BadSidecar {
+    /// Everything that is wrong with it.
+    pub problems: Problems,
+    /// What of it can be read, so that this can be checked too; `None` when it is not TOML.
+    pub readable: Option<Sidecar>,
+}
+
 impl Sidecar {
     /// For a rule without such a file.
     pub fn absent(defaults: &GuestDefaults) -> Self {
@@ -41,7 +50,7 @@ impl Sidecar {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn parse(text: &str, file: &str, defaults: &GuestDefaults) -> Result<Self, Problems> {
+    pub fn parse(text: &str, file: &str, defaults: &GuestDefaults) -> Result<Self, Box<BadSidecar>> {
         check::check_sidecar(text, file, defaults)
     }
 }

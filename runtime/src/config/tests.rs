@@ -165,6 +165,41 @@ fn the_effective_configuration_is_a_configuration_with_the_same_effect() {
 }
 
 #[test]
+fn what_the_environment_gave_is_printed_as_the_file_would_have_it() {
+    let config = good(
+        "# env: RULEMILL__RULES__DEFAULT_SINKS=h,log\n\
+         # env: RULEMILL__SOURCE__A__QOS=0\n\
+         # env: RULEMILL__SOURCE__A__CLEAN_SESSION=true\n\
+         # env: RULEMILL__SOURCE__A__CLIENT_ID=17\n\
+         # env: RULEMILL__SINK__H__RETRIES_MAX=3\n\
+         # env: RULEMILL__SINK__H__QUEUE_BYTES_MAX=1MiB\n\
+         # env: RULEMILL__SINK__LOG__QUEUE_BYTES_MAX=1048576\n\
+         [source.a]\nserver = \"tcp://h\"\n[sink.h]\ntype = \"http\"\nurl = \"http://h/\"",
+    );
+    let printed = config.effective_toml();
+    for line in [
+        "default_sinks = [\"h\", \"log\"]",
+        "qos = 0",
+        "clean_session = true",
+        "client_id = \"17\"",
+        "retries_max = 3",
+        "queue_bytes_max = \"1MiB\"",
+    ] {
+        assert!(printed.lines().any(|printed| printed == line), "{line}:\n{printed}");
+    }
+    assert_eq!(good(printed).changes_since(&config), Changes::default());
+}
+
+#[test]
+fn the_query_of_an_address_is_not_printed() {
+    let config = good("[sink.h]\ntype = \"http\"\nurl = \"https://h/x?token=swordfish&a=b\"");
+    let printed = config.effective_toml();
+    assert!(printed.contains("url = \"https://h/x?(hidden)\""), "{printed}");
+    assert!(!printed.contains("swordfish"), "{printed}");
+    assert!(checked(printed).is_ok(), "{printed}");
+}
+
+#[test]
 fn changes_name_what_is_new_gone_and_different() {
     let old = good("[source.a]\nserver = \"tcp://h\"\n[source.b]\nserver = \"tcp://h\"\n[sink.s]\ntype = \"log\"\n");
     let new = good(
@@ -228,6 +263,34 @@ fn tls_files_that_do_not_work_are_refused_with_the_key_that_names_them() {
         assert_eq!(problems.len(), 1, "{problems}");
         assert!(problems.to_string().contains(expected), "{problems}");
     }
+}
+
+#[test]
+fn the_files_of_a_connection_are_checked_also_when_its_address_is_wrong() {
+    for section in [
+        "[source.a]\nserver = \"htp://h\"",
+        "[sink.a]\ntype = \"mqtt\"\ntopic = \"t\"\nserver = \"h:x\"",
+        "[sink.a]\ntype = \"http\"\nurl = \"h\"",
+    ] {
+        let problems = bad(&format!(
+            "{section}\nca = \"/nowhere/ca.pem\"\ncert = \"/nowhere/c.pem\""
+        ));
+        for expected in ["a.ca cannot be read", "a.cert cannot be read", "a.cert needs key"] {
+            assert!(problems.contains(expected), "{problems}");
+        }
+        assert_eq!(problems.lines().count(), 4, "{problems}");
+        assert!(bad(section).lines().count() == 1, "{}", bad(section));
+    }
+}
+
+#[test]
+fn a_key_of_a_sink_without_a_type_is_named_when_it_is_of_no_type() {
+    let problems = bad("[sink.a]\ntyp = \"log\"\ntopic = \"of some types\"");
+    let expected = [
+        "rulemill.toml:1: sink.a.type is missing; write for example type = \"mqtt\"",
+        "rulemill.toml:2: sink.a.typ is not a known key; did you mean type?",
+    ];
+    assert_eq!(problems.lines().collect::<Vec<_>>(), expected);
 }
 
 fn write_private(path: &Path, text: &str) {
@@ -298,6 +361,7 @@ fn a_bad_file_beside_a_rule_is_refused_with_all_its_problems() {
                 [limits]\nfile_bytes_max = 5\ngroups_max = 0\n";
     let problems = Sidecar::parse(text, "r.toml", &GuestDefaults::default())
         .unwrap_err()
+        .problems
         .to_string();
     let expected = [
         "r.toml:1: topic is not a known key; did you mean topics?",
@@ -329,6 +393,7 @@ fn a_bad_file_beside_a_rule_is_refused_with_all_its_problems() {
     ] {
         let problems = Sidecar::parse(text, "r.toml", &GuestDefaults::default())
             .unwrap_err()
+            .problems
             .to_string();
         assert!(problems.contains(expected), "{problems}");
     }

@@ -1,5 +1,6 @@
 //! Connections that cannot be held for ever: so many at once, each with a longest silence and a longest life.
 
+use crate::clock;
 use axum::serve::Listener;
 use std::future::Future;
 use std::io;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep_until};
 
 /// The bounds of connections.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +61,8 @@ impl Listener for Connections {
         let connection = Connection {
             stream,
             silence_max: self.bounds.silence_max,
-            silence: Box::pin(sleep(self.bounds.silence_max)),
-            life: Box::pin(sleep(self.bounds.life_max)),
+            silence: Box::pin(timer(self.bounds.silence_max)),
+            life: Box::pin(timer(self.bounds.life_max)),
             _slot: slot,
         };
         (connection, address)
@@ -85,7 +86,7 @@ impl Connection {
     /// Starts the silence anew after progress; without progress, an error when it has lasted too long.
     fn watch<T>(&mut self, context: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if progress.is_ready() {
-            self.silence.set(sleep(self.silence_max));
+            self.silence.set(timer(self.silence_max));
             return progress;
         }
         match self.silence.as_mut().poll(context) {
@@ -136,4 +137,8 @@ impl AsyncWrite for Connection {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
+}
+
+fn timer(time: Duration) -> Sleep {
+    sleep_until(clock::timers() + time)
 }

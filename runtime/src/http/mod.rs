@@ -81,7 +81,7 @@ async fn serve_within(
     let server = axum::serve(Connections::of(listener, bounds), route::routes(state)).with_graceful_shutdown(stop);
     let grace = async move {
         match stopped.await {
-            Ok(()) => tokio::time::sleep(STOP_GRACE).await,
+            Ok(()) => crate::clock::pass(STOP_GRACE).await,
             Err(_) => std::future::pending().await,
         }
     };

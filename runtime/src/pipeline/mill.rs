@@ -402,7 +402,7 @@ async fn pause(wait: Duration) {
     if wait.is_zero() {
         tokio::task::yield_now().await;
     } else {
-        tokio::time::sleep(wait).await;
+        clock::pass(wait).await;
     }
 }
 

@@ -17,6 +17,7 @@ mod identity;
 mod mill;
 mod mills;
 mod outlet;
+mod patience;
 mod sources;
 mod streams;
 mod unmatched;
@@ -25,7 +26,6 @@ mod workbench;
 #[doc(hidden)]
 pub use workbench::Workbench;
 
-use crate::clock;
 use crate::config::{Config, GuestDefaults};
 use crate::emit::{DeadLetterKind, DeadLetters, EncodedEmission};
 use crate::http;
@@ -47,13 +47,14 @@ use catalogue::{Catalogue, CatalogueParts, Deployment, Touched};
 use mill::{Mill, MillParts, ToCatalogue};
 use mills::Mills;
 use outlet::Outlet;
+use patience::Patience;
 use rulemill_core::HashSeed;
 use sources::Sources;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{RwLock, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -77,6 +78,15 @@ pub struct Pipeline {
     tasks: Vec<JoinHandle<()>>,
     listener_address: Option<SocketAddr>,
     http_address: Option<SocketAddr>,
+}
+
+/// How a pipeline was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// In its time.
+    Waited,
+    /// Before that: what was not done then is lost, and logged.
+    Hurried,
 }
 
 /// Why the pipeline did not start.
@@ -251,27 +261,40 @@ impl Pipeline {
     }
 
     /// Stops: sources first, then the mills, which process what was taken in and emit open windows, then the sinks. All
-    /// together may take [`Config::stop_timeout`], and the sinks get a second of it in any case.
-    pub async fn stop(self) {
-        let until = clock::monotonic() + self.config.stop_timeout;
-        let left = || {
-            until
-                .saturating_duration_since(clock::monotonic())
-                .max(STEP_TIMEOUT_MIN)
-        };
+    /// together may take [`Config::stop_timeout`], and the sinks get a second of it in any case; when `hurry` is ready,
+    /// nothing is waited for any more.
+    pub async fn stop(self, hurry: impl Future<Output = ()>) -> Stop {
+        let (hurried, hurries) = watch::channel(false);
+        let patience = Patience::of(self.config.stop_timeout, hurries);
+        let mut steps = pin!(self.stop_within(&patience));
+        tokio::select! {
+            biased;
+            () = &mut steps => return Stop::Waited,
+            () = hurry => {}
+        }
+        hurried.send_replace(true);
+        steps.await;
+        Stop::Hurried
+    }
+
+    async fn stop_within(self, patience: &Patience) {
         // A mill may be waiting for room in a sink's queue, and everybody else for the mill.
         self.sinks.read().await.let_through();
         self.stop.send_replace(true);
-        if tokio::time::timeout(left(), self.sources.stop_all()).await.is_err() {
+        if patience.wait_for(self.sources.stop_all()).await.is_none() {
             tracing::warn!("the sources did not end in time");
         }
         for task in self.tasks.into_iter().chain([self.catalogue]) {
-            wait_for(task, left()).await;
+            match patience.wait_for(task).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::error!(%error, "a task ended with a panic"),
+                None => tracing::warn!("a task did not end in time"),
+            }
         }
-        if tokio::time::timeout(left(), self.mills.finish()).await.is_err() {
+        if patience.wait_for(self.mills.finish()).await.is_none() {
             tracing::error!("a mill thread did not end in time; its open windows are not emitted");
         }
-        let undelivered = self.sinks.write().await.drain(left()).await;
+        let undelivered = self.sinks.write().await.drain(patience.over()).await;
         for given_up in undelivered {
             tracing::error!(
                 sink = given_up.sink,
@@ -279,7 +302,7 @@ impl Pipeline {
                 "not delivered before the stop"
             );
         }
-        self.dead_letters.flush(left());
+        self.dead_letters.flush(patience.left());
     }
 
     fn start_sources(&mut self) {
@@ -467,16 +490,6 @@ async fn stop_requested(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn wait_for(task: JoinHandle<()>, deadline: Duration) {
-    match tokio::time::timeout(deadline, task).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(%error, "a task ended with a panic"),
-        Err(_) => tracing::warn!("a task did not end in time"),
-    }
-}
-
-/// What each step of a stop may take, even when its time is over.
-const STEP_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 /// Requests over HTTP that may wait for the catalogue; further ones wait at their connection.
 const REQUESTS_MAX: usize = 16;
 /// What mills may have told the catalogue before it listens; further incidents wait on the mill.

@@ -129,7 +129,7 @@ impl LineSink {
             let delay = backoff.next_delay(clock::monotonic());
             error!(%sink, error = %cause, retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), "the output cannot be written");
             tokio::select! {
-                () = tokio::time::sleep(delay) => {}
+                () = clock::pass(delay) => {}
                 () = stop.requested() => return Written::Stopped,
             }
         }

@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use tracing::warn;
 
 /// All sinks that run.
@@ -114,7 +114,12 @@ impl Sinks {
     pub fn remove<'n>(&mut self, names: impl IntoIterator<Item = &'n String>, drain_timeout: Duration) {
         for name in names {
             if let Some(running) = self.running.remove(name) {
-                tokio::spawn(running.drain(name.clone(), Instant::now() + drain_timeout));
+                let name = name.clone();
+                tokio::spawn(async move {
+                    // What is left at the end of that time is given up, and said.
+                    let _ = timeout(drain_timeout, running.emptied()).await;
+                    running.close(name).await;
+                });
             }
         }
     }
@@ -134,14 +139,19 @@ impl Sinks {
         }
     }
 
-    /// Stops all sinks, after each has delivered what it has, or after `deadline`: what was given up, by sink. Push
-    /// nothing more before calling it.
-    pub async fn drain(&mut self, deadline: Duration) -> Vec<Undelivered> {
-        let deadline = Instant::now() + deadline;
-        let drained = std::mem::take(&mut self.running)
+    /// Stops all sinks, after all have delivered what they have, or when the time is `over`: what was given up, by sink.
+    /// Push nothing more before calling it.
+    pub async fn drain(&mut self, over: impl Future<Output = ()>) -> Vec<Undelivered> {
+        let emptied = join_all(self.running.values().map(Running::emptied));
+        tokio::select! {
+            biased;
+            _ = emptied => {}
+            () = over => {}
+        }
+        let closed = std::mem::take(&mut self.running)
             .into_iter()
-            .map(|(name, running)| running.drain(name, deadline));
-        let mut undelivered = join_all(drained).await;
+            .map(|(name, running)| running.close(name));
+        let mut undelivered = join_all(closed).await;
         undelivered.retain(|left| left.emissions > 0);
         undelivered
     }
@@ -197,10 +207,16 @@ impl Running {
         }
     }
 
-    async fn drain(self, name: String, deadline: Instant) -> Undelivered {
-        let outbox = self.delivery.outbox.clone();
+    /// Waits until everything is delivered. From now on nobody waits in [`SinkHandle::push`].
+    async fn emptied(&self) {
+        let outbox = &self.delivery.outbox;
         outbox.start_draining();
-        let _ = timeout_at(deadline, outbox.emptied()).await;
+        outbox.emptied().await;
+    }
+
+    /// Ends the sink, and gives up what it has not delivered.
+    async fn close(self, name: String) -> Undelivered {
+        let outbox = self.delivery.outbox.clone();
         self.halt().await;
         let emissions = outbox.close();
         if emissions > 0 {

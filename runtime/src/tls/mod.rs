@@ -21,7 +21,8 @@ use std::sync::Arc;
 /// What a connection is for; it decides what is negotiated with the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsPurpose {
-    /// MQTT. On port 443 the protocol `x-amzn-mqtt-ca` is asked for, as AWS IoT Core needs there.
+    /// MQTT. On port 443 a protocol is asked for, as AWS IoT Core needs there: `x-amzn-mqtt-ca` with a client
+    /// certificate, and `mqtt` without one (custom authentication, with a user name).
     Mqtt {
         /// The server's port.
         port: u16,
@@ -41,33 +42,18 @@ pub fn client_config(files: &TlsFiles, purpose: TlsPurpose, now: Micros) -> Resu
         None => system_roots(&mut problems),
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let identity = match (&files.cert, &files.key) {
-        (None, None) => None,
-        (Some(cert), Some(key)) => identity::load(cert, key, &provider, now, &mut problems),
-        (Some(cert), None) => {
-            problems.push(TlsProblem::new(
-                TlsFile::Cert,
-                format!("needs key, the file with the private key of {}", cert.display()),
-            ));
-            None
-        }
-        (None, Some(key)) => {
-            problems.push(TlsProblem::new(
-                TlsFile::Key,
-                format!("needs cert, the file with the certificate of {}", key.display()),
-            ));
-            None
-        }
-    };
+    let (cert, key) = (files.cert.as_deref(), files.key.as_deref());
+    let identity = identity::load(cert, key, &provider, now, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }
     let mut config = start(provider).with_root_certificates(roots).with_no_client_auth();
+    if purpose == (TlsPurpose::Mqtt { port: 443 }) {
+        let protocol: &[u8] = if identity.is_some() { b"x-amzn-mqtt-ca" } else { b"mqtt" };
+        config.alpn_protocols = vec![protocol.to_vec()];
+    }
     if let Some(identity) = identity {
         config.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(identity));
-    }
-    if purpose == (TlsPurpose::Mqtt { port: 443 }) {
-        config.alpn_protocols = vec![b"x-amzn-mqtt-ca".to_vec()];
     }
     Ok(Arc::new(config))
 }

@@ -72,20 +72,79 @@ async fn a_client_without_a_certificate_and_a_server_of_another_authority_are_re
 }
 
 #[test]
-fn only_mqtt_on_port_443_asks_for_the_protocol_of_aws() {
+fn only_mqtt_on_port_443_asks_for_a_protocol_of_aws_by_how_the_client_says_who_it_is() {
     let pki = Pki::new();
-    let files = pki.client_files(P256, P256.forms()[0]);
-    for (purpose, protocols) in [
-        (TlsPurpose::Mqtt { port: 443 }, vec![b"x-amzn-mqtt-ca".to_vec()]),
-        (MQTT, vec![]),
-        (TlsPurpose::Http, vec![]),
+    let with_certificate = pki.client_files(P256, P256.forms()[0]);
+    let without = TlsFiles {
+        cert: None,
+        key: None,
+        ..with_certificate.clone()
+    };
+    let on_443 = TlsPurpose::Mqtt { port: 443 };
+    for (files, purpose, protocols) in [
+        (&with_certificate, on_443, vec![b"x-amzn-mqtt-ca".to_vec()]),
+        (&without, on_443, vec![b"mqtt".to_vec()]),
+        (&with_certificate, MQTT, vec![]),
+        (&without, MQTT, vec![]),
+        (&with_certificate, TlsPurpose::Http, vec![]),
     ] {
         assert_eq!(
-            client_config(&files, purpose, NOW).unwrap().alpn_protocols,
+            client_config(files, purpose, NOW).unwrap().alpn_protocols,
             protocols,
             "{purpose:?}"
         );
     }
+}
+
+/// `openssl x509 -req` makes such certificates when no extensions are asked for.
+#[test]
+fn a_certificate_of_version_1_is_taken_with_its_key_and_refused_with_another() {
+    let pki = Pki::new();
+    let files = |key: TestKey| TlsFiles {
+        cert: Some(pki.write("v1.pem", include_str!("tests/keys/p256.v1.cert.pem"))),
+        ..pki.client_files(key, key.forms()[0])
+    };
+    let now = Micros(NOW.0 + 4 * 366 * 86_400 * 1_000_000);
+    assert!(client_config(&files(P256), MQTT, now).is_ok());
+    let problems = client_config(&files(P384), MQTT, now).unwrap_err();
+    assert!(
+        problems[0].message.contains("does not belong to the certificate"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn a_key_on_the_curve_p_521_is_named_with_what_can_be_used() {
+    let pki = Pki::new();
+    for key in [
+        include_str!("tests/keys/p521.pkcs8.pem"),
+        include_str!("tests/keys/p521.sec1.pem"),
+    ] {
+        assert_eq!(
+            problems(&pki.client_files(P256, key)),
+            [
+                "key key.pem has a key on the curve P-521, which is not supported; RSA of 2048 to 8192 bits, P-256, P-384 and Ed25519 can be used"
+            ]
+        );
+    }
+}
+
+#[test]
+fn half_of_a_pair_is_checked_like_a_whole_one() {
+    let pki = Pki::new();
+    let files = TlsFiles {
+        ca: Some(pki.path("gone.pem")),
+        cert: Some(pki.write("c.pem", "hello")),
+        key: None,
+    };
+    assert_eq!(
+        problems(&files),
+        [
+            "ca cannot be read: gone.pem: No such file or directory (os error 2)",
+            "cert needs key, the file with the private key of c.pem",
+            "cert must be a PEM file with a certificate, c.pem has no \"-----BEGIN\" line",
+        ]
+    );
 }
 
 #[test]

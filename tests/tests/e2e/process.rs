@@ -71,6 +71,29 @@ async fn a_stop_emits_the_last_windows_though_a_sink_blocks() {
     assert_eq!(counts(&rulemill.emissions_from(0)).values().sum::<u64>(), sent);
 }
 
+/// The first signal waits for the sink for a minute, which is longer than [`Rulemill::stop`] waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_stops_at_once_and_says_what_is_lost() {
+    let sandbox = sandbox();
+    let away = "[sink.away]\ntype = \"mqtt\"\nserver = \"tcp://127.0.0.1:9\"\ntopic = \"x\"";
+    let text = format!("stop_timeout = \"60s\"\n{}", config(&[LISTENER, away]));
+    let text = text.replace("[rules]", "[rules]\ndefault_sinks = [\"away\", \"log\"]");
+    let mut rulemill = Rulemill::start(&sandbox, &text).await;
+    let mut publisher = Publisher::connect(rulemill.listener);
+    publisher
+        .publish(&topic("a"), reading(20.5, 12), QoS::AtLeastOnce)
+        .await;
+    rulemill
+        .wait_for_emissions("an emission", LIMIT, |all| !all.is_empty())
+        .await;
+
+    rulemill.interrupt().await;
+    let status = rulemill.stop().await;
+    assert_eq!(status.code(), Some(1));
+    let log = rulemill.log().text();
+    assert!(log.contains("not delivered before the stop sink=\"away\""), "{log}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sighup_adds_a_sink_without_losing_a_window() {
     let sandbox = sandbox();

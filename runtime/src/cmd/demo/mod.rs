@@ -4,7 +4,9 @@ mod setup;
 mod table;
 
 use super::run::runtime;
+use super::signals::StopSignals;
 use super::{Failure, simulate};
+use crate::clock;
 use crate::emit::EncodedEmission;
 use crate::pipeline::Pipeline;
 use anyhow::Context as _;
@@ -65,10 +67,11 @@ async fn show(args: &DemoArgs, stage: &Stage, config: crate::config::Config) -> 
         // An error means that nobody is left to stop it: stop as well.
         let _ = stopped.wait_for(|stop| *stop).await;
     }));
-    wait(args.duration).await?;
+    let mut signals = StopSignals::listen()?;
+    wait(args.duration, &mut signals).await;
     stop.send_replace(true);
     let published = devices.await.context("the simulated devices failed")??;
-    pipeline.stop().await;
+    pipeline.stop(signals.next()).await;
     printer.join().map_err(|_| anyhow::anyhow!("the printer failed"))?;
     if !args.json {
         writeln!(
@@ -119,18 +122,16 @@ fn print(emissions: &Receiver<EncodedEmission>) {
     }
 }
 
-async fn wait(duration: Option<Duration>) -> anyhow::Result<()> {
+async fn wait(duration: Option<Duration>, signals: &mut StopSignals) {
     let over = async {
         match duration {
-            Some(duration) => tokio::time::sleep(duration).await,
+            Some(duration) => clock::pass(duration).await,
             None => std::future::pending().await,
         }
     };
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
-        () = over => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
-        _ = terminate.recv() => Ok(()),
+        () = over => {}
+        () = signals.next() => {}
     }
 }
 

@@ -16,7 +16,7 @@ use crate::config::{ServerAddress, TlsFiles};
 use crate::tls::{TlsPurpose, client_config};
 use anyhow::{Context, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use publisher::{Outcome, Plan};
 use replay::Replay;
 use rumqttc::{MqttOptions, QoS, TlsConfiguration, Transport};
@@ -38,7 +38,7 @@ pub struct SimulateArgs {
     #[arg(long, default_value_t = 10.0, value_parser = parse_rate)]
     rate: f64,
     /// The topic of each message; {id} is the device
-    #[arg(long, default_value = "devices/{id}/messages")]
+    #[arg(long, default_value = "devices/{id}/messages", value_parser = parse_topic)]
     topic: Template,
     /// The payload: text with {id} {seq} {time} {time_us} {float:MIN:MAX} {int:MIN:MAX} {choice:a|b}
     #[arg(long, default_value = DEFAULT_PAYLOAD, conflicts_with = "file")]
@@ -89,7 +89,12 @@ pub const DEFAULT_PAYLOAD: &str = r#"{"temperature": {float:15:35}, "humidity": 
 pub async fn run(args: SimulateArgs) -> anyhow::Result<()> {
     let plan = args.plan()?;
     let mut messages = Messages::new(&args)?;
-    let mut next = || messages.next();
+    // What was read before a bad row still goes out.
+    let mut bad_row = None;
+    let mut next = || {
+        let sample = messages.next().map_err(|error| bad_row = Some(error));
+        sample.ok().flatten()
+    };
     let bar = progress_bar(args.count);
     let start = clock::monotonic();
     let interrupt = async {
@@ -103,6 +108,9 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<()> {
     let outcome = outcome?;
     let took = clock::monotonic().saturating_duration_since(start);
     writeln!(std::io::stdout().lock(), "{}", summary(&outcome, plan.qos, took))?;
+    if let Some(error) = bad_row {
+        return Err(error.context("cannot replay the rest"));
+    }
     if outcome.unacknowledged > 0 {
         bail!("{} messages were not acknowledged in time", outcome.unacknowledged);
     }
@@ -133,7 +141,7 @@ pub(super) async fn publish_to(
     let topic = Template::parse("devices/{id}/messages")?;
     let payload = Template::parse(DEFAULT_PAYLOAD)?;
     let mut simulation = Simulation::new(devices, topic, payload, fastrand::u64(..));
-    let mut next = || Ok(Some(simulation.next(clock::wall())));
+    let mut next = || Some(simulation.next(clock::wall()));
     let outcome = publisher::publish(&plan, &mut next, stop, |_| {}).await?;
     Ok(outcome.arrived)
 }
@@ -221,6 +229,28 @@ impl Messages {
     }
 }
 
+fn parse_topic(text: &str) -> Result<Template, String> {
+    check_topic(text)?;
+    Template::parse(text).map_err(|error| error.to_string())
+}
+
+/// Whether somebody can publish to `topic`.
+fn check_topic(topic: &str) -> Result<(), String> {
+    let reason = if topic.is_empty() {
+        "at least one character"
+    } else if topic.len() > TOPIC_BYTES_MAX {
+        "at most 65535 bytes"
+    } else if topic.contains(['+', '#']) {
+        "+ and # are for subscriptions"
+    } else if topic.contains('\0') {
+        "no NUL"
+    } else {
+        return Ok(());
+    };
+    let start: String = topic.chars().take(TOPIC_CHARS_SHOWN).collect();
+    Err(format!("must be a topic to publish to: {reason}, got {start:?}"))
+}
+
 fn parse_rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.0..=1e6).contains(&rate) => Ok(rate),
@@ -232,8 +262,17 @@ fn summary(outcome: &Outcome, qos: QoS, took: Duration) -> String {
     let what = if qos == QoS::AtMostOnce { "sent" } else { "acknowledged" };
     let seconds = took.as_secs_f64();
     let arrived = outcome.arrived;
+    format!(
+        "{arrived} messages {what} in {seconds:.1} s, {}",
+        reached_rate(arrived, took)
+    )
+}
+
+/// Messages a second since the start.
+fn reached_rate(arrived: u64, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
     let rate = if seconds > 0.0 { arrived as f64 / seconds } else { 0.0 };
-    format!("{arrived} messages {what} in {seconds:.1} s, {rate:.1}/s")
+    format!("{rate:.1}/s")
 }
 
 /// A bar with the reached rate, on a terminal; otherwise nothing.
@@ -242,17 +281,30 @@ fn progress_bar(count: Option<u64>) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let (bar, template) = match count {
-        Some(count) => (ProgressBar::new(count), "{wide_bar} {pos}/{len} {per_sec} {eta}"),
-        None => (ProgressBar::no_length(), "{spinner} {pos} messages {per_sec} {elapsed}"),
+        Some(count) => (ProgressBar::new(count), "{wide_bar} {pos}/{len} {rate} {eta}"),
+        None => (ProgressBar::no_length(), "{spinner} {pos} messages {rate} {elapsed}"),
     };
     match ProgressStyle::with_template(template) {
-        Ok(style) => bar.with_style(style),
+        Ok(style) => {
+            // The bar's own rate is smoothed from the start, and takes as long as a short simulation to be right.
+            let rate = |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+                // A bar that cannot be written is not seen.
+                let _ = to.write_str(&reached_rate(state.pos(), state.elapsed()));
+            };
+            bar.with_style(style.with_key("rate", rate))
+        }
         Err(_) => bar,
     }
 }
 
-/// The largest packet sent.
-const PACKET_BYTES_MAX: usize = 1 << 20;
+/// What MQTT can carry as a topic.
+const TOPIC_BYTES_MAX: usize = 65_535;
+
+/// How much of a wrong topic a message repeats.
+const TOPIC_CHARS_SHOWN: usize = 80;
+
+/// The largest packet sent: what a listener takes unless it is told otherwise, a payload of 1 MiB and its topic.
+const PACKET_BYTES_MAX: usize = 1100 << 10;
 
 #[cfg(test)]
 mod tests;

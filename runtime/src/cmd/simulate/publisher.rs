@@ -6,15 +6,16 @@
 use super::pace::Pace;
 use super::simulation::Sample;
 use crate::clock;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS};
 use std::collections::{HashMap, VecDeque};
+use std::error::Error as _;
 use std::future::Future;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 /// Makes the messages: each call one, until there are none.
-pub(super) type NextSample<'a> = &'a mut (dyn FnMut() -> anyhow::Result<Option<Sample>> + Send);
+pub(super) type NextSample<'a> = &'a mut (dyn FnMut() -> Option<Sample> + Send);
 
 /// What to publish, and how long.
 #[derive(Clone, Debug)]
@@ -60,9 +61,10 @@ pub(super) async fn publish(
                 return Ok(publisher.outcome());
             }
             End::Lost(error) if !publisher.was_connected => {
-                return Err(error).context("cannot connect");
+                let (host, port) = plan.options.broker_address();
+                bail!("cannot connect to {host}:{port}: {}", with_causes(&error));
             }
-            End::Lost(error) => tracing::warn!(%error, "the connection was lost; trying again"),
+            End::Lost(error) => tracing::warn!(error = with_causes(&error), "the connection was lost; trying again"),
         }
         publisher.lost();
         tokio::select! {
@@ -175,7 +177,7 @@ impl<'a> Publisher<'a> {
             let sample = match self.again.pop_front() {
                 Some(sample) => sample,
                 None if self.exhausted || self.pace.due() > now => break,
-                None => match self.take(now)? {
+                None => match self.take(now) {
                     Some(sample) => sample,
                     None => break,
                 },
@@ -190,16 +192,16 @@ impl<'a> Publisher<'a> {
         Ok(())
     }
 
-    fn take(&mut self, now: Instant) -> anyhow::Result<Option<Sample>> {
+    fn take(&mut self, now: Instant) -> Option<Sample> {
         let wanted = self.plan.count.is_none_or(|count| self.taken < count);
-        let sample = if wanted { (self.next)()? } else { None };
+        let sample = if wanted { (self.next)() } else { None };
         if sample.is_some() {
             self.taken += 1;
             self.pace.sent(now);
         } else {
             self.exhausted = true;
         }
-        Ok(sample)
+        sample
     }
 
     fn handle(&mut self, event: &Event, progress: &impl Fn(u64)) {
@@ -291,6 +293,21 @@ impl<'a> Publisher<'a> {
     }
 }
 
+/// The error with what caused it, each once: some errors name their cause themselves.
+fn with_causes(error: &ConnectionError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// Says goodbye, and waits until the broker has closed the connection, so that it has read everything.
 async fn leave(client: &AsyncClient, event_loop: &mut EventLoop) {
     if client.try_disconnect().is_ok() {
@@ -314,3 +331,15 @@ const STALL_MAX: Duration = Duration::from_secs(60);
 
 /// How long a broker has to close the connection.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Error, ErrorKind};
+
+    #[test]
+    fn a_cause_that_the_error_names_itself_is_said_once() {
+        let refused = ConnectionError::Io(Error::from(ErrorKind::ConnectionRefused));
+        assert_eq!(with_causes(&refused), "I/O: connection refused");
+    }
+}

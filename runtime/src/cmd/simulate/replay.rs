@@ -1,7 +1,8 @@
 //! Messages from a file: CSV with a header, or one JSON text a line.
 
+use super::check_topic;
 use super::simulation::{Sample, Simulation};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use rulemill_core::Micros;
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -62,6 +63,9 @@ impl Replay {
             return Ok(None);
         };
         let default_topic = self.topics.next(now).topic;
+        if let Some(topic) = &topic {
+            check_topic(topic).map_err(|reason| anyhow!("row {}: the topic {reason}", self.read))?;
+        }
         Ok(Some(Sample {
             topic: topic.unwrap_or(default_topic),
             payload,
@@ -170,6 +174,11 @@ mod tests {
         for (name, content, expect) in [
             ("a.jsonl", "1\n{\n", "row 2: not JSON"),
             ("a.csv", "a,b\n1,2\n1\n", "row 2: "),
+            (
+                "b.csv",
+                "topic,b\nx,2\nx/#,1\n",
+                "row 2: the topic must be a topic to publish to: + and # are for subscriptions, got \"x/#\"",
+            ),
         ] {
             let path = dir.path().join(name);
             std::fs::write(&path, content).unwrap();

@@ -131,10 +131,10 @@ async fn messages_of_a_lost_connection_are_sent_again() {
     let mut numbers = 1..;
     let mut next = move || {
         let payload = numbers.next().map(|number| number.to_string().into_bytes());
-        Ok(payload.map(|payload| Sample {
+        payload.map(|payload| Sample {
             topic: "t".into(),
             payload,
-        }))
+        })
     };
     let publishing = async {
         publisher::publish(&plan, &mut next, std::future::pending(), |_| {})
@@ -189,10 +189,10 @@ async fn a_number_that_was_asked_for_is_waited_for_and_an_interrupt_is_not() {
     let mut plan = args(&line).unwrap().plan().unwrap();
     plan.options = MqttOptions::new("test", "127.0.0.1", broker.port());
     let mut next = || {
-        Ok(Some(Sample {
+        Some(Sample {
             topic: "t".into(),
             payload: Vec::new(),
-        }))
+        })
     };
     let mut publishing = Box::pin(publisher::publish(&plan, &mut next, std::future::pending(), |_| {}));
     let silent = async {
@@ -216,7 +216,7 @@ async fn a_number_that_was_asked_for_is_waited_for_and_an_interrupt_is_not() {
     };
     assert_eq!(outcome.unwrap(), arrived);
 
-    let mut next = || Ok(None);
+    let mut next = || None;
     let nothing = publisher::publish(&plan, &mut next, std::future::ready(()), |_| {}).await;
     assert_eq!(nothing.unwrap().arrived, 0);
 }
@@ -226,7 +226,36 @@ async fn a_broker_that_is_not_there_is_an_error() {
     let error = run(args(&["--server", "tcp://host.invalid:1"]).unwrap())
         .await
         .unwrap_err();
-    assert!(format!("{error:#}").starts_with("cannot connect: "), "{error:#}");
+    let text = format!("{error:#}");
+    assert!(text.starts_with("cannot connect to host.invalid:1: "), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_read_before_a_bad_row_is_published() {
+    let (mut mill, port, _stop) = listener().await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("data.jsonl");
+    std::fs::write(&path, "1\n2\n{\n4\n").unwrap();
+    let server = format!("tcp://127.0.0.1:{port}");
+
+    let line = [
+        "--server",
+        &server,
+        "--file",
+        path.to_str().unwrap(),
+        "--rate",
+        "0",
+        "--qos",
+        "1",
+    ];
+    let error = run(args(&line).unwrap()).await.unwrap_err();
+
+    assert!(
+        format!("{error:#}").starts_with("cannot replay the rest: row 3: not JSON"),
+        "{error:#}"
+    );
+    let payloads: Vec<String> = taken(&mut mill).into_iter().map(|(_, payload)| payload).collect();
+    assert_eq!(payloads, ["1", "2"]);
 }
 
 #[tokio::test]
@@ -249,6 +278,9 @@ fn wrong_arguments_are_refused() {
         &["--rate", "nan"],
         &["--qos", "2"],
         &["--payload", "{tiem}"],
+        &["--topic", "a/#"],
+        &["--topic", "+/{id}"],
+        &["--topic", ""],
         &["--cert", "a.pem"],
         &["--password", "x"],
         &["--file", "a.csv", "--payload", "x"],

@@ -8,7 +8,7 @@ use crate::config::tls::load_tls;
 use crate::config::types::{Credentials, ServerAddress, TlsConfig, TlsFiles};
 use crate::limits::SOURCE_LANES_MAX;
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The keys of a connection as given.
 pub(super) struct RawConnection {
@@ -58,7 +58,7 @@ impl Checker {
         let tls = match &server {
             Some(server) if server.tls => self.tls(section, &raw.files, Some(server.port)).map(Some),
             Some(_) => self.refuse_files(&raw.files, "needs ssl:// in server, which now says tcp://"),
-            None => None,
+            None => self.tls_for_nobody(section, &raw.files),
         };
         Some(Connection {
             server: server?,
@@ -70,24 +70,17 @@ impl Checker {
 
     /// Reads the files and makes the TLS configuration.
     pub(super) fn tls(&mut self, section: &Section<'_>, raw: &RawFiles, mqtt_port: Option<u16>) -> Option<TlsConfig> {
-        match (&raw.cert, &raw.key) {
-            (Some(cert), None) if !section.table.contains_key("key") => {
-                self.problems
-                    .add(&cert.spot, "needs key, the file with its private key");
-                return None;
-            }
-            (None, Some(key)) if !section.table.contains_key("cert") => {
-                self.problems
-                    .add(&key.spot, "needs cert, the file with its certificate");
-                return None;
-            }
-            _ => {}
-        }
-        let files = TlsFiles {
-            ca: raw.ca.as_ref().map(|given| self.folder.join(&given.value)),
-            cert: raw.cert.as_ref().map(|given| self.folder.join(&given.value)),
-            key: raw.key.as_ref().map(|given| self.folder.join(&given.value)),
+        let path = |given: &Option<Given<String>>| given.as_ref().map(|given| self.folder.join(&given.value));
+        let mut files = TlsFiles {
+            ca: path(&raw.ca),
+            cert: path(&raw.cert),
+            key: path(&raw.key),
         };
+        let misread = |key: &str, file: &Option<PathBuf>| file.is_none() && section.table.contains_key(key);
+        if misread("cert", &files.cert) || misread("key", &files.key) {
+            // That has been reported, and the other half is not without its half.
+            (files.cert, files.key) = (None, None);
+        }
         for path in [&files.ca, &files.cert, &files.key].into_iter().flatten() {
             self.remember(path);
         }
@@ -104,14 +97,22 @@ impl Checker {
         }
     }
 
+    /// Checks the files, when there are any, though nobody can be connected to: the address is wrong.
+    #[expect(clippy::option_option, reason = "as of the other checks of files")]
+    pub(super) fn tls_for_nobody(&mut self, section: &Section<'_>, raw: &RawFiles) -> Option<Option<TlsConfig>> {
+        if raw.given().next().is_some() {
+            self.tls(section, raw, None)?;
+        }
+        None
+    }
+
     /// TLS files make no sense here; `Some(None)` when there are none.
     #[expect(clippy::option_option, reason = "no TLS is right, and a problem is not")]
     pub(super) fn refuse_files(&mut self, raw: &RawFiles, why: &str) -> Option<Option<TlsConfig>> {
-        let given: Vec<_> = [&raw.ca, &raw.cert, &raw.key].into_iter().flatten().collect();
-        for file in &given {
+        for file in raw.given() {
             self.problems.add(&file.spot, why);
         }
-        given.is_empty().then_some(None)
+        raw.given().next().is_none().then_some(None)
     }
 
     /// 0 or 1.
@@ -199,6 +200,10 @@ impl Checker {
 }
 
 impl RawFiles {
+    fn given(&self) -> impl Iterator<Item = &Given<String>> {
+        [&self.ca, &self.cert, &self.key].into_iter().flatten()
+    }
+
     fn spot_of(&self, key: &str) -> Option<Spot> {
         let given = match key {
             "ca" => &self.ca,

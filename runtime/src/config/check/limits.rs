@@ -2,22 +2,31 @@
 
 use super::{Checker, Section};
 use crate::config::node::{Node, Origin};
-use crate::config::problems::{Problems, Spot};
+use crate::config::problems::Spot;
 use crate::config::raw::{RawLimits, RawRuleLimits, RawSidecar};
 use crate::config::read::Given;
 use crate::config::reload::GuestDefaults;
 use crate::config::section::{names, refuse_unknown};
-use crate::config::sidecar::Sidecar;
+use crate::config::sidecar::{BadSidecar, Sidecar};
 use crate::config::types::LimitsConfig;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Checks the text of the file beside a rule.
-pub(in crate::config) fn check_sidecar(text: &str, file: &str, defaults: &GuestDefaults) -> Result<Sidecar, Problems> {
+pub(in crate::config) fn check_sidecar(
+    text: &str,
+    file: &str,
+    defaults: &GuestDefaults,
+) -> Result<Sidecar, Box<BadSidecar>> {
     let mut checker = Checker::of(file);
     let table = Node::parse(text, &mut checker.problems);
     if !checker.problems.is_empty() {
-        return checker.problems.or(None);
+        return checker.problems.or(None).map_err(|problems| {
+            Box::new(BadSidecar {
+                problems,
+                readable: None,
+            })
+        });
     }
     let raw = RawSidecar::read(&table, "", &mut checker.problems);
     let known: Vec<&str> = names(RawSidecar::KEYS).chain(["limits"]).collect();
@@ -40,7 +49,13 @@ pub(in crate::config) fn check_sidecar(text: &str, file: &str, defaults: &GuestD
         reload,
         limits,
     };
-    checker.problems.or(Some(sidecar))
+    match checker.problems.or(Some(())) {
+        Ok(()) => Ok(sidecar),
+        Err(problems) => Err(Box::new(BadSidecar {
+            problems,
+            readable: Some(sidecar),
+        })),
+    }
 }
 
 const CALL_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);

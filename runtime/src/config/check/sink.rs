@@ -8,10 +8,10 @@ use crate::config::node::Table;
 use crate::config::problems::{Spot, join};
 use crate::config::raw::{RawFileSink, RawHttpSink, RawMqttSink, RawSink};
 use crate::config::read::{Given, SinkType};
-use crate::config::section::{Key, names, suggestion};
+use crate::config::section::{Key, names, refuse_unknown, suggestion};
 use crate::config::types::{FileSinkConfig, HttpSinkConfig, MqttSinkConfig, ServerAddress, SinkConfig, SinkKind};
 use axum::http::{HeaderName, HeaderValue};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 impl Checker {
@@ -29,10 +29,13 @@ impl Checker {
 
     fn sink(&mut self, section: &Section<'_>) -> Option<SinkConfig> {
         let raw = RawSink::read(section.table, &section.spot.path, &mut self.problems);
-        let kind = self.required(section, "type", raw.kind, "\"mqtt\"")?.value;
-        self.refuse_unknown_of(section, kind);
         let queue_bytes_max = self.size(raw.queue_bytes_max, 65_536..=1 << 32);
-        let kind = match kind {
+        let Some(kind) = self.required(section, "type", raw.kind, "\"mqtt\"") else {
+            self.refuse_unknown_of_all(section);
+            return None;
+        };
+        self.refuse_unknown_of(section, kind.value);
+        let kind = match kind.value {
             SinkType::Log => Some(SinkKind::Log),
             SinkType::Mqtt => self.mqtt_sink(section).map(SinkKind::Mqtt),
             SinkType::File => self.file_sink(section).map(SinkKind::File),
@@ -44,6 +47,14 @@ impl Checker {
             queue_bytes_max: queue_bytes_max?,
             on_full: raw.on_full?.value,
         })
+    }
+
+    /// Keys that no type of sink has, when the type is not known.
+    fn refuse_unknown_of_all(&mut self, section: &Section<'_>) {
+        let of_types = SinkType::ALL.into_iter().flat_map(|kind| names(keys_of(kind)));
+        let known: BTreeSet<&str> = names(RawSink::KEYS).chain(of_types).collect();
+        let known: Vec<&str> = known.into_iter().collect();
+        refuse_unknown(section.table, &section.spot.path, &known, &mut self.problems);
     }
 
     /// Unknown keys; one of another type of sink is told from one of none.
@@ -158,7 +169,7 @@ impl Checker {
         let tls = match &url {
             Some(url) if url.starts_with("https:") => self.tls(section, &files, None).map(Some),
             Some(_) => self.refuse_files(&files, "needs https:// in url, which now says http://"),
-            None => None,
+            None => self.tls_for_nobody(section, &files),
         };
         let headers = raw.headers.and_then(|given| self.headers(given));
         let timeout = self.duration(raw.timeout, Duration::from_millis(10)..=Duration::from_secs(600));

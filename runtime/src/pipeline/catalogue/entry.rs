@@ -45,8 +45,13 @@ impl Candidate {
     pub(super) fn with_defaults(&self, name: &str, defaults: &GuestDefaults) -> Self {
         let mut renewed = self.clone();
         // The file was read before, and what it leaves out cannot make it wrong.
-        if let Ok(sidecar) = read_sidecar(name, self.sidecar_text.as_deref(), defaults) {
-            renewed.sidecar = sidecar;
+        match &self.sidecar_text {
+            None => renewed.sidecar = Sidecar::absent(defaults),
+            Some(text) => {
+                if let Ok(sidecar) = Sidecar::parse(text, name, defaults) {
+                    renewed.sidecar = sidecar;
+                }
+            }
         }
         renewed
     }
@@ -155,15 +160,6 @@ impl Entry {
     pub(super) fn running_rule(&self) -> Option<&LoadedRule> {
         let running = self.running.as_ref().filter(|running| running.stream.is_some())?;
         running.candidate.loaded.rule.as_deref()
-    }
-}
-
-/// Reads the text of the file beside a guest, if there is one.
-pub(super) fn read_sidecar(name: &str, text: Option<&str>, defaults: &GuestDefaults) -> Result<Sidecar, String> {
-    match text {
-        None => Ok(Sidecar::absent(defaults)),
-        Some(text) => Sidecar::parse(text, &format!("{name}.toml"), defaults)
-            .map_err(|problems| problems.to_string().replace('\n', "; ")),
     }
 }
 

@@ -25,7 +25,7 @@ use crate::rule::GuestEngine;
 use crate::sink::Sinks;
 use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
 use crate::topic::TopicFilter;
-use entry::{Candidate, Entry, Refused, Running, read_sidecar, shortened};
+use entry::{Candidate, Entry, Refused, Running, shortened};
 use probation::Quarantine;
 use resolve::Names;
 use rulemill_core::{Micros, Removal, Swap};
@@ -215,7 +215,9 @@ impl Catalogue {
 
     /// Compiles and describes a guest, on a thread that may block.
     async fn load(&self, found: Found) -> Result<Candidate, String> {
-        let sidecar = read_sidecar(&found.name, found.sidecar.as_deref(), &self.parts.deployment.defaults)?;
+        let defaults = &self.parts.deployment.defaults;
+        let sources = self.sources();
+        let sidecar = resolve::read_sidecar(&found.name, found.sidecar.as_deref(), defaults, &self.names(&sources))?;
         let sidecar_text = found.sidecar.as_deref().map(Arc::from);
         let engine = self.parts.engine.clone();
         let limits = sidecar.limits;
@@ -318,28 +320,36 @@ impl Catalogue {
         loaded: Arc<crate::rule::LoadedRule>,
     ) -> Result<RuleSpec, String> {
         let metrics = self.metrics_of(name);
-        let sources: BTreeSet<String> = self.parts.deployment.filters.keys().cloned().collect();
         let sinks = self.parts.sinks.read().await;
-        let names = Names {
-            rules: &self.parts.deployment.rules,
-            sources: &sources,
-            sinks: &self.parts.deployment.sinks,
-        };
-        let (plan, sidecar) = (&loaded.plan, &candidate.sidecar);
-        let sink_list = resolve::sinks(plan, sidecar, &names)?;
+        let sources = self.sources();
+        let sidecar = &candidate.sidecar;
+        let resolved = resolve::resolve(&loaded.plan, sidecar, &self.names(&sources))?;
         let spec = RuleSpec {
             id: name.into(),
             identity: candidate.identity,
-            stream: resolve::stream(plan, sidecar, &names)?,
-            settings: resolve::settings(plan, sidecar)?,
+            stream: resolved.stream,
+            settings: resolved.settings,
             window_override_ms: sidecar.window.map(whole_millis),
             reload: sidecar.reload,
             limits: sidecar.limits,
-            sinks: sink_list.iter().filter_map(|name| sinks.handle(name)).collect(),
+            sinks: resolved.sinks.iter().filter_map(|name| sinks.handle(name)).collect(),
             metrics,
             loaded,
         };
         Ok(spec)
+    }
+
+    /// The names of all sources that a rule may name, the listener's included.
+    fn sources(&self) -> BTreeSet<String> {
+        self.parts.deployment.filters.keys().cloned().collect()
+    }
+
+    fn names<'a>(&'a self, sources: &'a BTreeSet<String>) -> Names<'a> {
+        Names {
+            rules: &self.parts.deployment.rules,
+            sources,
+            sinks: &self.parts.deployment.sinks,
+        }
     }
 
     fn accept(&mut self, name: &str, candidate: Candidate, stream: Option<(StreamKey, usize)>) {
@@ -402,7 +412,6 @@ impl Catalogue {
             tracing::warn!("rules.dir and rules.poll_interval take effect at the next start only");
             deployment.rules.dir.clone_from(&before.dir);
         }
-        let loads_again = deployment.defaults.limits != self.parts.deployment.defaults.limits;
         self.parts.deployment = deployment;
         let defaults = &self.parts.deployment.defaults;
         self.scanner.set_file_bytes_max(defaults.limits.file_bytes_max);
@@ -411,9 +420,9 @@ impl Catalogue {
             let versions = entry.versions().map(|version| version.with_defaults(name, defaults));
             candidates.extend(versions.map(|version| (name.clone(), version)));
             entry.last_good = entry.last_good.as_ref().map(|good| good.with_defaults(name, defaults));
-            // What could not be loaded under the limits before may be under these.
+            // What could not be loaded may be under these limits, or be refused for less with these sinks and sources.
             let refused = entry.refused.as_ref();
-            if loads_again && refused.is_some_and(|refused| refused.candidate.is_none()) {
+            if refused.is_some_and(|refused| refused.candidate.is_none()) {
                 self.scanner.forget(name);
             }
         }

@@ -1,7 +1,7 @@
 //! What the deployment decides about a rule: where it listens, where it sends, and its settings.
 
 use super::super::command::StreamKey;
-use crate::config::{RulesConfig, Sidecar};
+use crate::config::{GuestDefaults, RulesConfig, Sidecar};
 use crate::topic::TopicFilter;
 use rulemill_plan::{Literal, Plan, Type};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,54 +17,113 @@ pub(super) struct Names<'a> {
     pub(super) sinks: &'a BTreeSet<String>,
 }
 
-/// The stream that the rule listens to.
-pub(super) fn stream(plan: &Plan, sidecar: &Sidecar, names: &Names<'_>) -> Result<StreamKey, String> {
-    let source = sidecar.source.as_ref().or(names.rules.default_source.as_ref());
-    if let Some(source) = source
-        && !names.sources.contains(source)
-    {
-        let known = list(names.sources);
-        return Err(format!("its source {source} is not configured (there are: {known})"));
-    }
-    let texts = sidecar.topics.as_ref().unwrap_or(&plan.topics);
-    if texts.is_empty() {
-        return Err("it listens to no topic; set topics in the rule or in the .toml file beside it".to_owned());
-    }
-    if texts.len() > TOPICS_MAX {
-        let count = texts.len();
-        return Err(format!("it may listen to {TOPICS_MAX} topic filters, got {count}"));
-    }
-    let mut filters = Vec::with_capacity(texts.len());
-    for text in texts {
-        filters.push(TopicFilter::parse(text).map_err(|error| format!("its topic filter {text:?}: {error}"))?);
-    }
-    filters.sort();
-    filters.dedup();
-    Ok(StreamKey {
-        source: source.map(|name| Arc::from(name.as_str())),
-        filters,
-    })
+/// What the deployment has decided.
+pub(super) struct Resolved {
+    /// The stream that the rule listens to.
+    pub(super) stream: StreamKey,
+    /// The names of the sinks that it sends to.
+    pub(super) sinks: Vec<String>,
+    /// Its settings: the deployment's values, else the defaults.
+    pub(super) settings: BTreeMap<String, Literal>,
 }
 
-/// The names of the sinks that the rule sends to.
-pub(super) fn sinks(plan: &Plan, sidecar: &Sidecar, names: &Names<'_>) -> Result<Vec<String>, String> {
-    let wanted = match &sidecar.sinks {
+/// Everything that the deployment decides about a rule, or everything that is wrong with it.
+pub(super) fn resolve(plan: &Plan, sidecar: &Sidecar, names: &Names<'_>) -> Result<Resolved, String> {
+    let mut problems = Vec::new();
+    let sinks = match &sidecar.sinks {
         Some(wanted) => wanted,
         None if !plan.sinks.is_empty() => &plan.sinks,
         None => &names.rules.default_sinks,
     };
-    match wanted.iter().find(|name| !names.sinks.contains(*name)) {
-        None => Ok(wanted.clone()),
-        Some(name) => Err(format!(
-            "its sink {name} is not configured (there are: {}); set sinks in the .toml file beside it",
-            list(names.sinks)
-        )),
+    check_sinks(sinks, names, &mut problems);
+    let source = sidecar.source.as_ref().or(names.rules.default_source.as_ref());
+    check_source(source, names, &mut problems);
+    let topics = sidecar.topics.as_ref().unwrap_or(&plan.topics);
+    if topics.is_empty() {
+        problems.push("it listens to no topic; set topics in the rule or in the .toml file beside it".to_owned());
+    }
+    let resolved = Resolved {
+        stream: StreamKey {
+            source: source.map(|name| Arc::from(name.as_str())),
+            filters: filters(topics, &mut problems),
+        },
+        sinks: sinks.clone(),
+        settings: settings(plan, sidecar, &mut problems),
+    };
+    if problems.is_empty() {
+        Ok(resolved)
+    } else {
+        Err(problems.join("; "))
     }
 }
 
-/// The rule's settings: the deployment's values, else the defaults. All problems are in the error.
-pub(super) fn settings(plan: &Plan, sidecar: &Sidecar) -> Result<BTreeMap<String, Literal>, String> {
+/// Reads the text of the file beside a guest, if there is one. The error has all its problems, wrong names included.
+pub(super) fn read_sidecar(
+    guest: &str,
+    text: Option<&str>,
+    defaults: &GuestDefaults,
+    names: &Names<'_>,
+) -> Result<Sidecar, String> {
+    let Some(text) = text else {
+        return Ok(Sidecar::absent(defaults));
+    };
+    Sidecar::parse(text, &format!("{guest}.toml"), defaults).map_err(|bad| {
+        let mut problems = vec![bad.problems.to_string().replace('\n', "; ")];
+        if let Some(readable) = &bad.readable {
+            problems.extend(wrong_names(readable, names));
+        }
+        problems.join("; ")
+    })
+}
+
+/// What is wrong with the names in a file beside a rule, whatever the rule is.
+fn wrong_names(sidecar: &Sidecar, names: &Names<'_>) -> Vec<String> {
     let mut problems = Vec::new();
+    check_sinks(sidecar.sinks.as_deref().unwrap_or_default(), names, &mut problems);
+    check_source(sidecar.source.as_ref(), names, &mut problems);
+    filters(sidecar.topics.as_deref().unwrap_or_default(), &mut problems);
+    problems
+}
+
+fn check_source(source: Option<&String>, names: &Names<'_>, problems: &mut Vec<String>) {
+    if let Some(source) = source
+        && !names.sources.contains(source)
+    {
+        let known = list(names.sources);
+        problems.push(format!("its source {source} is not configured (there are: {known})"));
+    }
+}
+
+fn check_sinks(wanted: &[String], names: &Names<'_>, problems: &mut Vec<String>) {
+    let unknown = wanted.iter().filter(|name| !names.sinks.contains(*name));
+    for name in unknown.take(UNKNOWN_SINKS_MAX) {
+        problems.push(format!(
+            "its sink {name} is not configured (there are: {}); set sinks in the .toml file beside it",
+            list(names.sinks)
+        ));
+    }
+}
+
+/// Those that are right, sorted, each once.
+fn filters(texts: &[String], problems: &mut Vec<String>) -> Vec<TopicFilter> {
+    if texts.len() > TOPICS_MAX {
+        let count = texts.len();
+        problems.push(format!("it may listen to {TOPICS_MAX} topic filters, got {count}"));
+        return Vec::new();
+    }
+    let mut filters = Vec::with_capacity(texts.len());
+    for text in texts {
+        match TopicFilter::parse(text) {
+            Ok(filter) => filters.push(filter),
+            Err(error) => problems.push(format!("its topic filter {text:?}: {error}")),
+        }
+    }
+    filters.sort();
+    filters.dedup();
+    filters
+}
+
+fn settings(plan: &Plan, sidecar: &Sidecar, problems: &mut Vec<String>) -> BTreeMap<String, Literal> {
     for name in sidecar.settings.keys() {
         if !plan.settings.iter().any(|setting| setting.name == *name) {
             let known: BTreeSet<String> = plan.settings.iter().map(|setting| setting.name.clone()).collect();
@@ -84,11 +143,7 @@ pub(super) fn settings(plan: &Plan, sidecar: &Sidecar) -> Result<BTreeMap<String
             }
         }
     }
-    if problems.is_empty() {
-        Ok(settings)
-    } else {
-        Err(problems.join("; "))
-    }
+    settings
 }
 
 /// An int for a float setting becomes a float, so that guests see the described type.
@@ -107,34 +162,97 @@ fn list(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
+/// The most sinks that a refusal names: a rule may ask for any number.
+const UNKNOWN_SINKS_MAX: usize = 16;
+
 /// The most topic filters of a rule: each is compared with every new topic.
 const TOPICS_MAX: usize = 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
+    use std::time::Duration;
 
-    fn resolved(topics: usize) -> Result<StreamKey, String> {
+    const TEXT: &str = "topics = [\"a/#/b\", \"a\"]\nsinks = [\"nowhere\", \"log\", \"nobody\"]\nsource = \"x\"\n";
+
+    fn rules() -> RulesConfig {
+        RulesConfig {
+            dir: PathBuf::new(),
+            default_sinks: vec!["log".to_owned()],
+            default_source: None,
+            poll_interval: Duration::from_secs(1),
+        }
+    }
+
+    fn assert_all_named(problems: &str) {
+        for expected in [
+            "its sink nowhere is not configured (there are: log)",
+            "its sink nobody is not configured",
+            "its source x is not configured (there are: listener)",
+            "its topic filter \"a/#/b\": ",
+        ] {
+            assert!(problems.contains(expected), "{problems}");
+        }
+        assert!(!problems.contains("its sink log"), "{problems}");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_a_deployment_is_named_at_once() {
+        let rules = rules();
+        let names = Names {
+            rules: &rules,
+            sources: &BTreeSet::from(["listener".to_owned()]),
+            sinks: &BTreeSet::from(["log".to_owned()]),
+        };
+        let text = format!("{TEXT}[settings]\nlimit = 5\n");
+        let sidecar = Sidecar::parse(&text, "r.toml", &GuestDefaults::default()).unwrap();
+        let problems = resolve(&Plan::from_json(r#"{"name":"r"}"#).unwrap(), &sidecar, &names)
+            .err()
+            .unwrap();
+        assert_all_named(&problems);
+        assert!(problems.contains("it has no setting limit"), "{problems}");
+    }
+
+    #[test]
+    fn wrong_names_are_told_together_with_what_else_is_wrong_with_the_file() {
+        let rules = rules();
+        let names = Names {
+            rules: &rules,
+            sources: &BTreeSet::from(["listener".to_owned()]),
+            sinks: &BTreeSet::from(["log".to_owned()]),
+        };
+        let text = format!("windw = \"1s\"\n{TEXT}");
+        let problems = read_sidecar("r", Some(&text), &GuestDefaults::default(), &names).unwrap_err();
+        assert!(
+            problems.starts_with("r.toml:1: windw is not a known key; did you mean window?; "),
+            "{problems}"
+        );
+        assert_all_named(&problems);
+        let typed = read_sidecar("r", Some("sinks = 5"), &GuestDefaults::default(), &names).unwrap_err();
+        assert!(!typed.contains("its sink"), "{typed}");
+    }
+
+    fn resolved(topics: usize) -> Result<Resolved, String> {
         let topics: Vec<String> = (0..topics).map(|number| format!("devices/{number}")).collect();
         let plan = serde_json::json!({"name": "greedy", "topics": topics, "emits": [{"name": "n", "column": 0}]});
         let plan = Plan::from_json(&plan.to_string()).unwrap();
+        let rules = RulesConfig {
+            default_sinks: Vec::new(),
+            ..rules()
+        };
         let names = Names {
-            rules: &RulesConfig {
-                dir: "rules.d".into(),
-                default_sinks: Vec::new(),
-                default_source: None,
-                poll_interval: std::time::Duration::from_secs(2),
-            },
+            rules: &rules,
             sources: &BTreeSet::new(),
             sinks: &BTreeSet::new(),
         };
-        stream(&plan, &Sidecar::default(), &names)
+        resolve(&plan, &Sidecar::default(), &names)
     }
 
     #[test]
     fn a_rule_that_listens_to_too_many_topics_is_refused() {
-        assert_eq!(resolved(1024).unwrap().filters.len(), 1024);
-        let reason = resolved(1025).unwrap_err();
+        assert_eq!(resolved(1024).unwrap().stream.filters.len(), 1024);
+        let reason = resolved(1025).err().unwrap();
         assert_eq!(reason, "it may listen to 1024 topic filters, got 1025");
     }
 }

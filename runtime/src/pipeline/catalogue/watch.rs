@@ -1,6 +1,7 @@
 //! When to look at the rules directory: file events, and a slow poll for file systems that send none.
 
 use super::scan::guest_of;
+use crate::clock;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,10 +64,10 @@ impl Watch {
     /// moment, but not for ever; one that is whole is taken at once, and does not make others taken. It may be given up
     /// at any point.
     pub(super) async fn changed(&mut self) -> Touched {
-        let poll_at = Instant::now() + self.poll_interval;
+        let poll_at = clock::timers() + self.poll_interval;
         loop {
             self.gather();
-            let now = Instant::now();
+            let now = clock::timers();
             if self.gathered.values().any(|writing| writing.is_ready(now)) {
                 return self.take(now);
             }
@@ -74,7 +75,7 @@ impl Watch {
             tokio::select! {
                 () = self.pending.wake.notified() => {}
                 () = tokio::time::sleep_until(rests_at.unwrap_or(poll_at).min(poll_at)) => {
-                    let now = Instant::now();
+                    let now = clock::timers();
                     if now >= poll_at {
                         // The directory may have been replaced by another of the same name, which the old watch does
                         // not see.
@@ -151,7 +152,7 @@ impl Pending {
         if names.is_empty() {
             return;
         }
-        let now = Instant::now();
+        let now = clock::timers();
         let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
         for name in names {
             let first = touched.get(&name).map_or(now, |writing| writing.first);
@@ -238,16 +239,16 @@ mod tests {
         let mut watch = watch();
         note(&watch.pending, CLOSED, "a.toml");
         note(&watch.pending, WRITTEN, "a.wasm");
-        let before = Instant::now();
+        let before = clock::timers();
         assert_eq!(watch.changed().await, touched(&["a"], &[]));
-        assert!(Instant::now() >= before + WRITE_PAUSE);
+        assert!(clock::timers() >= before + WRITE_PAUSE);
     }
 
     #[tokio::test]
     async fn a_file_written_without_pause_is_taken_all_the_same() {
         let mut watch = watch();
         let pending = Arc::clone(&watch.pending);
-        let before = Instant::now();
+        let before = clock::timers();
         note(&pending, WRITTEN, "a.wasm");
         let found = tokio::select! {
             found = watch.changed() => found,
@@ -259,7 +260,7 @@ mod tests {
             } => Touched::default(),
         };
         assert_eq!(found, touched(&["a"], &[]));
-        assert!(Instant::now() >= before + WRITING_MAX);
+        assert!(clock::timers() >= before + WRITING_MAX);
     }
 
     #[tokio::test]

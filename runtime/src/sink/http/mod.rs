@@ -162,7 +162,7 @@ impl HttpSink {
             let retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             warn!(sink = %self.delivery.counters.sink, reason, retry_in_ms, "the request failed: {text}");
             tokio::select! {
-                () = tokio::time::sleep(delay) => {}
+                () = clock::pass(delay) => {}
                 () = stop.requested() => return Posted::Stopped,
             }
         }

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, sleep, timeout};
+use tokio::time::{MissedTickBehavior, timeout};
 
 /// One connection and what is in flight on it.
 pub(crate) struct Connection<'a> {
@@ -105,7 +105,7 @@ impl<'a> Connection<'a> {
                     let more = async {
                         match blocked {
                             Blocked::Emission => outbox.arrived().await,
-                            Blocked::Rate(wait) => sleep(wait).await,
+                            Blocked::Rate(wait) => clock::pass(wait).await,
                             Blocked::Broker => pending().await,
                         }
                     };

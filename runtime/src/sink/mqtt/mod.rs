@@ -100,7 +100,7 @@ impl MqttSink {
                 "{}", loss.text
             );
             tokio::select! {
-                () = tokio::time::sleep(delay) => {}
+                () = clock::pass(delay) => {}
                 () = stop.requested() => return,
             }
         }
