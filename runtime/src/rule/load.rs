@@ -6,7 +6,7 @@
 use super::bindings::{functions, rule};
 use super::convert::shorten;
 use super::engine::GuestEngine;
-use super::instance::{GuestState, Running};
+use super::instance::{GuestState, Occasion, Running};
 use crate::clock;
 use crate::config::LimitsConfig;
 use rulemill_core::CallError;
@@ -311,7 +311,9 @@ fn describe(
     limits: &LimitsConfig,
     call: impl FnOnce(&mut wasmtime::Store<GuestState>, &wasmtime::component::Instance) -> wasmtime::Result<String>,
 ) -> Result<String, LoadError> {
-    let (mut running, instance) = Running::start(engine, pre, limits).map_err(LoadError::Describe)?;
+    let meter = Arc::default();
+    let (mut running, instance) =
+        Running::start(engine, pre, limits, Occasion::Load, &meter).map_err(LoadError::Describe)?;
     running
         .call(|store| call(store, &instance))
         .map_err(LoadError::Describe)

@@ -12,6 +12,7 @@ mod instance;
 mod kernels;
 mod library;
 mod load;
+mod meter;
 mod stats;
 
 #[cfg(test)]
@@ -23,4 +24,5 @@ pub use guests::MillGuests;
 pub use instance::GuestState;
 pub use library::LimitedLibrary;
 pub use load::{ContentDigest, LoadError, Loaded, LoadedLibrary, LoadedRule, load};
+pub use meter::{GuestName, GuestReading, Limit};
 pub use stats::CallStats;
