@@ -157,8 +157,8 @@ impl GuestState {
             Limit::StackBytes => "the guest ran out of stack: its recursion is too deep".to_owned(),
             Limit::OutputBytes => format!("the call gave back more than {} bytes", limits.output_bytes_max),
             Limit::CoreInstances => format!("the guest has more than {} core instances", limits.core_instances_max),
-            // Nothing stops at these.
-            Limit::RowErrors | Limit::Notes => "the guest said too much".to_owned(),
+            // No call stops at these.
+            Limit::RowErrors | Limit::Notes | Limit::FileBytes => "the guest is too much".to_owned(),
         };
         format!("{what} (limits.{})", limit.name())
     }

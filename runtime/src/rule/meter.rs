@@ -24,6 +24,8 @@ pub enum Limit {
     Notes,
     /// The core instances of one instance.
     CoreInstances,
+    /// The size of the file.
+    FileBytes,
 }
 
 /// Whom a reading is about.
@@ -70,7 +72,7 @@ struct Notes {
 
 impl Limit {
     /// Every limit.
-    pub const ALL: [Limit; 8] = [
+    pub const ALL: [Limit; 9] = [
         Limit::CallTimeout,
         Limit::MemoryBytes,
         Limit::TableElements,
@@ -79,6 +81,7 @@ impl Limit {
         Limit::RowErrors,
         Limit::Notes,
         Limit::CoreInstances,
+        Limit::FileBytes,
     ];
 
     /// The key in `[limits]`, which is also its label in the metrics.
@@ -92,6 +95,7 @@ impl Limit {
             Limit::RowErrors => "row_errors_max",
             Limit::Notes => "notes_per_second_max",
             Limit::CoreInstances => "core_instances_max",
+            Limit::FileBytes => "file_bytes_max",
         }
     }
 }
@@ -109,6 +113,16 @@ impl GuestMeter {
     /// Counts that a limit was met so often.
     pub(super) fn hit(&self, limit: Limit, times: u64) {
         self.hits[limit as usize].fetch_add(times, Ordering::Relaxed);
+    }
+
+    /// How often a limit was met.
+    pub(super) fn hits(&self, limit: Limit) -> u64 {
+        self.hits[limit as usize].load(Ordering::Relaxed)
+    }
+
+    /// The first of the limits that was met.
+    pub(super) fn met(&self) -> Option<Limit> {
+        Limit::ALL.into_iter().find(|limit| self.hits(*limit) > 0)
     }
 
     /// Says that an instance has so much memory now.

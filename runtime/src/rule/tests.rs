@@ -1,6 +1,7 @@
 //! What the loader refuses, and what it says. Guests that load are run end to end by the tests of the binary.
 
 mod limits;
+mod self_test;
 
 use super::{GuestEngine, LoadError, load};
 use crate::config::LimitsConfig;

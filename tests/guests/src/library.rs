@@ -32,6 +32,13 @@ impl LibraryGuest {
         }
     }
 
+    /// The same functions under another description.
+    #[must_use]
+    pub fn describing_as(mut self, description: &Value) -> Self {
+        self.description = description.to_string().into_bytes();
+        self
+    }
+
     /// Further functions, globals, tables, a start.
     #[must_use]
     pub fn items(mut self, text: &str) -> Self {
