@@ -53,7 +53,7 @@ pub use batch::{Field, Mistyped, StreamBatch};
 pub use bits::Bits;
 pub use bounds::Bounds;
 pub use columns::{Blobs, Cells, Column, Texts};
-pub use compile::{CompileError, OnChange, RuleVersion};
+pub use compile::{CompileError, OnChange, RuleVersion, built_in_aggregate_type};
 pub use guests::{
     AccumulatorId, BindError, BoundAggregate, BoundScalar, CallError, Guests, KernelsId, RowError, Rows, SiteId,
 };

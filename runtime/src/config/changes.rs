@@ -52,6 +52,10 @@ impl Config {
             ("listener", self.listener != old.listener),
             ("dead_letter", self.dead_letter != old.dead_letter),
             ("http", self.http != old.http),
+            (
+                "limits.stack_bytes_max",
+                self.limits.stack_bytes_max != old.limits.stack_bytes_max,
+            ),
             ("stop_timeout", self.stop_timeout != old.stop_timeout),
         ];
         Changes {

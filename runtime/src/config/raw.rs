@@ -213,12 +213,26 @@ section! {
 }
 
 section! {
-    /// Bounds of guests and windows. All but `file_bytes_max` may be set for one rule in the file beside it.
+    /// Bounds of guests and windows. All but `file_bytes_max` and `stack_bytes_max` may be set for one guest in the file beside
+    /// it. How often a guest meets one is counted: `rulemill_guest_limit_hits_total`.
     RawLimits {
         /// The longest a guest may run in one call. Then the call fails and its batch is divided to find the cause.
         call_timeout: Duration,
         /// The most memory of one guest.
         memory_bytes_max: Size,
+        /// The most elements of a guest's tables; these hold its function pointers.
+        table_elements_max: u64,
+        /// The most stack of one call: 64KiB to 1MiB. A deeper recursion is a trap. It holds for all guests, from the next
+        /// start on.
+        stack_bytes_max: Size,
+        /// The most that one call gives back: the bytes of all its columns and texts.
+        output_bytes_max: Size,
+        /// The most row errors of one call that are told with their text. Further rows that fail go to dead letter without.
+        row_errors_max: u64,
+        /// The most notes of one guest that are logged in a second. Further ones are only counted.
+        notes_per_second_max: u64,
+        /// The most core instances that a guest consists of.
+        core_instances_max: u64,
         /// The largest `.wasm` file that is loaded.
         file_bytes_max: Size,
         /// The most groups in one window of a rule. Rows of further groups go to dead letter. A group that takes more than
@@ -260,6 +274,16 @@ section! {
         call_timeout: Duration,
         /// The most memory of the rule.
         memory_bytes_max: Size,
+        /// The most elements of its tables.
+        table_elements_max: u64,
+        /// The most that one call gives back.
+        output_bytes_max: Size,
+        /// The most row errors of one call that are told with their text.
+        row_errors_max: u64,
+        /// The most of its notes that are logged in a second.
+        notes_per_second_max: u64,
+        /// The most core instances that it consists of.
+        core_instances_max: u64,
         /// The most groups in one of its windows.
         groups_max: u64,
         /// Its most open windows.

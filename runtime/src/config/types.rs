@@ -269,6 +269,18 @@ pub struct LimitsConfig {
     pub call_timeout: Duration,
     /// The most memory of one guest instance, in bytes.
     pub memory_bytes_max: usize,
+    /// The most elements of all tables of one guest instance.
+    pub table_elements_max: usize,
+    /// The most stack of one call, in bytes. The same for all guests.
+    pub stack_bytes_max: usize,
+    /// The most that one call gives back, in bytes.
+    pub output_bytes_max: usize,
+    /// The most row errors of one call that keep their texts.
+    pub row_errors_max: usize,
+    /// The most notes a second that are logged.
+    pub notes_per_second_max: u32,
+    /// The most core instances of one guest instance.
+    pub core_instances_max: usize,
     /// The largest `.wasm` file, in bytes.
     pub file_bytes_max: u64,
     /// The most groups in one window of a rule. Rows of further groups go to dead letter.

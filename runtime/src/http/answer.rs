@@ -79,6 +79,11 @@ pub(super) fn rule(rule: &RuleStatus) -> Value {
             "limits": {
                 "call_timeout_ms": sidecar.limits.call_timeout.as_millis(),
                 "memory_bytes_max": sidecar.limits.memory_bytes_max,
+                "table_elements_max": sidecar.limits.table_elements_max,
+                "output_bytes_max": sidecar.limits.output_bytes_max,
+                "row_errors_max": sidecar.limits.row_errors_max,
+                "notes_per_second_max": sidecar.limits.notes_per_second_max,
+                "core_instances_max": sidecar.limits.core_instances_max,
                 "groups_max": sidecar.limits.groups_max,
                 "windows_max": sidecar.limits.windows_max,
             },
@@ -111,7 +116,10 @@ pub(super) fn status(rule: &RuleStatus) -> Value {
         "row_errors_total": metrics.row_errors.get(),
         "traps_total": metrics.traps.get(),
         "guest_calls_total": metrics.guest_calls.get(),
+        "guest_rows_total": metrics.guest_rows.get(),
         "guest_seconds_total": metrics.guest_seconds.get(),
+        "memory_peak_bytes": rule.guest.memory_peak.get(),
+        "limit_hits_total": rule.guest.limits_met(),
         "windows_open": metrics.windows_open.get(),
         "groups_open": metrics.groups_open.get(),
         "reloads_ok_total": metrics.reloads_ok.get(),
@@ -136,6 +144,7 @@ fn function(status: &FunctionStatus) -> Value {
         "calls_total": metrics.calls.get(),
         "rows_total": metrics.rows.get(),
         "row_errors_total": metrics.errors.get(),
+        "traps_total": metrics.traps.get(),
         "seconds_total": metrics.seconds.get(),
     });
     match &status.function {

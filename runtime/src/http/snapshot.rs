@@ -1,6 +1,7 @@
 //! What the pipeline publishes for the answers: the rules, the functions, and whether everything works.
 
 use crate::config::Sidecar;
+use crate::telemetry::guest::GuestMetrics;
 use crate::telemetry::rule::{FunctionMetrics, RuleMetrics};
 use rulemill_core::Micros;
 use rulemill_plan::{AggregateFunction, Plan, ScalarFunction};
@@ -46,6 +47,8 @@ pub struct RuleStatus {
     pub sidecar: Arc<Sidecar>,
     /// Its counters.
     pub metrics: RuleMetrics,
+    /// What it does to its limits.
+    pub guest: GuestMetrics,
 }
 
 /// What a file is.

@@ -100,6 +100,7 @@ impl Endpoint {
                 ..Sidecar::absent(&GuestDefaults::default())
             }),
             metrics: self.rules.rule(&Arc::from("mean")),
+            guest: self.rules.guests.guest(&Arc::from("mean")),
         }
     }
 
@@ -112,6 +113,7 @@ impl Endpoint {
             refused: None,
             sidecar: Arc::default(),
             metrics: self.rules.rule(&Arc::from("broken rule")),
+            guest: self.rules.guests.guest(&Arc::from("broken rule")),
         }
     }
 

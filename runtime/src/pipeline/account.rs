@@ -6,7 +6,7 @@
 use super::outlet::Outlet;
 use super::streams::StreamEntry;
 use crate::clock;
-use crate::rule::{CallStats, MillGuests};
+use crate::rule::{CallStats, GuestName, GuestReading, MillGuests};
 use crate::telemetry::rule::{FunctionMetrics, RuleFamilies, RuleMetrics};
 use rulemill_core::{Counts, KernelsId};
 use std::collections::HashMap;
@@ -78,7 +78,17 @@ impl Accounts {
         self.read_functions(guests);
         self.read_kernels(guests, outlet);
         self.read_windows(streams, outlet);
-        tell_notes(guests);
+        for reading in guests.take_readings() {
+            // The series of a guest that is gone have ended.
+            let counted = match &reading.guest {
+                GuestName::Rule(id) => outlet.knows(id),
+                GuestName::Library(name) => guests.library(name).is_some(),
+            };
+            if counted {
+                self.read_limits(&reading);
+            }
+            tell_notes(reading);
+        }
     }
 
     /// Reads what kernels have cost, before some of them go.
@@ -90,6 +100,7 @@ impl Accounts {
             booked.insert(id, *stats);
             if let Some(metrics) = outlet.metrics(rule) {
                 metrics.guest_calls.inc_by(new.calls);
+                metrics.guest_rows.inc_by(new.rows);
                 metrics.guest_seconds.inc_by(new.time.as_secs_f64());
                 metrics.row_errors.inc_by(new.row_errors);
                 metrics.traps.inc_by(new.traps);
@@ -150,6 +161,15 @@ impl Accounts {
             account.metrics.rows.inc_by(new.rows);
             account.metrics.seconds.inc_by(new.time.as_secs_f64());
             account.metrics.errors.inc_by(new.row_errors);
+            account.metrics.traps.inc_by(new.traps);
+        }
+    }
+
+    fn read_limits(&self, reading: &GuestReading) {
+        let metrics = self.families.guests.guest(reading.guest.name());
+        metrics.memory(reading.memory_bytes_peak);
+        for (limit, hits) in &reading.hits {
+            metrics.limit_hits(limit.name(), *hits);
         }
     }
 }
@@ -182,14 +202,13 @@ pub(super) fn dead(metrics: &RuleMetrics, reason: &'static str, rows: usize, det
     metrics.exception(detail.to_owned(), clock::wall());
 }
 
-fn tell_notes(guests: &mut MillGuests) {
-    for (who, notes, dropped) in guests.take_notes() {
-        for note in notes {
-            tracing::info!(guest = who, note, "a guest notes");
-        }
-        if dropped > 0 {
-            tracing::info!(guest = who, dropped, "notes beyond the bound were dropped");
-        }
+fn tell_notes(reading: GuestReading) {
+    let (guest, dropped) = (&**reading.guest.name(), reading.notes_dropped);
+    for note in reading.notes {
+        tracing::info!(guest, note, "a guest notes");
+    }
+    if dropped > 0 {
+        tracing::info!(guest, dropped, "notes beyond limits.notes_per_second_max were dropped");
     }
 }
 

@@ -7,7 +7,8 @@ use crate::telemetry::code_cache::CodeCacheMetrics;
 
 /// Starts the engine. Without a cache it works all the same, only each guest is compiled at each start.
 pub(super) fn start(config: &Config, metrics: &CodeCacheMetrics) -> Result<GuestEngine, StartError> {
-    GuestEngine::with_cache(cache(config, metrics)).map_err(|error| StartError::Engine(format!("{error:#}")))
+    let engine = GuestEngine::with(config.limits.stack_bytes_max, cache(config, metrics));
+    engine.map_err(|error| StartError::Engine(format!("{error:#}")))
 }
 
 fn cache(config: &Config, metrics: &CodeCacheMetrics) -> Option<CodeCache> {

@@ -71,30 +71,37 @@ pub(super) fn lift(column: ColumnResult, wanted: Type, rows: usize) -> Result<Co
     Ok(Column { valid, cells })
 }
 
-/// Takes over row errors; each must name one of the `rows` rows, and there may be one for each.
-pub(super) fn lift_errors(errors: Vec<GuestRowError>, rows: usize) -> Result<Vec<RowError>, CallError> {
+/// Takes over row errors; each must name one of the `rows` rows, and there may be one for each. Those beyond `texts_max`
+/// lose their texts; how many did is the second result.
+pub(super) fn lift_errors(
+    errors: Vec<GuestRowError>,
+    rows: usize,
+    texts_max: usize,
+) -> Result<(Vec<RowError>, u64), CallError> {
     if errors.len() > rows {
         return Err(CallError::BadResult(format!(
             "{rows} rows can have as many row errors, got {}",
             errors.len()
         )));
     }
-    errors
-        .into_iter()
-        .map(|error| {
-            if (error.row as usize) < rows {
-                Ok(RowError {
-                    row: error.row,
-                    message: shorten(error.message),
-                })
-            } else {
-                Err(CallError::BadResult(format!(
-                    "a row error names row {} of {rows}",
-                    error.row
-                )))
-            }
+    let silenced = errors.len().saturating_sub(texts_max) as u64;
+    let lift = |(position, error): (usize, GuestRowError)| {
+        if error.row as usize >= rows {
+            let message = format!("a row error names row {} of {rows}", error.row);
+            return Err(CallError::BadResult(message));
+        }
+        let message = if position < texts_max {
+            shorten(error.message)
+        } else {
+            format!("one of more than {texts_max} row errors of a call (limits.row_errors_max)")
+        };
+        Ok(RowError {
+            row: error.row,
+            message,
         })
-        .collect()
+    };
+    let lifted: Result<Vec<RowError>, CallError> = errors.into_iter().enumerate().map(lift).collect();
+    Ok((lifted?, silenced))
 }
 
 /// Cuts a text that comes from a guest to [`MESSAGE_BYTES_MAX`]: it is copied for each row and into each log line.
@@ -167,7 +174,7 @@ mod tests {
             row: 3,
             message: String::new(),
         };
-        assert!(lift_errors(vec![error], 3).is_err());
+        assert!(lift_errors(vec![error], 3, 10).is_err());
     }
 
     #[test]
@@ -176,7 +183,7 @@ mod tests {
             row: 0,
             message: format!("x{}", "é".repeat(1 << 20)),
         };
-        let lifted = lift_errors(vec![error], 1).unwrap();
+        let (lifted, _) = lift_errors(vec![error], 1, 10).unwrap();
         assert_eq!(lifted[0].message.len(), MESSAGE_BYTES_MAX - 1);
         assert!(lifted[0].message.capacity() <= MESSAGE_BYTES_MAX);
     }
@@ -187,6 +194,26 @@ mod tests {
             row: 0,
             message: String::new(),
         };
-        assert!(lift_errors((0..3).map(error).collect(), 2).is_err());
+        assert!(lift_errors((0..3).map(error).collect(), 2, 10).is_err());
+    }
+
+    #[test]
+    fn row_errors_beyond_the_bound_keep_their_rows_and_lose_their_texts() {
+        let error = |row| GuestRowError {
+            row,
+            message: format!("bad {row}"),
+        };
+        let (lifted, silenced) = lift_errors((0..5).map(error).collect(), 5, 2).unwrap();
+        assert_eq!(silenced, 3);
+        assert_eq!(
+            lifted.iter().map(|error| error.row).collect::<Vec<_>>(),
+            [0, 1, 2, 3, 4]
+        );
+        assert_eq!(lifted[1].message, "bad 1");
+        assert!(
+            lifted[4].message.contains("limits.row_errors_max"),
+            "{}",
+            lifted[4].message
+        );
     }
 }

@@ -7,6 +7,7 @@ use super::bindings::diagnostics;
 use super::cache::CodeCache;
 use super::instance::GuestState;
 use crate::clock;
+use crate::config::LimitsConfig;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{JoinHandle, Thread};
@@ -30,12 +31,12 @@ struct Shared {
 impl GuestEngine {
     /// Makes the engine and starts its epoch clock. Every guest is compiled when it is loaded.
     pub fn new() -> wasmtime::Result<Self> {
-        Self::with_cache(None)
+        Self::with(LimitsConfig::default().stack_bytes_max, None)
     }
 
-    /// The same, with a cache for what the compiler makes of guests.
-    pub fn with_cache(cache: Option<CodeCache>) -> wasmtime::Result<Self> {
-        let engine = Engine::new(&configuration())?;
+    /// The same, with another bound of the stack, and perhaps a cache for what the compiler makes of guests.
+    pub fn with(stack_bytes_max: usize, cache: Option<CodeCache>) -> wasmtime::Result<Self> {
+        let engine = Engine::new(&configuration(stack_bytes_max))?;
         let mut linker = Linker::new(&engine);
         diagnostics::add_to_linker::<GuestState, HasSelf<GuestState>>(&mut linker, |state| state)?;
         super::bindings::columns::add_to_linker::<GuestState, HasSelf<GuestState>>(&mut linker, |state| state)?;
@@ -73,13 +74,13 @@ impl GuestEngine {
     }
 }
 
-fn configuration() -> Config {
+fn configuration(stack_bytes_max: usize) -> Config {
     let mut config = Config::new();
     config.strategy(Strategy::Cranelift);
     config.wasm_component_model(true);
     config.concurrency_support(false);
     config.epoch_interruption(true);
-    config.max_wasm_stack(STACK_BYTES_MAX);
+    config.max_wasm_stack(stack_bytes_max);
     // A replay must give the same bytes, so no bit of a NaN may depend on the machine.
     config.cranelift_nan_canonicalization(true);
     config.relaxed_simd_deterministic(true);
@@ -185,6 +186,3 @@ pub(crate) const EPOCH: Duration = Duration::from_millis(1);
 
 /// Epochs without a call under way before the ticker rests; waking it costs a call some microseconds.
 const QUIET_TICKS_MAX: u32 = 100;
-
-/// The most stack that guest code may use. A deeper recursion traps.
-const STACK_BYTES_MAX: usize = 512 << 10;

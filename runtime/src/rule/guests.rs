@@ -2,9 +2,11 @@
 
 use super::arguments::{arguments_json, check_arguments};
 use super::engine::GuestEngine;
+use super::instance::Occasion;
 use super::kernels::KernelsGuest;
 use super::library::{Binding, LibraryGuest, LimitedLibrary};
 use super::load::{LoadedLibrary, LoadedRule};
+use super::meter::{GuestMeter, GuestName, GuestReading};
 use super::stats::CallStats;
 use crate::clock;
 use crate::config::LimitsConfig;
@@ -25,6 +27,8 @@ pub struct MillGuests {
     site_of: HashMap<(String, String, String), SiteId>,
     kernels: HashMap<KernelsId, Kernels>,
     kernels_next: u32,
+    /// Of versions that are gone and whose last doings nobody has read.
+    departed: Vec<(GuestName, Arc<GuestMeter>)>,
 }
 
 struct Site {
@@ -52,6 +56,7 @@ impl MillGuests {
             site_of: HashMap::new(),
             kernels: HashMap::new(),
             kernels_next: 0,
+            departed: Vec::new(),
         }
     }
 
@@ -92,7 +97,7 @@ impl MillGuests {
     pub fn check_library(&self, library: &LimitedLibrary) -> Result<(), String> {
         let loaded = &library.loaded;
         let name = &loaded.description.name;
-        let mut candidate = LibraryGuest::new(&self.engine, library.clone());
+        let mut candidate = LibraryGuest::new(&self.engine, library.clone(), Occasion::Work);
         for site in self.sites.iter().filter(|site| site.used && site.library == *name) {
             candidate.check(&site.binding)?;
         }
@@ -107,8 +112,11 @@ impl MillGuests {
     /// Adds a library, or puts another version behind its call sites. Gives the sites whose remembered results are void.
     pub fn put_library(&mut self, library: LimitedLibrary) -> Vec<SiteId> {
         let name = library.loaded.description.name.clone();
-        let guest = LibraryGuest::new(&self.engine, library);
-        self.libraries.insert(name.clone(), guest);
+        let guest = LibraryGuest::new(&self.engine, library, Occasion::Work);
+        if let Some(before) = self.libraries.insert(name.clone(), guest) {
+            let guest = GuestName::Library(name.as_str().into());
+            self.departed.push((guest, Arc::clone(before.meter())));
+        }
         self.sites_of(&name)
     }
 
@@ -144,8 +152,12 @@ impl MillGuests {
         limits: LimitsConfig,
     ) -> Result<KernelsId, CallError> {
         let settings = serde_json::to_string(settings).map_err(|error| CallError::Failure(error.to_string()))?;
-        let mut guest = KernelsGuest::new(&self.engine, loaded, settings, limits);
-        guest.check()?;
+        let mut guest = KernelsGuest::new(&self.engine, loaded, settings, limits, Occasion::Work);
+        if let Err(error) = guest.check() {
+            let name = GuestName::Rule(Arc::clone(rule));
+            self.departed.push((name, Arc::clone(guest.meter())));
+            return Err(error);
+        }
         let id = KernelsId(self.kernels_next);
         self.kernels_next += 1;
         self.kernels.insert(
@@ -161,7 +173,10 @@ impl MillGuests {
 
     /// Forgets all kernels but these: no window needs them any more.
     pub fn retain_kernels(&mut self, used: &HashSet<KernelsId>) {
-        self.kernels.retain(|id, _| used.contains(id));
+        for (_, kernels) in self.kernels.extract_if(|id, _| !used.contains(id)) {
+            let meter = Arc::clone(kernels.guest.meter());
+            self.departed.push((GuestName::Rule(kernels.rule), meter));
+        }
     }
 
     /// The accounts of functions of the loaded libraries: library, function, account.
@@ -181,20 +196,19 @@ impl MillGuests {
             .map(|(id, kernels)| (&kernels.rule, *id, &kernels.stats))
     }
 
-    /// What guests noted since the last time: who, the notes, and how many were dropped.
-    pub fn take_notes(&mut self) -> Vec<(String, Vec<String>, u64)> {
-        let libraries = self
-            .libraries
-            .iter_mut()
-            .map(|(name, guest)| (name.clone(), guest.take_notes()));
-        let rules = self
-            .kernels
-            .values_mut()
-            .map(|kernels| (kernels.rule.to_string(), kernels.guest.take_notes()));
-        libraries
-            .chain(rules)
-            .filter(|(_, (notes, dropped))| !notes.is_empty() || *dropped > 0)
-            .map(|(who, (notes, dropped))| (who, notes, dropped))
+    /// What guests' limits tell since the last time, for all that have run.
+    pub fn take_readings(&mut self) -> Vec<GuestReading> {
+        let departed = std::mem::take(&mut self.departed)
+            .into_iter()
+            .map(|(guest, meter)| meter.read(guest));
+        let libraries = self.libraries.iter();
+        let libraries = libraries.map(|(name, guest)| guest.meter().read(GuestName::Library(name.as_str().into())));
+        let kernels = self.kernels.values();
+        let kernels = kernels.map(|kernels| kernels.guest.meter().read(GuestName::Rule(Arc::clone(&kernels.rule))));
+        departed
+            .chain(libraries)
+            .chain(kernels)
+            .filter(|reading| reading.memory_bytes_peak > 0 || !reading.hits.is_empty())
             .collect()
     }
 
@@ -393,7 +407,10 @@ impl Guests for MillGuests {
             .libraries
             .get_mut(&entry.library)
             .ok_or_else(|| entry.unavailable())?;
-        guest.initial(accumulator, &entry.binding)
+        let started = clock::monotonic();
+        let result = guest.initial(accumulator, &entry.binding);
+        entry.stats.account(started, 0, &result, |_| 0);
+        result
     }
 
     fn accumulate(
@@ -422,7 +439,10 @@ impl Guests for MillGuests {
             .libraries
             .get_mut(&entry.library)
             .ok_or_else(|| entry.unavailable())?;
-        guest.finish(accumulator, &entry.binding, states)
+        let started = clock::monotonic();
+        let result = guest.finish(accumulator, &entry.binding, states);
+        entry.stats.account(started, 0, &result, |_| 0);
+        result
     }
 }
 

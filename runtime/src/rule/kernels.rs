@@ -3,9 +3,10 @@
 use super::bindings::rule;
 use super::convert;
 use super::engine::GuestEngine;
-use super::instance::Running;
+use super::instance::{Occasion, Running};
 use super::library::{batch_of, lower_all};
 use super::load::LoadedRule;
+use super::meter::{GuestMeter, Limit};
 use crate::config::LimitsConfig;
 use rulemill_core::{CallError, Column, RowError, Rows};
 use rulemill_plan::Type;
@@ -19,6 +20,8 @@ pub(super) struct KernelsGuest {
     /// The contract's JSON of the settings, defaults filled in.
     settings: String,
     limits: LimitsConfig,
+    occasion: Occasion,
+    meter: Arc<GuestMeter>,
     live: Option<Live>,
 }
 
@@ -29,14 +32,27 @@ struct Live {
 }
 
 impl KernelsGuest {
-    pub(super) fn new(engine: &GuestEngine, loaded: Arc<LoadedRule>, settings: String, limits: LimitsConfig) -> Self {
+    pub(super) fn new(
+        engine: &GuestEngine,
+        loaded: Arc<LoadedRule>,
+        settings: String,
+        limits: LimitsConfig,
+        occasion: Occasion,
+    ) -> Self {
         KernelsGuest {
             engine: engine.clone(),
             loaded,
             settings,
             limits,
+            occasion,
+            meter: Arc::default(),
             live: None,
         }
+    }
+
+    /// The account of its limits.
+    pub(super) fn meter(&self) -> &Arc<GuestMeter> {
+        &self.meter
     }
 
     /// Starts the guest and applies the settings, so that a rule that refuses them is refused at load.
@@ -51,6 +67,7 @@ impl KernelsGuest {
         outputs: &[Type],
     ) -> Result<(Vec<Column>, Vec<RowError>), CallError> {
         let columns = lower_all(input);
+        let texts_max = self.limits.row_errors_max;
         let live = self.live()?;
         let (guest, prepared) = (&live.guest, live.prepared);
         let result = live.running.call(|store| {
@@ -60,21 +77,20 @@ impl KernelsGuest {
         });
         let checked = match result {
             Ok(Ok((batch, errors))) => check(batch, outputs, input.rows)
-                .and_then(|columns| Ok((columns, convert::lift_errors(errors, input.rows)?))),
+                .and_then(|columns| Ok((columns, convert::lift_errors(errors, input.rows, texts_max)?))),
             Ok(Err(failure)) => return Err(CallError::Failure(convert::shorten(failure.message))),
             Err(trap) => Err(trap),
         };
-        if checked.is_err() {
-            self.live = None;
+        match checked {
+            Ok((columns, (errors, silenced))) => {
+                self.meter.hit(Limit::RowErrors, silenced);
+                Ok((columns, errors))
+            }
+            Err(error) => {
+                self.live = None;
+                Err(error)
+            }
         }
-        checked
-    }
-
-    /// What the guest noted since the last time.
-    pub(super) fn take_notes(&mut self) -> (Vec<String>, u64) {
-        self.live
-            .as_mut()
-            .map_or_else(Default::default, |live| live.running.take_notes())
     }
 
     fn live(&mut self) -> Result<&mut Live, CallError> {
@@ -82,7 +98,8 @@ impl KernelsGuest {
             let loaded = &self.loaded;
             let code = loaded.code.as_ref();
             let code = code.ok_or_else(|| CallError::Unavailable("the rule has no kernels".to_owned()))?;
-            let (mut running, instance) = Running::start(&self.engine, &code.pre, &self.limits)?;
+            let (mut running, instance) =
+                Running::start(&self.engine, &code.pre, &self.limits, self.occasion, &self.meter)?;
             let guest = code
                 .indices
                 .load(running.store(), &instance)

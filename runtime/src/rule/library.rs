@@ -1,11 +1,12 @@
 //! A library as one mill thread runs it: one instance, and the call sites bound in it.
 
-use super::bindings::columns::{BatchParam, ColumnParam};
+use super::bindings::columns::{BatchParam, ColumnParam, RowError as GuestRowError};
 use super::bindings::functions;
 use super::convert;
 use super::engine::GuestEngine;
-use super::instance::Running;
+use super::instance::{Occasion, Running};
 use super::load::LoadedLibrary;
+use super::meter::{GuestMeter, Limit};
 use crate::config::LimitsConfig;
 use rulemill_core::{AccumulatorId, CallError, Column, RowError, Rows, SiteId};
 use rulemill_plan::Type;
@@ -37,6 +38,8 @@ pub struct LimitedLibrary {
 pub(super) struct LibraryGuest {
     engine: GuestEngine,
     library: LimitedLibrary,
+    occasion: Occasion,
+    meter: Arc<GuestMeter>,
     live: Option<Live>,
 }
 
@@ -48,12 +51,19 @@ struct Live {
 }
 
 impl LibraryGuest {
-    pub(super) fn new(engine: &GuestEngine, library: LimitedLibrary) -> Self {
+    pub(super) fn new(engine: &GuestEngine, library: LimitedLibrary, occasion: Occasion) -> Self {
         LibraryGuest {
             engine: engine.clone(),
             library,
+            occasion,
+            meter: Arc::default(),
             live: None,
         }
+    }
+
+    /// The account of its limits.
+    pub(super) fn meter(&self) -> &Arc<GuestMeter> {
+        &self.meter
     }
 
     pub(super) fn loaded(&self) -> &Arc<LoadedLibrary> {
@@ -114,7 +124,7 @@ impl LibraryGuest {
                 .call_evaluate(running, handle, batch_of(arguments.rows, &columns))
         })?;
         let column = self.checked(convert::lift(column, binding.returns, arguments.rows))?;
-        let errors = self.checked(convert::lift_errors(errors, arguments.rows))?;
+        let errors = self.row_errors(errors, arguments.rows)?;
         Ok((column, errors))
     }
 
@@ -142,7 +152,7 @@ impl LibraryGuest {
                 .call_accumulate(store, handle, states, group_of_row, batch)
         })?;
         self.checked(check_words(&after, states.len() / binding.state_words, binding))?;
-        let errors = self.checked(convert::lift_errors(errors, arguments.rows))?;
+        let errors = self.row_errors(errors, arguments.rows)?;
         Ok((after, errors))
     }
 
@@ -156,11 +166,11 @@ impl LibraryGuest {
         ))
     }
 
-    /// What the guest noted since the last time.
-    pub(super) fn take_notes(&mut self) -> (Vec<String>, u64) {
-        self.live
-            .as_mut()
-            .map_or_else(Default::default, |live| live.running.take_notes())
+    fn row_errors(&mut self, errors: Vec<GuestRowError>, rows: usize) -> Result<Vec<RowError>, CallError> {
+        let texts_max = self.library.limits.row_errors_max;
+        let (errors, silenced) = self.checked(convert::lift_errors(errors, rows, texts_max))?;
+        self.meter.hit(Limit::RowErrors, silenced);
+        Ok(errors)
     }
 
     fn accumulator(&mut self, id: AccumulatorId, binding: &Binding) -> Result<ResourceAny, CallError> {
@@ -185,7 +195,8 @@ impl LibraryGuest {
     fn live(&mut self) -> Result<&mut Live, CallError> {
         if self.live.is_none() {
             let LimitedLibrary { loaded, limits } = &self.library;
-            let (mut running, instance) = Running::start(&self.engine, &loaded.pre, limits)?;
+            let (mut running, instance) =
+                Running::start(&self.engine, &loaded.pre, limits, self.occasion, &self.meter)?;
             let guest = loaded
                 .indices
                 .load(running.store(), &instance)

@@ -6,12 +6,15 @@
 use super::bindings::{functions, rule};
 use super::convert::shorten;
 use super::engine::GuestEngine;
-use super::instance::{GuestState, Running};
+use super::instance::{GuestState, Occasion, Running};
+use super::meter::{GuestMeter, Limit};
+use super::self_test::{self, SelfTest, SelfTestError};
 use crate::clock;
 use crate::config::LimitsConfig;
 use rulemill_core::CallError;
-use rulemill_plan::{Library, Plan, Step};
+use rulemill_plan::{Library, Literal, Plan, Problem, Step};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +33,8 @@ pub struct Loaded {
     pub library: Option<Arc<LoadedLibrary>>,
     /// Its plan and kernels, when it is a rule.
     pub rule: Option<Arc<LoadedRule>>,
+    /// What its self-test found.
+    pub tested: SelfTest,
 }
 
 /// The part of a guest that exports `functions`.
@@ -87,16 +92,35 @@ pub enum LoadError {
     #[error("it exports neither {FUNCTIONS} nor {RULE} (it exports: {0})")]
     ExportsNothing(String),
     /// It could not say what it is.
-    #[error("its describe failed: {0}")]
-    Describe(CallError),
+    #[error("its describe failed: {error}")]
+    Describe {
+        /// What happened.
+        error: CallError,
+        /// The limit that it met.
+        met: Option<Limit>,
+    },
     /// What it says does not hold together.
     #[error("its description is wrong: {0}")]
     Description(String),
+    /// Its examples do not hold, or it is not pure.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
 }
 
-/// Checks, compiles and describes a guest. The limits are for the file and for what it says about itself; those that
-/// its calls run under are given when it is put to work, so that they can be changed without loading it again.
+/// Checks, compiles, describes and tests a guest; kernels with the defaults of their rule's settings. The limits are for
+/// that and for the file; those that its calls run under are given when it is put to work, so that they can be changed
+/// without loading it again.
 pub fn load(engine: &GuestEngine, bytes: &[u8], limits: &LimitsConfig) -> Result<Loaded, LoadError> {
+    load_with(engine, bytes, limits, &BTreeMap::new())
+}
+
+/// The same, with what the deployment sets of a rule's settings.
+pub fn load_with(
+    engine: &GuestEngine,
+    bytes: &[u8],
+    limits: &LimitsConfig,
+    settings: &BTreeMap<String, Literal>,
+) -> Result<Loaded, LoadError> {
     let size = bytes.len() as u64;
     if size > limits.file_bytes_max {
         return Err(LoadError::TooLarge {
@@ -130,6 +154,13 @@ pub fn load(engine: &GuestEngine, bytes: &[u8], limits: &LimitsConfig) -> Result
     if library.is_none() && rule.is_none() {
         return Err(LoadError::ExportsNothing(list_exports(engine, &component)));
     }
+    let mut tested = SelfTest::default();
+    if let Some(library) = &library {
+        tested.add(self_test::library(engine, library, limits)?);
+    }
+    if let Some(rule) = &rule {
+        tested.add(self_test::rule(engine, rule, limits, settings)?);
+    }
     // Only now: code that is refused all the same would push out that of good guests.
     if let Some(cache) = engine.cache().filter(|_| compiled) {
         cache.keep(engine.engine(), &digest, &component);
@@ -140,7 +171,25 @@ pub fn load(engine: &GuestEngine, bytes: &[u8], limits: &LimitsConfig) -> Result
         compile_time,
         library,
         rule,
+        tested,
     })
+}
+
+impl LoadError {
+    /// The limit that the guest met, if that is the reason.
+    pub fn limit(&self) -> Option<Limit> {
+        match self {
+            LoadError::TooLarge { .. } => Some(Limit::FileBytes),
+            LoadError::Describe { met, .. } => *met,
+            LoadError::NotWasm
+            | LoadError::NotAGuest(_)
+            | LoadError::ForbiddenImport(_)
+            | LoadError::Invalid(_)
+            | LoadError::ExportsNothing(_)
+            | LoadError::Description(_)
+            | LoadError::SelfTest(_) => None,
+        }
+    }
 }
 
 impl LoadedLibrary {
@@ -276,6 +325,7 @@ fn load_library(
         indices.load(&mut *store, instance)?.call_describe(store)
     })?;
     let description = Library::from_json(&text).map_err(|error| LoadError::Description(shorten(error.to_string())))?;
+    check_description(&description.check())?;
     Ok(LoadedLibrary {
         description,
         pre: pre.clone(),
@@ -293,6 +343,7 @@ fn load_rule(
         indices.load(&mut *store, instance)?.call_describe(store)
     })?;
     let plan = Plan::from_json(&text).map_err(|error| LoadError::Description(shorten(error.to_string())))?;
+    check_description(&plan.check())?;
     let mut steps = plan.before.iter().chain(&plan.after);
     let has_kernels = steps.any(|step| matches!(step, Step::Kernel(_)));
     Ok(LoadedRule {
@@ -304,23 +355,44 @@ fn load_rule(
     })
 }
 
-/// Calls `describe` in an instance of its own.
+/// Names the first problems of a description.
+fn check_description(problems: &[Problem]) -> Result<(), LoadError> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let mut told: Vec<String> = problems.iter().take(PROBLEMS_MAX).map(ToString::to_string).collect();
+    if let Some(more) = problems.len().checked_sub(PROBLEMS_MAX).filter(|more| *more > 0) {
+        told.push(format!("and {more} more problems"));
+    }
+    Err(LoadError::Description(shorten(told.join("; "))))
+}
+
+/// Calls `describe` in an instance of its own, twice, as the first call must leave nothing behind.
 fn describe(
     engine: &GuestEngine,
     pre: &InstancePre<GuestState>,
     limits: &LimitsConfig,
-    call: impl FnOnce(&mut wasmtime::Store<GuestState>, &wasmtime::component::Instance) -> wasmtime::Result<String>,
+    call: impl Fn(&mut wasmtime::Store<GuestState>, &wasmtime::component::Instance) -> wasmtime::Result<String>,
 ) -> Result<String, LoadError> {
-    let (mut running, instance) = Running::start(engine, pre, limits).map_err(LoadError::Describe)?;
-    running
-        .call(|store| call(store, &instance))
-        .map_err(LoadError::Describe)
+    let meter: Arc<GuestMeter> = Arc::default();
+    let refuse = |error| LoadError::Describe {
+        error,
+        met: meter.met(),
+    };
+    let (mut running, instance) = Running::start(engine, pre, limits, Occasion::Load, &meter).map_err(refuse)?;
+    let mut describe = || running.call(|store| call(store, &instance));
+    let (fresh, used) = (describe(), describe());
+    let fresh = fresh.map_err(refuse)?;
+    self_test::describe(&fresh, &used)?;
+    Ok(fresh)
 }
 
 fn root(error: &wasmtime::Error) -> String {
     shorten(error.root_cause().to_string())
 }
 
+/// The most problems of a description that are told.
+const PROBLEMS_MAX: usize = 8;
 const FUNCTIONS: &str = "rulemill:guest/functions@1.0.0";
 const RULE: &str = "rulemill:guest/rule@1.0.0";
 const DIAGNOSTICS: &str = "rulemill:guest/diagnostics@1.0.0";

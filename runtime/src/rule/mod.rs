@@ -12,6 +12,8 @@ mod instance;
 mod kernels;
 mod library;
 mod load;
+mod meter;
+mod self_test;
 mod stats;
 
 #[cfg(test)]
@@ -22,5 +24,7 @@ pub use engine::GuestEngine;
 pub use guests::MillGuests;
 pub use instance::GuestState;
 pub use library::LimitedLibrary;
-pub use load::{ContentDigest, LoadError, Loaded, LoadedLibrary, LoadedRule, load};
+pub use load::{ContentDigest, LoadError, Loaded, LoadedLibrary, LoadedRule, load, load_with};
+pub use meter::{GuestName, GuestReading, Limit};
+pub use self_test::{KernelOutcome, KernelTest, SelfTest, SelfTestError};
 pub use stats::CallStats;

@@ -1,16 +1,16 @@
 //! What the loader refuses, and what it says. Guests that load are run end to end by the tests of the binary.
 
+mod limits;
+mod self_test;
+
 use super::{GuestEngine, LoadError, load};
 use crate::config::LimitsConfig;
-use std::time::Duration;
 
 fn limits() -> LimitsConfig {
     LimitsConfig {
-        call_timeout: Duration::from_millis(50),
         memory_bytes_max: 1 << 20,
         file_bytes_max: 4096,
-        groups_max: 1000,
-        windows_max: 10,
+        ..LimitsConfig::default()
     }
 }
 

@@ -7,6 +7,7 @@
 mod clock;
 pub mod code_cache;
 pub mod dead_letter;
+pub mod guest;
 pub mod listener;
 pub mod mill;
 pub mod process;

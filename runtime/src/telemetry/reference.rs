@@ -38,6 +38,7 @@ fn with_every_metric() -> Telemetry {
     let rules = RuleFamilies::register(&mut telemetry.registry);
     rules.rule(&name).dead_rows("x", 1);
     rules.function(&name, &name);
+    rules.guests.guest(&name).limit_hits("x", 1);
     CodeCacheMetrics::register(&mut telemetry.registry);
     let sources = SourcesMetrics::default();
     sources.register(&mut telemetry.registry);

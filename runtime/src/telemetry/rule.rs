@@ -1,5 +1,6 @@
 //! The rules and the functions they call.
 
+use super::guest::GuestFamilies;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -22,6 +23,7 @@ pub struct RuleFamilies {
     dead_rows: Family<ReasonLabels, Counter>,
     emissions: Family<RuleLabels, Counter>,
     guest_calls: Family<RuleLabels, Counter>,
+    guest_rows: Family<RuleLabels, Counter>,
     guest_seconds: Family<RuleLabels, Counter<f64, AtomicU64>>,
     traps: Family<RuleLabels, Counter>,
     groups_open: Family<RuleLabels, Gauge>,
@@ -31,6 +33,9 @@ pub struct RuleFamilies {
     function_rows: Family<FunctionLabels, Counter>,
     function_seconds: Family<FunctionLabels, Counter<f64, AtomicU64>>,
     function_errors: Family<FunctionLabels, Counter>,
+    function_traps: Family<FunctionLabels, Counter>,
+    /// What rules and libraries do to their limits.
+    pub guests: GuestFamilies,
     reasons: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
@@ -53,6 +58,8 @@ pub struct RuleMetrics {
     pub emissions: Counter,
     /// Calls of the rule's kernels.
     pub guest_calls: Counter,
+    /// Rows of those calls.
+    pub guest_rows: Counter,
     /// Seconds spent in the rule's kernels.
     pub guest_seconds: Counter<f64, AtomicU64>,
     /// Calls that trapped or overran.
@@ -92,6 +99,8 @@ pub struct FunctionMetrics {
     pub seconds: Counter<f64, AtomicU64>,
     /// Rows that gave an error.
     pub errors: Counter,
+    /// Calls that trapped, met a limit, or gave back what was not agreed.
+    pub traps: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -120,7 +129,10 @@ struct FunctionLabels {
 impl RuleFamilies {
     /// Registers the counters under `rulemill_rule_...` and `rulemill_function_...`.
     pub fn register(registry: &mut Registry) -> Self {
-        let families = Self::default();
+        let families = RuleFamilies {
+            guests: GuestFamilies::register(registry),
+            ..Self::default()
+        };
         families.register_rules(registry.sub_registry_with_prefix("rule"));
         families.register_functions(registry.sub_registry_with_prefix("function"));
         families
@@ -142,6 +154,7 @@ impl RuleFamilies {
             row_errors: self.row_errors.get_or_create_owned(&labels),
             emissions: self.emissions.get_or_create_owned(&labels),
             guest_calls: self.guest_calls.get_or_create_owned(&labels),
+            guest_rows: self.guest_rows.get_or_create_owned(&labels),
             guest_seconds: self.guest_seconds.get_or_create_owned(&labels),
             traps: self.traps.get_or_create_owned(&labels),
             groups_open: self.groups_open.get_or_create_owned(&labels),
@@ -166,6 +179,7 @@ impl RuleFamilies {
             rows: self.function_rows.get_or_create_owned(&labels),
             seconds: self.function_seconds.get_or_create_owned(&labels),
             errors: self.function_errors.get_or_create_owned(&labels),
+            traps: self.function_traps.get_or_create_owned(&labels),
         }
     }
 
@@ -181,12 +195,14 @@ impl RuleFamilies {
             &self.row_errors,
             &self.emissions,
             &self.guest_calls,
+            &self.guest_rows,
             &self.traps,
         ];
         for family in counters {
             family.remove(&labels);
         }
         self.guest_seconds.remove(&labels);
+        self.guests.remove(name);
         self.groups_open.remove(&labels);
         self.windows_open.remove(&labels);
         for outcome in [OK, REFUSED, ROLLED_BACK] {
@@ -210,6 +226,7 @@ impl RuleFamilies {
         self.function_rows.remove(&labels);
         self.function_seconds.remove(&labels);
         self.function_errors.remove(&labels);
+        self.function_traps.remove(&labels);
     }
 
     fn register_rules(&self, rule: &mut Registry) {
@@ -232,9 +249,10 @@ impl RuleFamilies {
         );
         rule.register("emissions", "Emissions of the rule", self.emissions.clone());
         rule.register("guest_calls", "Calls of the rule's kernels", self.guest_calls.clone());
+        rule.register("guest_rows", "Rows of those calls", self.guest_rows.clone());
         let help = "Time spent in the rule's kernels";
         rule.register_with_unit("guest", help, Unit::Seconds, self.guest_seconds.clone());
-        let help = "Calls of the rule's kernels that trapped or overran their time or memory";
+        let help = "Calls of the rule's kernels that trapped, met a limit, or gave back what was not agreed";
         rule.register("traps", help, self.traps.clone());
         rule.register(
             "groups_open",
@@ -253,6 +271,8 @@ impl RuleFamilies {
         let help = "Time spent in the function, with the way there and back";
         function.register_with_unit("call", help, Unit::Seconds, self.function_seconds.clone());
         function.register("row_errors", "Rows that gave an error", self.function_errors.clone());
+        let help = "Calls that trapped, met a limit, or gave back what was not agreed";
+        function.register("traps", help, self.function_traps.clone());
     }
 }
 

@@ -67,10 +67,9 @@ async fn uses(rulemill: &Rulemill) -> [f64; 3] {
 }
 
 fn entries(sandbox: &Sandbox) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(sandbox.path("data/cache")).expect("the cache is a directory");
-    entries
-        .map(|entry| entry.expect("an entry can be read").path())
-        .collect()
+    let entries = std::fs::read_dir(sandbox.path("data/cache")).expect("the cache is there");
+    let paths = entries.map(|entry| entry.expect("a directory can be listed").path());
+    paths.collect()
 }
 
 async fn emits(rulemill: &Rulemill, at_least: usize) {

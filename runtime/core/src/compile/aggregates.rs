@@ -160,6 +160,15 @@ impl Made {
     }
 }
 
+/// The type that a built-in aggregate gives for an argument of a type, or without one; `None` when it does not take that,
+/// or there is no such aggregate.
+pub fn built_in_aggregate_type(name: &str, argument: Option<Type>) -> Option<Type> {
+    match argument {
+        None => (name == "count").then_some(Type::Int),
+        Some(kind) => function(name, kind).ok().map(|(_, returns)| returns),
+    }
+}
+
 /// The function for a type of column and the type of its result; otherwise which types it takes.
 fn function(name: &str, kind: Type) -> Result<(Function, Type), &'static str> {
     let numeric = matches!(kind, Type::Int | Type::Float);

@@ -10,6 +10,8 @@ mod settings;
 mod size;
 mod steps;
 
+pub use aggregates::built_in_aggregate_type;
+
 use crate::program::{
     Action, AggregateLayout, EventTiming, FoldProgram, Layout, Lineage, Node, Program, Requirement, Slot, Source,
     TimeLayout, Timing,

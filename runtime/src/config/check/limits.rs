@@ -60,6 +60,13 @@ pub(in crate::config) fn check_sidecar(
 
 const CALL_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 const MEMORY_BYTES: RangeInclusive<u64> = 65_536..=1 << 32;
+const TABLE_ELEMENTS: RangeInclusive<u64> = 1..=10_000_000;
+/// Threads have 2 MiB, and the host needs some of it.
+const STACK_BYTES: RangeInclusive<u64> = 65_536..=1 << 20;
+const OUTPUT_BYTES: RangeInclusive<u64> = 1024..=1 << 32;
+const ROW_ERRORS: RangeInclusive<u64> = 0..=1 << 20;
+const NOTES: RangeInclusive<u64> = 0..=1_000_000;
+const CORE_INSTANCES: RangeInclusive<u64> = 1..=1000;
 const FILE_BYTES: RangeInclusive<u64> = 1024..=1 << 30;
 const GROUPS: RangeInclusive<u64> = 1..=100_000_000;
 const WINDOWS: RangeInclusive<u64> = 1..=1_000_000;
@@ -71,12 +78,24 @@ impl Checker {
         self.refuse_unknown(section, RawLimits::KEYS);
         let call_timeout = self.duration(raw.call_timeout, CALL_TIMEOUT);
         let memory_bytes_max = self.size(raw.memory_bytes_max, MEMORY_BYTES);
+        let table_elements_max = self.number(raw.table_elements_max, TABLE_ELEMENTS);
+        let stack_bytes_max = self.size(raw.stack_bytes_max, STACK_BYTES);
+        let output_bytes_max = self.size(raw.output_bytes_max, OUTPUT_BYTES);
+        let row_errors_max = self.number(raw.row_errors_max, ROW_ERRORS);
+        let notes_per_second_max = self.number(raw.notes_per_second_max, NOTES);
+        let core_instances_max = self.number(raw.core_instances_max, CORE_INSTANCES);
         let file_bytes_max = self.size(raw.file_bytes_max, FILE_BYTES);
         let groups_max = self.number(raw.groups_max, GROUPS);
         let windows_max = self.number(raw.windows_max, WINDOWS);
         Some(LimitsConfig {
             call_timeout: call_timeout?,
             memory_bytes_max: memory_bytes_max?,
+            table_elements_max: table_elements_max?,
+            stack_bytes_max: stack_bytes_max?,
+            output_bytes_max: output_bytes_max?,
+            row_errors_max: row_errors_max?,
+            notes_per_second_max: notes_per_second_max?,
+            core_instances_max: core_instances_max?,
             file_bytes_max: file_bytes_max?,
             groups_max: groups_max?,
             windows_max: windows_max?,
@@ -89,11 +108,22 @@ impl Checker {
         self.refuse_unknown(section, RawRuleLimits::KEYS);
         let call_timeout = self.duration(raw.call_timeout, CALL_TIMEOUT);
         let memory_bytes_max = self.size(raw.memory_bytes_max, MEMORY_BYTES);
+        let table_elements_max = self.number(raw.table_elements_max, TABLE_ELEMENTS);
+        let output_bytes_max = self.size(raw.output_bytes_max, OUTPUT_BYTES);
+        let row_errors_max = self.number(raw.row_errors_max, ROW_ERRORS);
+        let notes_per_second_max = self.number(raw.notes_per_second_max, NOTES);
+        let core_instances_max = self.number(raw.core_instances_max, CORE_INSTANCES);
         let groups_max = self.number(raw.groups_max, GROUPS);
         let windows_max = self.number(raw.windows_max, WINDOWS);
         LimitsConfig {
             call_timeout: call_timeout.unwrap_or(defaults.call_timeout),
             memory_bytes_max: memory_bytes_max.unwrap_or(defaults.memory_bytes_max),
+            table_elements_max: table_elements_max.unwrap_or(defaults.table_elements_max),
+            stack_bytes_max: defaults.stack_bytes_max,
+            output_bytes_max: output_bytes_max.unwrap_or(defaults.output_bytes_max),
+            row_errors_max: row_errors_max.unwrap_or(defaults.row_errors_max),
+            notes_per_second_max: notes_per_second_max.unwrap_or(defaults.notes_per_second_max),
+            core_instances_max: core_instances_max.unwrap_or(defaults.core_instances_max),
             file_bytes_max: defaults.file_bytes_max,
             groups_max: groups_max.unwrap_or(defaults.groups_max),
             windows_max: windows_max.unwrap_or(defaults.windows_max),

@@ -83,6 +83,7 @@ impl Catalogue {
         if let Some(gone) = self.loaded_library(library) {
             self.end_series(library, gone.functions());
         }
+        self.parts.families.guests.remove(&library.into());
         Ok(Ok(()))
     }
 

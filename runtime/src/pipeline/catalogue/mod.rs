@@ -21,7 +21,7 @@ use super::mills::{MillGone, Mills};
 use crate::clock;
 use crate::config::{GuestDefaults, RulesConfig};
 use crate::http::{GuestRequest, Snapshot};
-use crate::rule::GuestEngine;
+use crate::rule::{GuestEngine, load_with};
 use crate::sink::Sinks;
 use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
 use crate::topic::TopicFilter;
@@ -220,20 +220,27 @@ impl Catalogue {
         let sidecar = resolve::read_sidecar(&found.name, found.sidecar.as_deref(), defaults, &self.names(&sources))?;
         let sidecar_text = found.sidecar.as_deref().map(Arc::from);
         let engine = self.parts.engine.clone();
-        let limits = sidecar.limits;
+        let (limits, settings) = (sidecar.limits, sidecar.settings.clone());
         let identity = found.identity;
         let wasm = found.wasm;
         let loading = tokio::task::spawn_blocking(move || {
-            let loaded = crate::rule::load(&engine, &wasm, &limits);
+            let loaded = load_with(&engine, &wasm, &limits, &settings);
             (loaded, wasm)
         });
         let (loaded, wasm) = loading.await.map_err(|error| format!("loading it failed: {error}"))?;
+        let loaded = loaded.map_err(|error| {
+            if let Some(limit) = error.limit() {
+                let guest = self.parts.families.guests.guest(&found.name.as_str().into());
+                guest.limit_hits(limit.name(), 1);
+            }
+            error.to_string()
+        })?;
         let files = Files {
             wasm,
             sidecar: found.sidecar,
         };
         Ok(Candidate {
-            loaded: loaded.map_err(|error| error.to_string())?,
+            loaded,
             sidecar,
             sidecar_text,
             identity,

@@ -53,6 +53,9 @@ impl Catalogue {
         let entry = self.entries.get(name)?;
         let candidate = entry.shown().map(|running| &running.candidate);
         let candidate = candidate.or(entry.waiting.as_ref().map(|(candidate, _)| candidate));
+        // Mills know a library by its own name.
+        let library = entry.library().filter(|_| entry.running_rule().is_none());
+        let guest = self.parts.families.guests.guest(&library.unwrap_or(name).into());
         let kind = match candidate.map(|candidate| candidate.loaded.rule.is_some()) {
             Some(true) => GuestKind::Rule,
             Some(false) => GuestKind::Library,
@@ -75,6 +78,7 @@ impl Catalogue {
                 .map(|candidate| Arc::new(candidate.sidecar.clone()))
                 .unwrap_or_default(),
             metrics,
+            guest,
         })
     }
 

@@ -34,6 +34,7 @@ impl Mill {
             Command::LibraryInUse(name, reply) => drop(reply.send(self.guests.has_users(&name))),
             Command::Finish => {}
         }
+        self.accounts.touch();
         self.after_work();
     }
 
