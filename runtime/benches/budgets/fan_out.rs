@@ -40,7 +40,8 @@ fn row(what: &str, window_ms: impl Fn(u64) -> u64) -> anyhow::Result<Row> {
 }
 
 const RULES: u64 = 300;
-const MESSAGES: usize = 2000;
+/// Those of ten seconds, at 500 messages a second: most groups are there already.
+const MESSAGES: usize = 5000;
 
 /// Messages in which all windows have come out.
 const CLOSING: usize = 100;

@@ -370,6 +370,13 @@ impl Fold {
             env,
         };
         let window = &mut self.windows[position];
+        if let Part::Range { start, end } = part
+            && end - start == 1
+            && window.add_lone(&intake, start, work.scratch)
+        {
+            self.counts.rows_windowed += 1;
+            return;
+        }
         let added = window.add(&intake, part, work.guests, &mut self.losses, work.scratch);
         self.counts.rows_windowed += added as u64;
     }

@@ -36,6 +36,17 @@ pub(crate) struct Scratch {
     groups: Vec<u32>,
 }
 
+impl Scratch {
+    /// Memory for the cells of one column.
+    #[inline]
+    fn first_cells(&mut self) -> &mut Vec<u32> {
+        if self.cells.is_empty() {
+            self.cells.push(Vec::new());
+        }
+        &mut self.cells[0]
+    }
+}
+
 /// The rows that go into a window: those of a frame, and what is needed to read them.
 #[derive(Clone, Copy)]
 pub(crate) struct Intake<'a> {
@@ -77,6 +88,37 @@ impl OpenWindow {
     /// Forgets which topic is which group, because the key function or the topics' numbers changed.
     pub(crate) fn forget_slots(&mut self) {
         self.groups.forget_slots();
+    }
+
+    /// Adds one row whose group is known by its topic. False: nothing has changed, and it must go the long way.
+    ///
+    /// Of hundreds of rules that get a lone message, each pays for its way, and most of it would be for nothing.
+    #[inline]
+    pub(crate) fn add_lone(&mut self, intake: &Intake<'_>, position: usize, scratch: &mut Scratch) -> bool {
+        let layout = &intake.program.states;
+        if !intake.program.keys_by_topic || layout.has_beside() {
+            return false;
+        }
+        let row = intake.frame.rows()[position];
+        let group = self.groups.of_slot(intake.env.shared.slots()[row as usize]);
+        if group == NONE {
+            return false;
+        }
+        let groups = &[group];
+        self.states.count_rows(layout, groups);
+        let cells = scratch.first_cells();
+        let part = Part::Range {
+            start: position,
+            end: position + 1,
+        };
+        for (slot, updates) in layout.inputs() {
+            let (column, at) = intake.frame.locate(slot, intake.env, part, cells);
+            let given = Given { groups, column, at };
+            for &update in updates {
+                self.states.update(layout, update, given, &mut self.room);
+            }
+        }
+        true
     }
 
     /// Adds rows; gives how many. The others are noted as dead.
@@ -197,6 +239,9 @@ impl OpenWindow {
     ) -> (Vec<Pending>, Vec<FailedRow>) {
         let mut accumulations = Vec::new();
         let mut errors: Vec<FailedRow> = Vec::new();
+        if !intake.program.states.has_beside() {
+            return (accumulations, errors);
+        }
         for (number, aggregate) in intake.program.aggregates.iter().enumerate() {
             let Function::Library(bound) = &aggregate.function else {
                 continue;
@@ -234,11 +279,9 @@ impl OpenWindow {
             self.grown = self.groups.len();
             self.states.grow(layout, self.grown);
         }
+        self.states.count_rows(layout, &scratch.groups);
+        scratch.first_cells();
         let Scratch { cells, groups, .. } = scratch;
-        self.states.count_rows(layout, groups);
-        if cells.is_empty() {
-            cells.push(Vec::new());
-        }
         for (slot, updates) in layout.inputs() {
             let (column, at) = intake.frame.locate(slot, intake.env, part, &mut cells[0]);
             let given = Given { groups, column, at };

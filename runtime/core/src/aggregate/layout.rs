@@ -114,6 +114,12 @@ impl StateLayout {
         inputs.map(|input| (input.slot, &self.updates[input.updates.clone()]))
     }
 
+    /// Whether any state stands beside the rows.
+    #[inline]
+    pub(crate) fn has_beside(&self) -> bool {
+        !self.beside.is_empty()
+    }
+
     /// How many words the row of a group has.
     pub(super) fn width(&self) -> usize {
         self.initial.len()
