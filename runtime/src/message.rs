@@ -41,16 +41,37 @@ pub struct Delivery {
 pub enum Audience {
     /// All of them: each message comes once.
     All,
-    /// These, as the streams know them.
-    Filters(Arc<BTreeSet<TopicFilter>>),
+    /// Some of them.
+    Some(Arc<Served>),
+}
+
+/// What the connection of a delivery serves, of the filters as the streams know them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// These.
+    pub here: BTreeSet<TopicFilter>,
+    /// Not these, and neither does any other connection: the broker refuses them. They do not count.
+    pub nowhere: BTreeSet<TopicFilter>,
 }
 
 impl Audience {
-    /// Whether messages that `filter` matches are for it.
-    pub fn includes(&self, filter: &TopicFilter) -> bool {
+    /// Whether a message is for a stream of which these filters match it, in the order of the stream.
+    pub fn takes<'f>(&self, mut matching: impl Iterator<Item = &'f TopicFilter>) -> bool {
         match self {
-            Audience::All => true,
-            Audience::Filters(filters) => filters.contains(filter),
+            Audience::All => matching.next().is_some(),
+            Audience::Some(served) => {
+                let first = matching.find(|filter| !served.nowhere.contains(*filter));
+                first.is_some_and(|filter| served.here.contains(filter))
+            }
+        }
+    }
+
+    /// The same for a stream of which `first` is the first that matches; `None` when the others count too.
+    pub fn takes_first(&self, first: &TopicFilter) -> Option<bool> {
+        match self {
+            Audience::All => Some(true),
+            Audience::Some(served) if served.here.contains(first) => Some(true),
+            Audience::Some(served) => (!served.nowhere.contains(first)).then_some(false),
         }
     }
 
@@ -58,8 +79,8 @@ impl Audience {
     pub fn is(&self, other: &Audience) -> bool {
         match (self, other) {
             (Audience::All, Audience::All) => true,
-            (Audience::Filters(filters), Audience::Filters(others)) => Arc::ptr_eq(filters, others),
-            (Audience::All, Audience::Filters(_)) | (Audience::Filters(_), Audience::All) => false,
+            (Audience::Some(served), Audience::Some(others)) => Arc::ptr_eq(served, others),
+            (Audience::All, Audience::Some(_)) | (Audience::Some(_), Audience::All) => false,
         }
     }
 }

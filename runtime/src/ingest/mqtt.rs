@@ -27,7 +27,7 @@ use super::rejects::Rejects;
 use crate::backoff::Backoff;
 use crate::config::SourceConfig;
 use crate::limits::SOURCE_LANES_MAX;
-use crate::message::Audience;
+use crate::message::{Audience, Served};
 use crate::telemetry::source::SourceMetrics;
 use crate::topic::TopicFilter;
 use assignment::Assignment;
@@ -72,6 +72,10 @@ struct Source {
     links: SourceLinks,
     timing: Timing,
     assignment: Assignment,
+    /// What is subscribed to for the filters of the streams.
+    wanted: BTreeMap<TopicFilter, BTreeSet<TopicFilter>>,
+    /// What of it the broker refuses.
+    refused: BTreeSet<TopicFilter>,
     /// The filters that could not be given a lane of their own and were told of.
     crowded: Vec<TopicFilter>,
     plan: watch::Sender<Plan>,
@@ -124,6 +128,8 @@ impl Source {
             links,
             timing,
             assignment: Assignment::new(),
+            wanted: BTreeMap::new(),
+            refused: BTreeSet::new(),
             crowded: Vec::new(),
             plan: watch::Sender::new(Plan::new()),
             reported: reports.subscribe(),
@@ -193,7 +199,8 @@ impl Source {
             let subscribed = subscribed(filter, self.config.share_group.as_deref());
             wanted.entry(subscribed).or_default().insert(filter.clone());
         }
-        self.assignment.want(&wanted.keys().cloned().collect());
+        self.wanted = wanted;
+        self.assignment.want(&self.wanted.keys().cloned().collect());
         for (lane, serves) in self.assignment.lanes() {
             let session = self.sessions.entry(lane).or_default();
             let all = &session.serves | &session.also;
@@ -202,7 +209,7 @@ impl Source {
         }
         // Before anything is subscribed to, so that the file knows of all that may be left behind.
         self.write().await;
-        self.give_orders(&wanted);
+        self.give_orders();
         self.tell_crowded();
         for lane in 0..SOURCE_LANES_MAX {
             let there = self.plan.borrow().lanes[lane].duty != Duty::None;
@@ -224,6 +231,11 @@ impl Source {
             }
         }
         self.write().await;
+        let refused: BTreeSet<_> = reports.into_iter().flat_map(|report| report.refused).collect();
+        if refused != self.refused {
+            self.refused = refused;
+            self.give_orders();
+        }
     }
 
     async fn write(&mut self) {
@@ -245,14 +257,16 @@ impl Source {
         }
     }
 
-    /// Tells the lanes what to do. `wanted` has the filters of the streams behind each that is subscribed to.
-    fn give_orders(&self, wanted: &BTreeMap<TopicFilter, BTreeSet<TopicFilter>>) {
+    /// Tells the lanes what to do.
+    fn give_orders(&self) {
         let mut plan = Plan::new();
         plan.version = self.plan.borrow().version + 1;
+        let nowhere = self.of_streams(&self.refused);
         for (lane, serves) in self.assignment.lanes() {
-            let audience = serves.iter().filter_map(|filter| wanted.get(filter)).flatten().cloned();
+            let here = &self.of_streams(&serves) - &nowhere;
+            let nowhere = nowhere.clone();
             plan.lanes[lane] = LanePlan {
-                audience: Audience::Filters(Arc::new(audience.collect())),
+                audience: Audience::Some(Arc::new(Served { here, nowhere })),
                 serves: Arc::new(serves),
                 duty: if self.assignment.is_closing(lane) {
                     Duty::Close
@@ -268,6 +282,12 @@ impl Source {
         }
         self.reports.needed(needed);
         self.plan.send_replace(plan);
+    }
+
+    /// The filters of the streams behind these that are subscribed to.
+    fn of_streams(&self, subscribed: &BTreeSet<TopicFilter>) -> BTreeSet<TopicFilter> {
+        let filters = subscribed.iter().filter_map(|filter| self.wanted.get(filter));
+        filters.flatten().cloned().collect()
     }
 
     fn tell_crowded(&mut self) {

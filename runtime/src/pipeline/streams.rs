@@ -162,12 +162,11 @@ impl StreamEntry {
         for (position, &topic) in (0..).zip(given.topics) {
             let for_stream = match self.filter_of(topic, table) {
                 Match::NotKnownYet | Match::None => false,
-                Match::Filter(filter) => given.audience.includes(&self.key.filters[usize::from(filter)]),
-                Match::FurtherBack if given.audience.is(&Audience::All) => true,
-                Match::FurtherBack => {
-                    let filter = self.first_match(topic, table);
-                    filter.is_some_and(|filter| given.audience.includes(&self.key.filters[filter]))
+                Match::Filter(filter) => {
+                    let takes = given.audience.takes_first(&self.key.filters[usize::from(filter)]);
+                    takes.unwrap_or_else(|| self.takes(topic, given))
                 }
+                Match::FurtherBack => given.audience.is(&Audience::All) || self.takes(topic, given),
             };
             if for_stream {
                 self.batch.selected.push(position);
@@ -184,7 +183,8 @@ impl StreamEntry {
         if self.matches.len() <= index {
             self.matches.resize(index + 1, Match::NotKnownYet);
         }
-        let found = match self.first_match(topic, table) {
+        let name = table.name(topic);
+        let found = match self.key.filters.iter().position(|filter| filter.matches(name)) {
             None => Match::None,
             Some(filter) => u8::try_from(filter).map_or(Match::FurtherBack, Match::Filter),
         };
@@ -192,9 +192,11 @@ impl StreamEntry {
         found
     }
 
-    fn first_match(&self, topic: TopicId, table: &TopicTable) -> Option<usize> {
-        let name = table.name(topic);
-        self.key.filters.iter().position(|filter| filter.matches(name))
+    /// Whether the stream takes a message to `topic`, by all of its filters.
+    fn takes(&self, topic: TopicId, given: &SourceBatch<'_>) -> bool {
+        let name = given.table.name(topic);
+        let matching = self.key.filters.iter().filter(|filter| filter.matches(name));
+        given.audience.takes(matching)
     }
 
     fn decode(&mut self, given: &SourceBatch<'_>) {
@@ -222,8 +224,8 @@ impl StreamEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Served;
     use crate::topic::TopicFilter;
-    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     /// Which of these topics belong to a stream of `filters` when they come for `audience`.
@@ -251,9 +253,12 @@ mod tests {
         first
     }
 
-    fn audience(filters: &[&str]) -> Audience {
-        let filters: BTreeSet<_> = filters.iter().map(|text| TopicFilter::parse(text).unwrap()).collect();
-        Audience::Filters(Arc::new(filters))
+    fn audience(here: &[&str], nowhere: &[&str]) -> Audience {
+        let filters = |texts: &[&str]| texts.iter().map(|text| TopicFilter::parse(text).unwrap()).collect();
+        Audience::Some(Arc::new(Served {
+            here: filters(here),
+            nowhere: filters(nowhere),
+        }))
     }
 
     #[test]
@@ -262,11 +267,15 @@ mod tests {
         let topics = ["a/b", "a/c", "c/b", "c/d"];
         for (audience, expect) in [
             (Audience::All, &[0_u32, 1, 2][..]),
-            (audience(&["+/b", "a/+"]), &[0, 1, 2]),
+            (audience(&["+/b", "a/+"], &[]), &[0, 1, 2]),
             // Of two copies, one for each filter, one is taken.
-            (audience(&["+/b"]), &[0, 2]),
-            (audience(&["a/+"]), &[1]),
-            (audience(&["#"]), &[]),
+            (audience(&["+/b"], &[]), &[0, 2]),
+            (audience(&["a/+"], &[]), &[1]),
+            (audience(&["#"], &[]), &[]),
+            // There is no other copy when nobody brings any for the first filter.
+            (audience(&["a/+"], &["+/b"]), &[0, 1]),
+            (audience(&["+/b"], &["a/+"]), &[0, 2]),
+            (audience(&["#"], &["+/b", "a/+"]), &[]),
         ] {
             assert_eq!(selected(&filters, &topics, &audience), expect, "{audience:?}");
         }
@@ -277,7 +286,7 @@ mod tests {
         let filters: Vec<String> = (0..1000).map(|number| format!("a/{number:04}")).collect();
         let topics = ["a/0999", "a/0000", "b"];
         assert_eq!(selected(&filters, &topics, &Audience::All), [0, 1]);
-        assert_eq!(selected(&filters, &topics, &audience(&["a/0999"])), [0]);
-        assert_eq!(selected(&filters, &topics, &audience(&["a/0000"])), [1]);
+        assert_eq!(selected(&filters, &topics, &audience(&["a/0999"], &[])), [0]);
+        assert_eq!(selected(&filters, &topics, &audience(&["a/0000"], &["a/0999"])), [1]);
     }
 }

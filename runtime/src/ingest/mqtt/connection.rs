@@ -279,10 +279,9 @@ impl Connection<'_> {
 
     fn suback(&mut self, suback: &SubAck) {
         let lane = self.orders.label();
-        for answer in self
-            .subscriptions
-            .suback(suback.pkid, &suback.return_codes, clock::monotonic())
-        {
+        let refused = self.subscriptions.refused();
+        let now = clock::monotonic();
+        for answer in self.subscriptions.suback(suback.pkid, &suback.return_codes, now) {
             match answer {
                 Answer::Granted { filter, qos } if qos < self.config.qos => {
                     let asked = self.config.qos;
@@ -295,6 +294,9 @@ impl Connection<'_> {
                     error!(source = self.name, lane, %filter, "{message}");
                 }
             }
+        }
+        if self.subscriptions.refused() != refused {
+            self.report();
         }
     }
 
@@ -377,10 +379,11 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Says what else the session may be subscribed to.
+    /// Says what else the session may be subscribed to, and what is refused.
     fn report(&self) {
-        let leftover = self.subscriptions.leftover();
-        self.reports.leftover(self.orders.lane(), self.version, leftover);
+        let (leftover, refused) = (self.subscriptions.leftover(), self.subscriptions.refused());
+        self.reports
+            .session(self.orders.lane(), self.version, leftover, refused);
     }
 
     fn begin_stop(&mut self) -> Result<(), Ended> {

@@ -64,6 +64,8 @@ pub(super) struct Report {
     pub(super) version: u64,
     /// What its session may be subscribed to beyond what is to be served.
     pub(super) leftover: BTreeSet<TopicFilter>,
+    /// What is to be served and the broker refuses.
+    pub(super) refused: BTreeSet<TopicFilter>,
 }
 
 impl Plan {
@@ -80,7 +82,7 @@ impl LanePlan {
     pub(super) fn vacant() -> Self {
         LanePlan {
             serves: Arc::default(),
-            audience: Audience::Filters(Arc::default()),
+            audience: Audience::Some(Arc::default()),
             duty: Duty::None,
         }
     }
@@ -152,11 +154,18 @@ impl Reports {
         self.update(|reports| reports[lane].connected = connected);
     }
 
-    /// What a lane's session may be subscribed to beyond its orders, which have this version.
-    pub(super) fn leftover(&self, lane: usize, version: u64, leftover: BTreeSet<TopicFilter>) {
+    /// How a lane's session stands to its orders, which have this version.
+    pub(super) fn session(
+        &self,
+        lane: usize,
+        version: u64,
+        leftover: BTreeSet<TopicFilter>,
+        refused: BTreeSet<TopicFilter>,
+    ) {
         self.update(|reports| {
             reports[lane].version = version;
             reports[lane].leftover = leftover;
+            reports[lane].refused = refused;
         });
     }
 

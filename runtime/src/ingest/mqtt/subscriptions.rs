@@ -23,8 +23,8 @@ pub(super) struct Subscriptions {
     held: BTreeSet<TopicFilter>,
     /// What the session may have besides: requests without an answer, and what an earlier process left behind.
     uncertain: BTreeSet<TopicFilter>,
-    /// Filters to serve that the broker refused, and when to ask again.
-    refused: BTreeMap<TopicFilter, Instant>,
+    /// Filters to serve that the broker refused, and when to ask again; `None`: as soon as possible.
+    refused: BTreeMap<TopicFilter, Option<Instant>>,
     in_flight: Option<InFlight>,
     /// Requests in a row that were not answered in time.
     timeouts: u32,
@@ -104,13 +104,11 @@ impl Subscriptions {
     pub(super) fn connected(&mut self, session_present: bool) {
         self.in_flight = None;
         self.timeouts = 0;
-        let refused = std::mem::take(&mut self.refused);
+        // They count as refused until there is another answer.
+        self.refused.values_mut().for_each(|retry| *retry = None);
         if !session_present {
             self.held.clear();
             self.uncertain.clear();
-        }
-        if refused.keys().any(|filter| self.covers_others(filter)) {
-            self.choose();
         }
     }
 
@@ -120,7 +118,8 @@ impl Subscriptions {
             return None;
         }
         let missing = self.wanted.difference(&self.held);
-        let due = missing.filter(|filter| self.refused.get(*filter).is_none_or(|retry| *retry <= now));
+        let is_due = |retry: &Option<Instant>| retry.is_none_or(|retry| retry <= now);
+        let due = missing.filter(|filter| self.refused.get(*filter).is_none_or(is_due));
         let subscribe: Vec<_> = due.take(FILTERS_PER_PACKET).cloned().collect();
         let change = if subscribe.is_empty() {
             Change::Unsubscribe(self.superfluous().next()?.clone())
@@ -166,7 +165,7 @@ impl Subscriptions {
                 }
                 None => {
                     if self.serves.contains(&filter) {
-                        self.refused.insert(filter.clone(), now + self.timing.retry);
+                        self.refused.insert(filter.clone(), Some(now + self.timing.retry));
                     }
                     Answer::Refused { filter }
                 }
@@ -211,7 +210,7 @@ impl Subscriptions {
             Some(in_flight) => Some(in_flight.deadline),
             None => {
                 let wanted = self.refused.iter().filter(|(filter, _)| self.wanted.contains(*filter));
-                wanted.map(|(_, retry)| *retry).min()
+                wanted.filter_map(|(_, retry)| *retry).min()
             }
         }
     }
@@ -221,6 +220,12 @@ impl Subscriptions {
         let subscribed = self.held.iter().chain(&self.uncertain);
         let beyond = subscribed.filter(|filter| !self.serves.contains(*filter));
         beyond.cloned().collect()
+    }
+
+    /// What is to be served and cannot be, because the broker refuses it and no other filter covers it.
+    pub(super) fn refused(&self) -> BTreeSet<TopicFilter> {
+        let refused = self.refused.keys().filter(|filter| self.wanted.contains(*filter));
+        refused.cloned().collect()
     }
 
     /// Decides what to subscribe to. A filter that was refused covers nothing, and is tried again all the same.

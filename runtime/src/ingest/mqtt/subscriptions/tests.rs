@@ -120,6 +120,7 @@ fn a_refused_filter_covers_nothing_until_it_is_granted() {
     assert_eq!(answer(&mut subscriptions, &[GRANTED], now), "subscribe a/b");
     assert_eq!(subscriptions.next(now), None);
     assert_eq!(subscriptions.deadline(), Some(later));
+    assert_eq!(subscriptions.refused(), filters(&["a/#", "a/+"]).as_ref().clone());
 
     assert_eq!(
         answer(&mut subscriptions, &[GRANTED, REFUSED], later),
@@ -129,22 +130,32 @@ fn a_refused_filter_covers_nothing_until_it_is_granted() {
     assert_eq!(answer(&mut subscriptions, &[], later), "unsubscribe a/b");
     assert_eq!(subscriptions.next(later), None);
     assert_eq!(subscriptions.deadline(), None);
+    assert!(subscriptions.refused().is_empty());
 }
 
 #[test]
-fn a_new_session_that_refuses_a_filter_is_asked_for_what_it_covers() {
+fn a_new_connection_asks_for_what_was_refused_and_goes_on_with_the_rest() {
     let now = clock::monotonic();
     let mut subscriptions = subscriptions(&["a/#", "a/+"]);
     assert_eq!(answer(&mut subscriptions, &[GRANTED], now), "subscribe a/#");
+    assert!(subscriptions.refused().is_empty());
 
     subscriptions.connected(false);
     assert_eq!(answer(&mut subscriptions, &[REFUSED], now), "subscribe a/#");
     assert_eq!(answer(&mut subscriptions, &[GRANTED], now), "subscribe a/+");
+    assert_eq!(subscriptions.refused(), [filter("a/#")].into());
 
     // A kept session keeps `a/+` until it has `a/#`.
     subscriptions.connected(true);
+    assert_eq!(subscriptions.refused(), [filter("a/#")].into());
     assert_eq!(answer(&mut subscriptions, &[REFUSED], now), "subscribe a/#");
     assert_eq!(subscriptions.next(now), None);
+    assert_eq!(subscriptions.deadline(), Some(now + Duration::from_secs(30)));
+    subscriptions.connected(false);
+    assert_eq!(
+        answer(&mut subscriptions, &[REFUSED, GRANTED], now),
+        "subscribe a/# a/+"
+    );
 }
 
 #[test]

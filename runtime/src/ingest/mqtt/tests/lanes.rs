@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::SOURCE_LANES_MAX;
-use crate::message::Audience;
+use crate::message::{Audience, Served};
 use broker::Link;
 use rumqttc::{Connect, ConnectReturnCode, Packet, SubscribeReasonCode, UnsubAck};
 use std::collections::BTreeSet;
@@ -32,7 +32,10 @@ async fn two_lanes(broker: &Broker, source: &Running) -> (Link, Link) {
 }
 
 fn only(text: &str) -> Audience {
-    Audience::Filters(Arc::new(BTreeSet::from([filter(text)])))
+    Audience::Some(Arc::new(Served {
+        here: BTreeSet::from([filter(text)]),
+        nowhere: BTreeSet::new(),
+    }))
 }
 
 #[tokio::test]
@@ -164,6 +167,34 @@ async fn what_a_refused_filter_covers_is_subscribed_to_by_itself() {
         other => panic!("{other:?}"),
     }
     link.expect_only_pings().await;
+}
+
+#[tokio::test]
+async fn messages_of_a_refused_filter_are_for_those_that_also_match_them() {
+    let broker = Broker::start().await;
+    let mut source = Running::with(&broker, |_, timing| timing.subscribe.retry = Duration::from_secs(1));
+    source.filters.send(["devices/+", "+/1"].map(filter).to_vec()).unwrap();
+    let mut lanes = accept_lanes(&broker, 2).await;
+    let subscribe = lanes[0].1.subscribe().await;
+    lanes[0].1.answer(&subscribe, SubscribeReasonCode::Failure).await;
+    assert_eq!(lanes[1].1.grant().await, ["devices/+"]);
+    let audience = async |source: &mut Running, lanes: &mut Vec<(Connect, Link)>| {
+        lanes[1].1.write(&[publish(1, "a")]).await;
+        lanes[1].1.expect_ack(1).await;
+        source.mill.recv().await.unwrap().audience
+    };
+
+    let refused = Audience::Some(Arc::new(Served {
+        here: BTreeSet::from([filter("devices/+")]),
+        nowhere: BTreeSet::from([filter("+/1")]),
+    }));
+    while audience(&mut source, &mut lanes).await != refused {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(lanes[0].1.grant().await, ["+/1"]);
+    while audience(&mut source, &mut lanes).await != only("devices/+") {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
