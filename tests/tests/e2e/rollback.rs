@@ -67,7 +67,10 @@ async fn a_version_in_quarantine_stays_there_over_a_restart_until_it_is_lifted()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_good_version_waits_for_its_library_after_a_restart() {
     let sandbox = Sandbox::with_guests(&["text.wasm", "device_temperature.wasm"]);
-    sandbox.write("rules.d/device_temperature.toml", "window = \"1d\"");
+    sandbox.write(
+        "rules.d/device_temperature.toml",
+        "window = \"1d\"\non_change = \"now\"",
+    );
     let mut rulemill = Rulemill::start(&sandbox, &config(&[LISTENER])).await;
     let mut publisher = Publisher::connect(rulemill.listener);
     let mut pressure = counting_plan(&["pressure"]);

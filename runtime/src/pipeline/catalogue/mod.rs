@@ -169,7 +169,7 @@ impl Catalogue {
             let name = found.name.clone();
             let identity = found.identity;
             if let Quarantine::Yes { good } = self.check_quarantine(&found).await {
-                candidates.extend(good.map(|good| (name, good)));
+                candidates.extend(good.map(|good| (name, *good)));
                 continue;
             }
             match self.load(found).await {

@@ -21,7 +21,7 @@ pub(super) enum Quarantine {
     /// It may run.
     No,
     /// It may not; in its place this one may, if any.
-    Yes { good: Option<Candidate> },
+    Yes { good: Option<Box<Candidate>> },
 }
 
 impl Catalogue {
@@ -95,7 +95,11 @@ impl Catalogue {
         self.quarantine(name, identity, reason);
         let runs = self.entries.get(name).is_some_and(|entry| entry.running.is_some());
         Quarantine::Yes {
-            good: if runs { None } else { self.load_good(name).await },
+            good: if runs {
+                None
+            } else {
+                self.load_good(name).await.map(Box::new)
+            },
         }
     }
 
