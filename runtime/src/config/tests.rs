@@ -174,7 +174,8 @@ fn what_the_environment_gave_is_printed_as_the_file_would_have_it() {
          # env: RULEMILL__SINK__H__RETRIES_MAX=3\n\
          # env: RULEMILL__SINK__H__QUEUE_BYTES_MAX=1MiB\n\
          # env: RULEMILL__SINK__LOG__QUEUE_BYTES_MAX=1048576\n\
-         [source.a]\nserver = \"tcp://h\"\n[sink.h]\ntype = \"http\"\nurl = \"http://h/\"",
+         [source.a]\nserver = \"tcp://h\"\n[sink.h]\ntype = \"http\"\nurl = \"http://h/\"\n\
+         [sink.log]\ntype = \"log\"",
     );
     let printed = config.effective_toml();
     for line in [
@@ -192,7 +193,7 @@ fn what_the_environment_gave_is_printed_as_the_file_would_have_it() {
 
 #[test]
 fn the_query_of_an_address_is_not_printed() {
-    let config = good("[sink.h]\ntype = \"http\"\nurl = \"https://h/x?token=swordfish&a=b\"");
+    let config = good("[listener]\n[sink.h]\ntype = \"http\"\nurl = \"https://h/x?token=swordfish&a=b\"");
     let printed = config.effective_toml();
     assert!(printed.contains("url = \"https://h/x?(hidden)\""), "{printed}");
     assert!(!printed.contains("swordfish"), "{printed}");
@@ -269,8 +270,8 @@ fn tls_files_that_do_not_work_are_refused_with_the_key_that_names_them() {
 fn the_files_of_a_connection_are_checked_also_when_its_address_is_wrong() {
     for section in [
         "[source.a]\nserver = \"htp://h\"",
-        "[sink.a]\ntype = \"mqtt\"\ntopic = \"t\"\nserver = \"h:x\"",
-        "[sink.a]\ntype = \"http\"\nurl = \"h\"",
+        "[listener]\n[sink.a]\ntype = \"mqtt\"\ntopic = \"t\"\nserver = \"h:x\"",
+        "[listener]\n[sink.a]\ntype = \"http\"\nurl = \"h\"",
     ] {
         let problems = bad(&format!(
             "{section}\nca = \"/nowhere/ca.pem\"\ncert = \"/nowhere/c.pem\""
@@ -285,10 +286,10 @@ fn the_files_of_a_connection_are_checked_also_when_its_address_is_wrong() {
 
 #[test]
 fn a_key_of_a_sink_without_a_type_is_named_when_it_is_of_no_type() {
-    let problems = bad("[sink.a]\ntyp = \"log\"\ntopic = \"of some types\"");
+    let problems = bad("[listener]\n[sink.a]\ntyp = \"log\"\ntopic = \"of some types\"");
     let expected = [
-        "rulemill.toml:1: sink.a.type is missing; write for example type = \"mqtt\"",
-        "rulemill.toml:2: sink.a.typ is not a known key; did you mean type?",
+        "rulemill.toml:2: sink.a.type is missing; write for example type = \"mqtt\"",
+        "rulemill.toml:3: sink.a.typ is not a known key; did you mean type?",
     ];
     assert_eq!(problems.lines().collect::<Vec<_>>(), expected);
 }
