@@ -25,8 +25,9 @@ pub struct TopicFilter {
     share_group: Option<Arc<str>>,
 }
 
-/// Whether `topic` may be published to: not empty, at most [`TOPIC_BYTES_MAX`] bytes, no wildcards, no U+0000.
-/// Empty levels are legal, so `/` and `a//b` are valid.
+/// Whether a message may come with `topic`: not empty, at most [`TOPIC_BYTES_MAX`] bytes, no wildcards, no U+0000.
+/// Empty levels are legal, so `/` and `a//b` are valid. So are control characters and non-characters, although no topic
+/// filter and no topic of a sink may have them.
 ///
 /// # Errors
 /// The first rule that it breaks.
@@ -42,6 +43,18 @@ pub fn check_topic_name(topic: &str) -> Result<(), TopicNameError> {
         Some(0) => Err(TopicNameError::NullCharacter),
         Some(_) => Err(TopicNameError::Wildcard { topic: topic.into() }),
     }
+}
+
+/// The first character of `text` over which a receiver may close the connection (MQTT 3.1.1 section 1.5.3), and over
+/// which many brokers do: U+0000, which must not be sent at all, the control characters, and what Unicode says is no
+/// character. Nothing that has one is published or subscribed to; a topic that comes with one is taken.
+pub(crate) fn unsafe_character(text: &str) -> Option<char> {
+    text.chars().find(|character| is_unsafe(*character))
+}
+
+/// Whether `character` is one that [`unsafe_character`] finds.
+pub(crate) fn is_unsafe(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{FDD0}'..='\u{FDEF}') || u32::from(character) & 0xFFFE == 0xFFFE
 }
 
 impl TopicFilter {
@@ -65,9 +78,9 @@ impl TopicFilter {
     /// The same filter as a shared subscription of `group`; a group that it already has is replaced.
     ///
     /// # Errors
-    /// When `group` is empty or has a `/`, `+`, `#` or U+0000.
+    /// When `group` is empty or has a `/`, `+`, `#`, a control character or a non-character.
     pub fn shared(&self, group: &str) -> Result<Self, TopicFilterError> {
-        if group.is_empty() || group.contains(['/', '+', '#', '\0']) {
+        if group.is_empty() || group.contains(|c| matches!(c, '/' | '+' | '#') || is_unsafe(c)) {
             return Err(TopicFilterError::ShareGroup { group: group.into() });
         }
         Ok(TopicFilter {
@@ -131,8 +144,15 @@ impl TopicFilter {
         if text.len() > TOPIC_BYTES_MAX {
             return Err(TopicFilterError::TooLong { bytes: text.len() });
         }
-        if text.contains('\0') {
-            return Err(TopicFilterError::NullCharacter);
+        match unsafe_character(text) {
+            None => {}
+            Some('\0') => return Err(TopicFilterError::NullCharacter),
+            Some(character) => {
+                return Err(TopicFilterError::UnsafeCharacter {
+                    filter: text.into(),
+                    character,
+                });
+            }
         }
         let mut levels = text.split('/').peekable();
         while let Some(level) = levels.next() {

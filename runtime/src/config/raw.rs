@@ -160,7 +160,7 @@ section! {
         headers: BTreeMap<String, String>,
         /// How long one request may take.
         timeout: Duration,
-        /// How often a failed request is tried again before its emission is given up.
+        /// How often a request is tried again that the server answers with 5xx, 401, 403, 404, 408 or 429, before its rows go to dead letter. While no answer comes, it is tried for ever.
         retries_max: CountOrNone,
         /// The PEM file with the authorities to trust. Left out: the system's store.
         ca: String,

@@ -16,6 +16,8 @@ pub(crate) struct LineSink {
     delivery: Delivery,
     format: SinkFormat,
     writer: WriterThread,
+    /// Where to, for the log.
+    output: String,
     retry: (Duration, Duration),
 }
 
@@ -37,11 +39,12 @@ enum Written {
 
 impl LineSink {
     /// A sink that writes what `delivery` holds through `writer`.
-    pub(crate) fn new(delivery: Delivery, format: SinkFormat, writer: WriterThread) -> Self {
+    pub(crate) fn new(delivery: Delivery, format: SinkFormat, writer: WriterThread, output: String) -> Self {
         LineSink {
             delivery,
             format,
             writer,
+            output,
             retry: (Duration::from_secs(1), Duration::from_secs(30)),
         }
     }
@@ -127,7 +130,7 @@ impl LineSink {
             self.delivery.counters.connected.set(0);
             self.delivery.counters.retries.inc();
             let delay = backoff.next_delay(clock::monotonic());
-            error!(%sink, error = %cause, retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), "the output cannot be written");
+            error!(%sink, output = self.output, error = %cause, retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), "the output cannot be written");
             tokio::select! {
                 () = clock::pass(delay) => {}
                 () = stop.requested() => return Written::Stopped,
@@ -185,7 +188,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let delivery = delivery(folder.path());
         let writer = WriterThread::spawn("test", memory.clone()).unwrap();
-        let mut sink = LineSink::new(delivery.clone(), format, writer);
+        let mut sink = LineSink::new(delivery.clone(), format, writer, "memory".to_owned());
         sink.retry = (Duration::from_millis(1), Duration::from_millis(2));
         let (stopper, stop) = Stopper::new();
         for emission in emissions {

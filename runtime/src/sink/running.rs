@@ -1,9 +1,9 @@
 //! The sinks of a configuration: started, changed while they run, and drained at the end.
 
 use super::context::{Delivery, Stop, Stopper};
-use super::http::{HttpSink, HttpSinkError};
+use super::http::{self, HttpSink, HttpSinkError};
 use super::lines::LineSink;
-use super::mqtt::{MqttSink, Timing};
+use super::mqtt::{self, MqttSink, Timing};
 use super::outbox::{Outbox, Pushed};
 use crate::clock;
 use crate::config::{NameChanges, SinkConfig, SinkKind};
@@ -240,31 +240,34 @@ impl Running {
 type Task = Box<dyn FnOnce(Stop) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 /// Makes all that can fail, and gives the task to run.
-fn build(config: &SinkConfig, delivery: Delivery) -> Result<Task, SinkError> {
+fn build(sink_config: &SinkConfig, delivery: Delivery) -> Result<Task, SinkError> {
     let sink = delivery.counters.sink.to_string();
-    let format = config.format;
+    let format = sink_config.format;
     let thread = |error| SinkError::Thread {
         sink: sink.clone(),
         error,
     };
-    Ok(match &config.kind {
+    Ok(match &sink_config.kind {
         SinkKind::Log => {
             let writer = WriterThread::spawn(&sink, Stdout).map_err(thread)?;
-            let lines = LineSink::new(delivery, format, writer);
+            delivery.counters.begin(&[], &["output_closed"]);
+            let lines = LineSink::new(delivery, format, writer, "standard output".to_owned());
             Box::new(|stop| Box::pin(lines.run(stop)))
         }
         SinkKind::File(file) => {
             let writer = WriterThread::spawn(&sink, RotatingFile::new(file.clone())).map_err(thread)?;
-            let lines = LineSink::new(delivery, format, writer);
+            let lines = LineSink::new(delivery, format, writer, file.path.display().to_string());
             Box::new(|stop| Box::pin(lines.run(stop)))
         }
-        SinkKind::Mqtt(mqtt) => {
-            let mqtt = MqttSink::new(mqtt.clone(), format, delivery, Timing::AWS);
-            Box::new(|stop| Box::pin(mqtt.run(stop)))
+        SinkKind::Mqtt(config) => {
+            delivery.counters.begin(&mqtt::LOSSES, &mqtt::DROPS);
+            let sink = MqttSink::new(config.clone(), format, delivery, Timing::AWS);
+            Box::new(|stop| Box::pin(sink.run(stop)))
         }
-        SinkKind::Http(http) => {
-            let http = HttpSink::new(http, format, delivery).map_err(|error| SinkError::Http { sink, error })?;
-            Box::new(|stop| Box::pin(http.run(stop)))
+        SinkKind::Http(config) => {
+            delivery.counters.begin(&http::FAILURES, &http::DROPS);
+            let sink = HttpSink::new(config, format, delivery).map_err(|error| SinkError::Http { sink, error })?;
+            Box::new(|stop| Box::pin(sink.run(stop)))
         }
     })
 }

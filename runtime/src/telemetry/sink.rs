@@ -130,7 +130,7 @@ impl SinkMetrics {
     pub(crate) fn of(&self, name: &Arc<str>) -> SinkCounters {
         let label = SinkLabel { sink: name.to_string() };
         let queue = self.queues.lock().entry(name.clone()).or_default().clone();
-        SinkCounters {
+        let counters = SinkCounters {
             sink: name.clone(),
             emissions: self.emissions.get_or_create(&label).clone(),
             rows: self.rows.get_or_create(&label).clone(),
@@ -142,11 +142,23 @@ impl SinkMetrics {
             queue,
             reconnects: self.reconnects.clone(),
             dropped: self.dropped.clone(),
-        }
+        };
+        counters.begin(&[], &["queue_full", "larger_than_queue", "sink_closed", "stopped"]);
+        counters
     }
 }
 
 impl SinkCounters {
+    /// Lets the counters of these reasons begin at 0: an alert on an increase needs a value from before it.
+    pub(crate) fn begin(&self, reconnects: &[&'static str], dropped: &[&'static str]) {
+        for reason in reconnects {
+            self.reconnects(reason);
+        }
+        for reason in dropped {
+            self.dropped(reason);
+        }
+    }
+
     /// Counts emissions or rows that were given up.
     pub(crate) fn dropped(&self, reason: &'static str) -> Counter {
         self.dropped.get_or_create(&self.because(reason)).clone()
@@ -245,6 +257,7 @@ mod tests {
         counters.emissions.inc();
         counters.dropped("queue_full").inc_by(3);
         counters.reconnects("io").inc();
+        counters.begin(&["tls"], &["refused"]);
         counters.queue.set(Depth {
             emissions: 2,
             bytes: 100,
@@ -258,6 +271,9 @@ mod tests {
             "rulemill_sink_emissions_total{sink=\"aws\"} 1",
             "rulemill_sink_dropped_total{sink=\"aws\",reason=\"queue_full\"} 3",
             "rulemill_sink_reconnects_total{sink=\"aws\",reason=\"io\"} 1",
+            "rulemill_sink_reconnects_total{sink=\"aws\",reason=\"tls\"} 0",
+            "rulemill_sink_dropped_total{sink=\"aws\",reason=\"refused\"} 0",
+            "rulemill_sink_dropped_total{sink=\"aws\",reason=\"stopped\"} 0",
             "rulemill_sink_cloud_metered_units_total{sink=\"aws\"} 0",
             "rulemill_sink_queue_emissions{sink=\"aws\"} 2",
             "rulemill_sink_queue_bytes{sink=\"aws\"} 100",

@@ -161,7 +161,7 @@ impl SourcesMetrics {
     /// The metrics of the source named `source`; the same ones each time.
     pub fn source(&self, source: &str) -> SourceMetrics {
         let label = SourceLabel { source: source.into() };
-        SourceMetrics {
+        let metrics = SourceMetrics {
             source: source.into(),
             disconnects: self.disconnects.clone(),
             messages: self.messages.get_or_create_owned(&label),
@@ -175,7 +175,12 @@ impl SourcesMetrics {
             acknowledged: self.acknowledged.get_or_create_owned(&label),
             qos0_dropped: self.qos0_dropped.get_or_create_owned(&label),
             oversize: self.oversize.get_or_create_owned(&label),
+        };
+        // An alert on an increase needs a value from before it.
+        for reason in DisconnectReason::ALL {
+            metrics.disconnects(reason);
         }
+        metrics
     }
 }
 
@@ -190,6 +195,18 @@ impl SourceMetrics {
 }
 
 impl DisconnectReason {
+    const ALL: [DisconnectReason; 9] = [
+        DisconnectReason::Refused,
+        DisconnectReason::Network,
+        DisconnectReason::Tls,
+        DisconnectReason::Timeout,
+        DisconnectReason::Closed,
+        DisconnectReason::Protocol,
+        DisconnectReason::Oversize,
+        DisconnectReason::Overload,
+        DisconnectReason::SubscribeTimeout,
+    ];
+
     /// The value of the label `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -236,6 +253,13 @@ mod tests {
             text.contains("rulemill_source_disconnects_total{source=\"b\",reason=\"tls\"} 1\n"),
             "{text}"
         );
+        for reason in DisconnectReason::ALL {
+            let line = format!(
+                "rulemill_source_disconnects_total{{source=\"a\",reason=\"{}\"}} 0\n",
+                reason.as_str()
+            );
+            assert!(text.contains(&line), "{line} is missing in\n{text}");
+        }
         assert_eq!(text.matches("# TYPE rulemill_source_messages counter").count(), 1);
     }
 }

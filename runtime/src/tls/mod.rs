@@ -31,6 +31,14 @@ pub enum TlsPurpose {
     Http,
 }
 
+/// What went wrong in a handshake, with what to check where that is known.
+pub(crate) fn advised(text: String) -> String {
+    if text.contains("UnknownIssuer") {
+        return text + ": check `ca`, which must hold the authority of the server's certificate";
+    }
+    text
+}
+
 /// Reads and checks the files, with `now` as the time for certificates to be valid at.
 ///
 /// # Errors

@@ -17,6 +17,19 @@ pub enum TopicFilterError {
     /// U+0000 is not allowed anywhere in MQTT.
     #[error("a topic filter must not contain the character U+0000")]
     NullCharacter,
+    /// A control character or a non-character: brokers may close the connection over one.
+    #[error(
+        "a topic filter must not contain control characters or what is no character of Unicode, since brokers close the \
+         connection then; got U+{:04X} in `{}`",
+        u32::from(*.character),
+        .filter.escape_debug()
+    )]
+    UnsafeCharacter {
+        /// The whole filter.
+        filter: String,
+        /// The first such character.
+        character: char,
+    },
     /// `+` or `#` beside other characters of its level.
     #[error("a wildcard must be alone in its level, got `{level}` in the topic filter `{filter}`")]
     WildcardNotAlone {
@@ -38,7 +51,7 @@ pub enum TopicFilterError {
         filter: String,
     },
     /// An impossible group name.
-    #[error("the group of a shared subscription must be one level without wildcards, got `{group}`")]
+    #[error("the group of a shared subscription must be one level without wildcards and control characters, got `{}`", .group.escape_debug())]
     ShareGroup {
         /// The group.
         group: String,

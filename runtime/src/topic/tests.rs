@@ -54,6 +54,11 @@ fn leading_wildcards_do_not_match_reserved_topics() {
 fn broken_filters_are_refused_with_the_reason() {
     for (text, expect) in [
         ("", "a topic filter must have at least one character"),
+        (
+            "devices/\u{1}/x",
+            "a topic filter must not contain control characters or what is no character of Unicode, since brokers close \
+             the connection then; got U+0001 in `devices/\\u{1}/x`",
+        ),
         ("a\0", "a topic filter must not contain the character U+0000"),
         (
             "sport+",
@@ -80,11 +85,11 @@ fn broken_filters_are_refused_with_the_reason() {
         ("$share/g/", "a topic filter must have at least one character"),
         (
             "$share//a",
-            "the group of a shared subscription must be one level without wildcards, got ``",
+            "the group of a shared subscription must be one level without wildcards and control characters, got ``",
         ),
         (
             "$share/+/a",
-            "the group of a shared subscription must be one level without wildcards, got `+`",
+            "the group of a shared subscription must be one level without wildcards and control characters, got `+`",
         ),
     ] {
         assert_eq!(TopicFilter::parse(text).unwrap_err().to_string(), expect, "{text}");
@@ -106,6 +111,44 @@ fn share_groups_are_parsed_and_written_back() {
     assert_eq!(filter("devices/+/messages").shared("mills"), Ok(shared));
     assert_eq!(filter("$sharex/a").share_group(), None);
     assert_eq!(filter("$share/g//a").as_str(), "/a");
+}
+
+#[test]
+fn characters_over_which_brokers_close_the_connection_are_refused_in_filters_only() {
+    for character in [
+        '\u{1}',
+        '\u{1f}',
+        '\u{7f}',
+        '\u{9f}',
+        '\u{fdd0}',
+        '\u{fdef}',
+        '\u{fffe}',
+        '\u{ffff}',
+        '\u{1fffe}',
+        '\u{10ffff}',
+    ] {
+        let text = format!("a/{character}");
+        let expect = TopicFilterError::UnsafeCharacter {
+            filter: text.clone(),
+            character,
+        };
+        assert_eq!(TopicFilter::parse(&text), Err(expect));
+        assert!(TopicFilter::parse(&format!("$share/{character}/a")).is_err());
+        // A device may publish to such a topic: that costs nobody else anything.
+        assert_eq!(check_topic_name(&text), Ok(()));
+    }
+    for character in [
+        ' ',
+        '~',
+        '\u{a0}',
+        '\u{fdcf}',
+        '\u{fdf0}',
+        '\u{fffd}',
+        '\u{1fffd}',
+        '\u{10000}',
+    ] {
+        assert!(TopicFilter::parse(&format!("a/{character}")).is_ok(), "{character:?}");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::config::raw::{RawFileSink, RawHttpSink, RawMqttSink, RawSink};
 use crate::config::read::{Given, SinkType};
 use crate::config::section::{Key, names, refuse_unknown, suggestion};
 use crate::config::types::{FileSinkConfig, HttpSinkConfig, MqttSinkConfig, ServerAddress, SinkConfig, SinkKind};
+use crate::topic::unsafe_character;
 use axum::http::{HeaderName, HeaderValue};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -244,8 +245,10 @@ fn wrong_topic(topic: &str) -> Option<&'static str> {
     if topic.contains(['+', '#']) {
         return Some("+ and # are for subscriptions");
     }
-    if topic.contains('\0') {
-        return Some("no NUL");
+    if unsafe_character(topic).is_some() {
+        return Some(
+            "no control characters, and nothing that is no character of Unicode: brokers close the connection",
+        );
     }
     let mut rest = topic;
     while let Some(at) = rest.find(['{', '}']) {

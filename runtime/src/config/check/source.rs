@@ -6,6 +6,7 @@ use crate::config::node::Table;
 use crate::config::raw::{RawListener, RawSource};
 use crate::config::read::Given;
 use crate::config::types::{ListenerConfig, SourceConfig};
+use crate::topic::is_unsafe;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -89,9 +90,9 @@ impl Checker {
 
     fn share_group(&mut self, given: Given<String>) -> Option<String> {
         let given = self.filled(Some(given))?;
-        if given.value.contains(['/', '+', '#', '\0']) {
+        if given.value.contains(|c| matches!(c, '/' | '+' | '#') || is_unsafe(c)) {
             let message = format!(
-                "must be a name without /, + and #, got \"{}\"",
+                "must be a name without /, +, # and control characters, got \"{}\"",
                 given.value.escape_debug()
             );
             self.problems.add(&given.spot, message);

@@ -81,6 +81,10 @@ impl DeadLetters {
     /// Starts the thread that writes to the file of `config`. It ends when the last handle is gone.
     pub fn start(config: &DeadLetterConfig, metrics: DeadLetterMetrics) -> io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE_LINES_MAX);
+        // An alert on an increase needs a value from before it.
+        for reason in ["queue_full", "write_failed"] {
+            metrics.lost(reason);
+        }
         writer::spawn(config.file.clone(), queue, metrics.clone())?;
         Ok(DeadLetters {
             shared: Arc::new(Shared {
@@ -186,6 +190,21 @@ impl DeadLetters {
 }
 
 impl DeadLetterKind {
+    /// All of them.
+    #[cfg(test)]
+    const ALL: [DeadLetterKind; 10] = [
+        DeadLetterKind::Decode,
+        DeadLetterKind::Rejected,
+        DeadLetterKind::Row,
+        DeadLetterKind::Guest,
+        DeadLetterKind::Late,
+        DeadLetterKind::Bound,
+        DeadLetterKind::Oversize,
+        DeadLetterKind::Topic,
+        DeadLetterKind::TooLarge,
+        DeadLetterKind::Refused,
+    ];
+
     /// The word for it in metrics and in the file.
     pub fn label(self) -> &'static str {
         match self {

@@ -145,3 +145,15 @@ fn a_file_that_cannot_be_written_costs_letters_that_are_counted_and_nothing_else
     assert!(letters.flush(TIMEOUT));
     assert_eq!(metrics.lost("write_failed").get(), 10);
 }
+
+#[test]
+fn the_page_for_operators_names_every_kind() {
+    let page = include_str!("../../../../docs/operations.md");
+    for (number, kind) in DeadLetterKind::ALL.into_iter().enumerate() {
+        assert_eq!(kind as usize, number, "each kind is listed once, in order");
+        let row = format!("\n| `{}` | ", kind.label());
+        assert_eq!(page.matches(&row).count(), 1, "{row}");
+    }
+    // The kind that is declared last; a new one has to be added above as well.
+    assert_eq!(DeadLetterKind::Refused as usize + 1, DeadLetterKind::ALL.len());
+}

@@ -1,6 +1,7 @@
 //! Why a connection to a broker ended.
 
 use crate::telemetry::source::DisconnectReason;
+use crate::tls::advised;
 use rumqttc::{ConnectReturnCode, ConnectionError, StateError, mqttbytes};
 
 /// The end of one connection.
@@ -85,7 +86,7 @@ fn message(error: &ConnectionError) -> String {
         ConnectionError::Io(_)
         | ConnectionError::Tls(_)
         | ConnectionError::RequestsDone
-        | ConnectionError::MqttState(_) => error.to_string(),
+        | ConnectionError::MqttState(_) => advised(error.to_string()),
     }
 }
 
@@ -118,6 +119,17 @@ mod tests {
             StateError::ConnectionAborted,
             DisconnectReason::Closed,
             "the broker closed the connection",
+        );
+        let tls = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let text = advised(ConnectionError::Io(std::io::Error::other(tls.clone())).to_string());
+        assert!(
+            text.ends_with("check `ca`, which must hold the authority of the server's certificate"),
+            "{text}"
+        );
+        check(
+            ConnectionError::Io(std::io::Error::other(tls)),
+            DisconnectReason::Network,
+            &text,
         );
         check(
             StateError::AwaitPingResp,

@@ -1,7 +1,9 @@
 //! Emissions by HTTP POST, one request at a time, in order.
 //!
-//! A request that fails is tried again with full-jitter delays when that can help: no connection, no answer in time,
-//! 5xx, 408 and 429 (`Retry-After` is honoured). Any other answer outside 2xx is final: the rows go to dead letter.
+//! A request that fails is tried again with full-jitter delays when that can help. While no answer comes at all that goes
+//! on for ever: nothing is wrong with the request. When the server answers 5xx, 401, 403, 404 (an expired token or a
+//! route that is not there yet would cost everything at once), 408 or 429 (`Retry-After` is honoured) it may never take
+//! it, so the number of tries is bounded. Any other answer outside 2xx is final. What is given up goes to dead letter.
 
 mod verdict;
 
@@ -122,7 +124,7 @@ impl HttpSink {
 
     async fn post(&self, body: &Bytes, stop: &mut Stop) -> Posted {
         let mut backoff = Backoff::new(self.retry.0, self.retry.1, Duration::ZERO);
-        let mut attempt = 0;
+        let mut answers = 0;
         loop {
             self.delivery.counters.in_flight.set(1);
             let answer = tokio::select! {
@@ -134,7 +136,7 @@ impl HttpSink {
                 Ok(response) => self.judge(response).await,
                 Err(error) => verdict::of_error(&error),
             };
-            let (reason, text, after) = match verdict {
+            let (reason, text, after, answered) = match verdict {
                 Verdict::Delivered => {
                     self.delivery.counters.connected.set(1);
                     return Posted::Delivered;
@@ -145,18 +147,23 @@ impl HttpSink {
                         reason,
                     };
                 }
-                Verdict::Retry { reason, text, after } => (reason, text, after),
+                Verdict::Retry {
+                    reason,
+                    text,
+                    after,
+                    answered,
+                } => (reason, text, after, answered),
             };
             self.delivery.counters.connected.set(0);
             self.delivery.counters.reconnects(reason).inc();
-            if self.retries_max.is_some_and(|retries_max| attempt >= retries_max) {
-                let reason = format!("given up after {attempt} retries: {text}");
+            if answered && self.retries_max.is_some_and(|retries_max| answers >= retries_max) {
+                let reason = format!("given up after {answers} retries: {text}");
                 return Posted::Rejected {
                     label: "retries_exhausted",
                     reason,
                 };
             }
-            attempt += 1;
+            answers = answers.saturating_add(u32::from(answered));
             self.delivery.counters.retries.inc();
             let delay = backoff.next_delay(clock::monotonic()).max(after.unwrap_or_default());
             let retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
@@ -206,6 +213,14 @@ fn headers_of(config: &HttpSinkConfig) -> Result<HeaderMap, HttpSinkError> {
     }
     Ok(headers)
 }
+
+/// Why a request may fail, for counters that begin at 0.
+pub(crate) const FAILURES: [&str; 9] = [
+    "connect", "http_401", "http_403", "http_404", "http_408", "http_429", "http_5xx", "io", "timeout",
+];
+
+/// Why rows are given up here.
+pub(crate) const DROPS: [&str; 2] = ["refused", "retries_exhausted"];
 
 /// How much of an answer is read. Beyond it the connection is closed.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;

@@ -157,6 +157,35 @@ async fn retries_end_where_the_configuration_says() {
 }
 
 #[tokio::test]
+async fn only_answers_count_against_the_bound_of_retries() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let rig = Rig::with(Script::default(), &config(&url, Some(1)), SinkFormat::Array);
+    rig.push(emission("a"));
+    for _ in 0..4 {
+        drop(listener.accept().await.unwrap());
+    }
+    for _ in 0..2 {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(br#"[{"name":"a"}]"#) {
+            assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+        }
+        stream
+            .write_all(b"HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            .await
+            .unwrap();
+    }
+    rig.emptied().await;
+    assert_eq!(rig.delivery.counters.retries.get(), 5);
+    assert_eq!(rig.dropped("retries_exhausted"), 1);
+    assert_eq!(
+        dead_reasons(&rig.delivery, rig.folder.path()),
+        ["sink test: given up after 1 retries: the server answered 401 Unauthorized"]
+    );
+}
+
+#[tokio::test]
 async fn a_stop_does_not_wait_for_retry_after() {
     let rig = Rig::start(&[(503, Some("600"))], SinkFormat::Array, None).await;
     rig.push(emission("a"));

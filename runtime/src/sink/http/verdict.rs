@@ -1,5 +1,6 @@
 //! What an answer, or the lack of one, means for a request: delivered, to be tried again, or final.
 
+use crate::tls::advised;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use rulemill_core::Micros;
@@ -22,6 +23,8 @@ pub(super) enum Verdict {
         text: String,
         /// What the server asked for.
         after: Option<Duration>,
+        /// The server is there, so it may be this request that it does not like.
+        answered: bool,
     },
     /// It will never be taken.
     Final {
@@ -41,6 +44,9 @@ pub(super) fn of_response(status: StatusCode, headers: &HeaderMap, body: &[u8], 
         let _ = write!(text, ": {}", quote.trim().escape_debug());
     }
     let reason = match status {
+        StatusCode::UNAUTHORIZED => "http_401",
+        StatusCode::FORBIDDEN => "http_403",
+        StatusCode::NOT_FOUND => "http_404",
         StatusCode::REQUEST_TIMEOUT => "http_408",
         StatusCode::TOO_MANY_REQUESTS => "http_429",
         _ if status.is_server_error() => "http_5xx",
@@ -50,6 +56,7 @@ pub(super) fn of_response(status: StatusCode, headers: &HeaderMap, body: &[u8], 
         reason,
         text,
         after: retry_after(headers, now),
+        answered: true,
     }
 }
 
@@ -64,6 +71,7 @@ pub(super) fn of_error(error: &reqwest::Error) -> Verdict {
         }
         cause = inner.source();
     }
+    let text = advised(text);
     if error.is_builder() {
         return Verdict::Final { reason: text };
     }
@@ -78,6 +86,7 @@ pub(super) fn of_error(error: &reqwest::Error) -> Verdict {
         reason,
         text,
         after: None,
+        answered: false,
     }
 }
 
@@ -131,18 +140,21 @@ mod tests {
         for (status, retried) in [
             (500, true),
             (503, true),
+            (401, true),
+            (403, true),
+            (404, true),
             (408, true),
             (429, true),
             (400, false),
-            (404, false),
+            (410, false),
             (301, false),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             let verdict = of_response(status, &HeaderMap::new(), b"", Micros(0));
             assert_eq!(matches!(verdict, Verdict::Retry { .. }), retried, "{status}");
         }
-        let verdict = of_response(StatusCode::NOT_FOUND, &HeaderMap::new(), b" no\nroute ", Micros(0));
-        let reason = "the server answered 404 Not Found: no\\nroute".to_owned();
+        let verdict = of_response(StatusCode::GONE, &HeaderMap::new(), b" no\nroute ", Micros(0));
+        let reason = "the server answered 410 Gone: no\\nroute".to_owned();
         assert_eq!(verdict, Verdict::Final { reason });
         assert_eq!(
             of_response(StatusCode::NO_CONTENT, &HeaderMap::new(), b"", Micros(0)),

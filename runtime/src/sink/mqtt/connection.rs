@@ -6,6 +6,7 @@
 use super::governor::Governor;
 use super::loss::Loss;
 use super::message::{OutMessage, metered_units};
+use super::suspects::Part;
 use super::window::{Finished, Window};
 use super::{MqttSink, Timing};
 use crate::backoff::Backoff;
@@ -19,6 +20,7 @@ use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, timeout};
+use tracing::warn;
 
 /// One connection and what is in flight on it.
 pub(crate) struct Connection<'a> {
@@ -45,6 +47,8 @@ struct Link {
     cursor: Sequence,
     /// Its messages that have not been handed to the client.
     messages: VecDeque<OutMessage>,
+    /// The message in flight, when messages are sent alone.
+    alone: Option<(Part, OutMessage)>,
 }
 
 /// What must happen before more can be published.
@@ -87,6 +91,7 @@ impl<'a> Connection<'a> {
                 governor,
                 cursor: Sequence::START,
                 messages: VecDeque::new(),
+                alone: None,
             },
         }
     }
@@ -129,7 +134,12 @@ impl<'a> Connection<'a> {
             };
             match step {
                 Step::Event(event) => self.handle(event),
-                Step::End(end) => return end,
+                Step::End(end) => {
+                    if let End::Lost(loss) = &end {
+                        self.suspect(loss);
+                    }
+                    return end;
+                }
                 Step::Stop => {
                     self.disconnect().await;
                     return End::Stopped;
@@ -151,6 +161,7 @@ impl<'a> Connection<'a> {
                 self.finish(finished);
             }
             Event::Incoming(Packet::PubAck(ack)) => {
+                self.sink.suspects.acknowledged();
                 let finished = self.link.window.acknowledged(ack.pkid);
                 self.finish(finished);
             }
@@ -164,6 +175,31 @@ impl<'a> Connection<'a> {
         if let Some(Finished { sequence, rows, bytes }) = finished {
             self.sink.delivery.outbox.done(sequence);
             self.sink.delivery.delivered(1, rows, bytes);
+        }
+    }
+
+    /// Looks for a message that the server does not take, when the connection was lost with publishes in flight.
+    fn suspect(&mut self, loss: &Loss) {
+        let Some(written) = self.link.window.first_written() else {
+            return;
+        };
+        let soon = clock::monotonic().saturating_duration_since(written) < CLOSED_SOON;
+        match self.link.alone.take() {
+            Some((part, message)) if loss.closed && soon => {
+                if self.sink.suspects.closed(part) {
+                    self.sink.refuse(part.sequence, &message);
+                }
+            }
+            Some(_) => {}
+            None => {
+                if self.sink.suspects.lost(self.link.cursor) {
+                    warn!(
+                        sink = %self.sink.delivery.counters.sink,
+                        "connections were lost in a row without one acknowledgement: what was in flight is sent one \
+                         message at a time, to find one that the server does not take"
+                    );
+                }
+            }
         }
     }
 
@@ -189,7 +225,7 @@ fn fill(sink: &mut MqttSink, link: &mut Link) -> Blocked {
     if !link.connected {
         return Blocked::Broker;
     }
-    while link.window.len() < usize::from(sink.config.inflight_max.max(1)) {
+    while link.window.len() < window_max(sink, link) {
         let Some(message) = link.messages.front() else {
             if !read_next(sink, link) {
                 return Blocked::Emission;
@@ -207,6 +243,13 @@ fn fill(sink: &mut MqttSink, link: &mut Link) -> Blocked {
     Blocked::Broker
 }
 
+fn window_max(sink: &MqttSink, link: &Link) -> usize {
+    if sink.suspects.alone(link.cursor) {
+        return 1;
+    }
+    usize::from(sink.config.inflight_max.max(1))
+}
+
 /// Reads the next emission from the outbox and shapes it; false when there is none.
 fn read_next(sink: &mut MqttSink, link: &mut Link) -> bool {
     let Some((sequence, emission)) = sink.delivery.outbox.next(link.cursor) else {
@@ -221,10 +264,18 @@ fn read_next(sink: &mut MqttSink, link: &mut Link) -> bool {
     } else {
         sink.delivery.counters.retries.inc();
     }
+    let mut rows = emission.ends.len() - rejected.len();
+    link.messages.retain(|message| {
+        let number = message.number;
+        let refused = sink.suspects.is_refused(Part { sequence, number });
+        if refused {
+            rows -= message.rows(&emission).count();
+        }
+        !refused
+    });
     if link.messages.is_empty() {
         sink.delivery.outbox.done(sequence);
     } else {
-        let rows = emission.ends.len() - rejected.len();
         link.window
             .expect(sequence, link.messages.len(), rows, emission.json.len());
     }
@@ -238,6 +289,13 @@ fn publish(sink: &MqttSink, link: &mut Link, message: OutMessage) {
         QoS::AtLeastOnce
     };
     sink.delivery.counters.metered.inc_by(metered_units(&message));
+    link.alone = sink.suspects.alone(link.cursor).then(|| {
+        let part = Part {
+            sequence: link.cursor,
+            number: message.number,
+        };
+        (part, message.clone())
+    });
     // The channel holds a whole window and one more, so this never waits. Were it closed, the next poll would say so.
     let _ = link
         .client
@@ -248,6 +306,9 @@ fn publish(sink: &MqttSink, link: &mut Link, message: OutMessage) {
 
 /// How long connecting may take, TLS and CONNACK included; also how long a write may block.
 const CONNECT_TIMEOUT_S: u64 = 20;
+
+/// A connection that is closed later than this after the oldest publish was written is not closed over it.
+const CLOSED_SOON: Duration = Duration::from_secs(10);
 
 /// How long saying goodbye may take.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);

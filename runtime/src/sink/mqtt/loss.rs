@@ -1,8 +1,10 @@
 //! Why a connection failed or was lost, in a word for the metric and a sentence for the log.
 
+use crate::tls::advised;
 use rumqttc::{ConnectReturnCode, ConnectionError, StateError, mqttbytes};
 use std::error::Error;
 use std::fmt::Write;
+use std::io::ErrorKind;
 
 /// Why a connection failed or was lost.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,6 +13,8 @@ pub(crate) struct Loss {
     pub(crate) reason: &'static str,
     /// A sentence, with what would be right where that is known.
     pub(crate) text: String,
+    /// The server closed the connection after it had accepted it.
+    pub(crate) closed: bool,
 }
 
 impl Loss {
@@ -24,8 +28,8 @@ impl Loss {
                 "the server did not answer in time: check the address, the port and the firewall".to_owned(),
             ),
             ConnectionError::FlushTimeout => ("write_timeout", "the server stopped reading".to_owned()),
-            ConnectionError::Tls(_) => ("tls", chain(error)),
-            ConnectionError::Io(io) if is_tls(io) => ("tls", chain(error)),
+            ConnectionError::Tls(_) => ("tls", advised(chain(error))),
+            ConnectionError::Io(io) if is_tls(io) => ("tls", advised(chain(error))),
             ConnectionError::Io(_) => ("io", chain(error)),
             ConnectionError::NotConnAck(_) => (
                 "protocol",
@@ -33,7 +37,8 @@ impl Loss {
             ),
             ConnectionError::RequestsDone => ("closed", "the connection was closed by this side".to_owned()),
         };
-        Loss { reason, text }
+        let closed = connected && is_close(error);
+        Loss { reason, text, closed }
     }
 
     /// The broker owes an acknowledgement for too long.
@@ -41,6 +46,7 @@ impl Loss {
         Loss {
             reason: "ack_timeout",
             text: format!("a publish was not acknowledged within {seconds} s"),
+            closed: false,
         }
     }
 }
@@ -82,7 +88,7 @@ fn lost(state: &StateError, client_id: &str, connected: bool) -> (&'static str, 
         }
         StateError::Deserialization(mqttbytes::Error::Io(error)) => {
             let tls = is_tls(error);
-            (if tls { "tls" } else { "io" }, error.to_string())
+            (if tls { "tls" } else { "io" }, advised(error.to_string()))
         }
         StateError::ConnectionAborted if !connected => (
             "refused",
@@ -106,6 +112,22 @@ fn lost(state: &StateError, client_id: &str, connected: bool) -> (&'static str, 
         | StateError::CollisionTimeout
         | StateError::EmptySubscription
         | StateError::Deserialization(_) => ("protocol", chain(state)),
+    }
+}
+
+/// Whether the other side closed or reset the connection.
+fn is_close(error: &ConnectionError) -> bool {
+    match error {
+        ConnectionError::MqttState(StateError::ConnectionAborted) => true,
+        ConnectionError::MqttState(StateError::Io(io) | StateError::Deserialization(mqttbytes::Error::Io(io)))
+        | ConnectionError::Io(io) => matches!(
+            io.kind(),
+            ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+        ),
+        _ => false,
     }
 }
 
@@ -171,9 +193,13 @@ mod tests {
     #[test]
     fn a_certificate_that_is_not_trusted_is_a_tls_failure() {
         let inner = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let error = ConnectionError::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, inner));
+        let error = ConnectionError::Io(std::io::Error::new(ErrorKind::InvalidData, inner));
         let loss = Loss::explain(&error, "demo", false);
         assert_eq!(loss.reason, "tls");
-        assert!(loss.text.contains("UnknownIssuer"), "{}", loss.text);
+        assert!(
+            loss.text.contains("UnknownIssuer") && loss.text.contains("check `ca`"),
+            "{}",
+            loss.text
+        );
     }
 }

@@ -11,6 +11,8 @@ use std::collections::{HashMap, VecDeque};
 /// One message, ready to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutMessage {
+    /// Which message of its emission it is, from 0.
+    pub(crate) number: usize,
     /// The topic.
     pub(crate) topic: String,
     /// The payload: an array, or one object.
@@ -54,6 +56,7 @@ impl Shape {
         if let Some(topic) = self.topic.fixed() {
             if self.format == SinkFormat::Array && emission.json.len() <= self.payload_bytes_max {
                 messages.push_back(OutMessage {
+                    number: 0,
                     topic: topic.to_owned(),
                     payload: emission.json.clone(),
                 });
@@ -106,6 +109,7 @@ impl Shape {
         let mut array = Vec::new();
         let mut push = |payload: Bytes| {
             messages.push_back(OutMessage {
+                number: messages.len(),
                 topic: topic.to_owned(),
                 payload,
             });
@@ -135,6 +139,28 @@ impl Shape {
         if !array.is_empty() {
             push(closed(&mut array));
         }
+    }
+}
+
+impl OutMessage {
+    /// The rows of `emission`, from which it was made, that it carries.
+    pub(crate) fn rows<'e>(&self, emission: &'e EncodedEmission) -> impl Iterator<Item = &'e [u8]> {
+        let mut left = self.payload.as_ref();
+        emission.rows().map(|row| row.json).filter(move |row| {
+            // They are in order, each after a bracket or a comma, unless it is the whole payload. An object that another
+            // text begins with is all of its first value.
+            let from = left
+                .strip_prefix(b"[")
+                .or_else(|| left.strip_prefix(b","))
+                .unwrap_or(left);
+            match from.strip_prefix(*row) {
+                Some(rest) => {
+                    left = rest;
+                    true
+                }
+                None => false,
+            }
+        })
     }
 }
 
@@ -238,9 +264,38 @@ mod tests {
     }
 
     #[test]
+    fn the_rows_of_a_message_are_found_again() {
+        let emission = rows(&[
+            r#"{"d":"b","n":1}"#,
+            r#"{"d":"a","n":2}"#,
+            r#"{"n":3}"#,
+            r#"{"d":"b","n":4}"#,
+        ]);
+        for (format, expect) in [
+            (SinkFormat::Array, vec![vec![0, 3], vec![1]]),
+            (SinkFormat::Single, vec![vec![0], vec![3], vec![1]]),
+        ] {
+            let messages = shape("r/{d}", format, 1000).messages(&emission, &mut Vec::new());
+            let all: Vec<&[u8]> = emission.rows().map(|row| row.json).collect();
+            let found: Vec<Vec<usize>> = messages
+                .iter()
+                .map(|message| {
+                    let rows = message.rows(&emission);
+                    rows.map(|row| all.iter().position(|other| *other == row).unwrap())
+                        .collect()
+                })
+                .collect();
+            assert_eq!(found, expect);
+            let numbers: Vec<usize> = messages.iter().map(|message| message.number).collect();
+            assert_eq!(numbers, (0..messages.len()).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
     fn units_are_begun_5_kb_of_topic_and_payload() {
         let of = |topic: usize, payload: usize| {
             metered_units(&OutMessage {
+                number: 0,
                 topic: "t".repeat(topic),
                 payload: Bytes::from(vec![0; payload]),
             })

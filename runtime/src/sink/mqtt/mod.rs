@@ -2,17 +2,20 @@
 //!
 //! The outbox keeps each emission until all its messages are acknowledged (QoS 1) or written to the socket (QoS 0).
 //! Every connection starts with a new client, so that nothing is hidden in the old one, and sends again what is not
-//! done, in order. Messages may arrive twice; they never get lost here.
+//! done, in order. Messages may arrive twice; they never get lost here. One over which the server closes the connection
+//! each time goes to dead letter, so that it does not hold up the others.
 
 mod connection;
 mod governor;
 mod loss;
 mod message;
+mod suspects;
 mod topic;
 mod window;
 
 use self::connection::{Connection, End};
-use self::message::{Rejected, Shape};
+use self::message::{OutMessage, Rejected, Shape};
+use self::suspects::{CLOSED_ALONE, Suspects};
 use self::topic::{TopicLimits, TopicTemplate};
 use super::context::{Delivery, Stop};
 use super::outbox::Sequence;
@@ -32,6 +35,7 @@ pub(crate) struct MqttSink {
     timing: Timing,
     /// The last emission that was handed to a connection: what comes again up to it is a repetition.
     sent: Sequence,
+    suspects: Suspects,
 }
 
 /// The times that tests shorten.
@@ -68,6 +72,7 @@ impl MqttSink {
             delivery,
             timing,
             sent: Sequence::START,
+            suspects: Suspects::default(),
         }
     }
 
@@ -129,6 +134,23 @@ impl MqttSink {
         }
     }
 
+    /// Gives up a message of the emission at `sequence` over which the server closes the connection.
+    fn refuse(&self, sequence: Sequence, message: &OutMessage) {
+        let Some(emission) = self.delivery.outbox.get(sequence) else {
+            return;
+        };
+        let reason = format!(
+            "the server closed the connection {CLOSED_ALONE} times right after this was sent to the topic {:?} with \
+             nothing else in flight: does it allow the topic and the size?",
+            message.topic
+        );
+        for row in message.rows(&emission) {
+            self.delivery.counters.dropped("refused").inc();
+            self.delivery
+                .reject_row(&emission, row, DeadLetterKind::Refused, &reason);
+        }
+    }
+
     fn options(&self) -> MqttOptions {
         let config = &self.config;
         let server = &config.server;
@@ -158,6 +180,26 @@ fn limits_of(server: &ServerAddress) -> TopicLimits {
         TopicLimits::Mqtt
     }
 }
+
+/// What a [`Loss`](self::loss::Loss) may say, for counters that begin at 0.
+pub(crate) const LOSSES: [&str; 13] = [
+    "ack_timeout",
+    "client_id",
+    "closed",
+    "connect_timeout",
+    "credentials",
+    "io",
+    "not_authorized",
+    "ping_timeout",
+    "protocol",
+    "refused",
+    "tls",
+    "unavailable",
+    "write_timeout",
+];
+
+/// Why rows are given up here.
+pub(crate) const DROPS: [&str; 3] = ["refused", "row_too_large", "topic"];
 
 /// The largest packet taken from the broker, which only sends acknowledgements.
 const PACKET_BYTES_IN_MAX: usize = 256 * 1024;

@@ -1,5 +1,6 @@
 //! The topic of a sink: fixed, or with `{name}` for the value of an emitted column.
 
+use crate::topic::is_unsafe;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
@@ -27,7 +28,9 @@ pub(crate) enum TopicError {
     Missing(String),
     #[error("column {0:?} of the sink's topic must be a text, a number or a boolean")]
     NotScalar(String),
-    #[error("column {0:?} gives {1:?}, which must not be empty or hold '+', '#', '/' or a zero character in a topic")]
+    #[error(
+        "column {0:?} gives {1:?}, which must not be empty or hold '+', '#', '/', control characters or what is no character of Unicode in a topic"
+    )]
     Value(String, String),
     #[error("topic {0:?} has {1} bytes, at most {2} are allowed")]
     TooLong(String, usize, usize),
@@ -92,9 +95,9 @@ impl TopicTemplate {
             Some(Value::Array(_) | Value::Object(_)) => return Err(TopicError::NotScalar(name.to_owned())),
         };
         let forbidden = |character| match character {
-            '+' | '#' | '\0' => true,
+            '+' | '#' => true,
             '/' => self.parts.len() > 1,
-            _ => false,
+            _ => is_unsafe(character),
         };
         if text.is_empty() || text.contains(forbidden) {
             return Err(TopicError::Value(name.to_owned(), text));
@@ -201,7 +204,17 @@ mod tests {
 
     #[test]
     fn a_value_cannot_reach_other_topics() {
-        for value in ["", "+", "a#", "a/b", "a\\u0000"] {
+        for value in [
+            "",
+            "+",
+            "a#",
+            "a/b",
+            "a\\u0000",
+            "a\\u0001",
+            "\\u009f",
+            "\\uffff",
+            "\\ud83f\\udffe",
+        ] {
             let row = format!(r#"{{"device":"{value}"}}"#);
             let error = resolve("d/{device}", TopicLimits::Mqtt, &row).unwrap_err();
             assert!(error.contains("must not be empty or hold"), "{error}");

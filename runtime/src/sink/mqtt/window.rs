@@ -79,6 +79,11 @@ impl Window {
             .any(|(_, written)| now.saturating_duration_since(*written) >= timeout)
     }
 
+    /// When the oldest publish that is not acknowledged was written.
+    pub(crate) fn first_written(&self) -> Option<Instant> {
+        self.written.values().map(|(_, written)| *written).min()
+    }
+
     fn publish_done(&mut self, sequence: Sequence) -> Option<Finished> {
         let open = self.open.get_mut(&sequence)?;
         open.publishes = open.publishes.saturating_sub(1);

@@ -163,6 +163,12 @@ impl Outbox {
         Some((sequence, emission))
     }
 
+    /// The emission at `sequence`, unless it is done.
+    pub(crate) fn get(&self, sequence: Sequence) -> Option<EncodedEmission> {
+        let state = self.lock();
+        state.entries.get(&sequence).map(|entry| entry.emission.clone())
+    }
+
     /// Waits until [`Outbox::next`] has an emission after `after`, and returns it. Safe to cancel.
     pub(crate) async fn wait_next(&self, after: Sequence) -> (Sequence, EncodedEmission) {
         loop {
