@@ -207,9 +207,13 @@ mod tests {
         };
         let text = format!("{TEXT}[settings]\nlimit = 5\n");
         let sidecar = Sidecar::parse(&text, "r.toml", &GuestDefaults::default()).unwrap();
-        let problems = resolve(&Plan::from_json(r#"{"name":"r","emits":[]}"#).unwrap(), &sidecar, &names)
-            .err()
-            .unwrap();
+        let problems = resolve(
+            &Plan::from_json(r#"{"name":"r","emits":[]}"#).unwrap(),
+            &sidecar,
+            &names,
+        )
+        .err()
+        .unwrap();
         assert_all_named(&problems);
         assert!(problems.contains("it has no setting limit"), "{problems}");
     }
