@@ -18,7 +18,7 @@ pub fn wall() -> Micros {
 
 /// The time of arrival: what messages are stamped with, and by which windows end. It is the wall clock while that runs
 /// as it should. When the wall clock goes back, this one runs on, somewhat slower until both agree; only when the wall
-/// clock goes back by more than [`SLOWED_MAX`] this one does too. No thread sees it go back otherwise.
+/// clock goes back by more than ten minutes this one does too. No thread sees it go back otherwise.
 pub fn arrival() -> Micros {
     let (now, step) = {
         let mut arrivals = ARRIVALS.lock().unwrap_or_else(PoisonError::into_inner);
