@@ -19,6 +19,42 @@ pub struct Mistyped {
     pub row: u32,
     /// The position in [`crate::Stream::fields`].
     pub field: u32,
+    /// What the message has there.
+    pub found: Found,
+}
+
+/// What a message has where another type was wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// `true` or `false`.
+    Bool,
+    /// A number; for a type of numbers, one that does not fit into it.
+    Number,
+    /// A text; for a time, one that is not in RFC 3339.
+    Text,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+    /// Something that cannot be read, such as a text that is not UTF-8.
+    Unreadable,
+}
+
+impl Found {
+    /// What was found in place of a `kind`, for people.
+    pub(crate) fn in_place_of(self, kind: Type) -> &'static str {
+        match (self, kind) {
+            (Found::Number, Type::Int) => "a number that is not whole, or beyond 64 bits",
+            (Found::Number, Type::Time) => "a number beyond all times",
+            (Found::Text, Type::Time) => "a text that is not in RFC 3339",
+            (Found::Bool, _) => "a boolean",
+            (Found::Number, _) => "a number",
+            (Found::Text, _) => "a text",
+            (Found::Array, _) => "an array",
+            (Found::Object, _) => "an object",
+            (Found::Unreadable, _) => "what cannot be read",
+        }
+    }
 }
 
 /// Messages of one stream, in order of arrival.

@@ -49,7 +49,7 @@ mod output;
 #[cfg(test)]
 mod tests;
 
-pub use batch::{Field, Mistyped, StreamBatch};
+pub use batch::{Field, Found, Mistyped, StreamBatch};
 pub use bits::Bits;
 pub use bounds::Bounds;
 pub use columns::{Blobs, Cells, Column, Texts};

@@ -1,5 +1,6 @@
 //! Fields that a rule needs as they are: which rows of a batch do not have them.
 
+use crate::Found;
 use crate::fold::Ready;
 use crate::isolate::row_number;
 use crate::program::Requirement;
@@ -14,21 +15,22 @@ pub(crate) fn rejected(requirement: &Requirement, link: Link, ready: &Ready<'_>)
     let Some(valid) = &ready.columns[field].valid else {
         return Vec::new();
     };
-    let mut mistyped: Vec<u32> = ready
+    let mut mistyped: Vec<(u32, Found)> = ready
         .mistyped
         .iter()
         .filter(|mistyped| mistyped.field as usize == field)
-        .map(|mistyped| mistyped.row)
+        .map(|mistyped| (mistyped.row, mistyped.found))
         .collect();
-    mistyped.sort_unstable();
+    mistyped.sort_unstable_by_key(|(row, _)| *row);
     let nulls = (0..row_number(valid.len())).filter(|&row| !valid.get(row as usize));
     nulls
         .filter_map(|row| {
-            let (policy, reason) = match mistyped.binary_search(&row) {
-                Ok(_) => (
-                    requirement.mistyped,
-                    format!("must be of type {}", requirement.field.kind),
-                ),
+            let (policy, reason) = match mistyped.binary_search_by_key(&row, |(row, _)| *row) {
+                Ok(at) => {
+                    let kind = requirement.field.kind;
+                    let found = mistyped[at].1.in_place_of(kind);
+                    (requirement.mistyped, format!("must be of type {kind}, got {found}"))
+                }
                 Err(_) => (requirement.missing, "is missing or null".to_owned()),
             };
             (policy == Fallback::Reject).then_some((row, reason))

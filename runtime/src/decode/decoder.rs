@@ -5,7 +5,7 @@ use super::slot::{Slot, push};
 use super::trie::Node;
 use super::visit::{Pace, Row, walk};
 use crate::message::Message;
-use rulemill_core::{Cells, Column, Field};
+use rulemill_core::{Cells, Column, Field, Found, Mistyped};
 use rulemill_plan::{Origin, Type};
 
 /// Decodes the messages of one stream into the columns of its fields.
@@ -44,7 +44,7 @@ pub struct Decoded {
     /// For each row, the position of its message in the messages that were given; ascends.
     pub good: Vec<u32>,
     /// Row and field of each null that stands for a value of another type; in order of rows.
-    pub mistyped: Vec<(u32, u32)>,
+    pub mistyped: Vec<Mistyped>,
     /// The messages that gave no row, in order.
     pub bad: Vec<BadMessage>,
 }
@@ -139,7 +139,9 @@ impl Decoder {
         }
         for &(field, metadata) in &self.metadata {
             row.slots[field] = match metadata {
-                Metadata::PayloadText => str::from_utf8(&message.payload).map_or(Slot::Mistyped, Slot::Text),
+                Metadata::PayloadText => {
+                    str::from_utf8(&message.payload).map_or(Slot::Mistyped(Found::Unreadable), Slot::Text)
+                }
                 Metadata::PayloadBytes => Slot::Bytes(&message.payload),
                 Metadata::ArrivalTime => Slot::Int(message.arrival.0),
                 Metadata::Qos => Slot::Int(message.qos.into()),
@@ -196,8 +198,8 @@ impl Decoded {
     fn push(&mut self, position: u32, slots: &[Slot<'_>], scratch: &str) {
         let row = u32::try_from(self.rows).expect("rows are fewer than the messages, which are numbered in u32");
         for (field, (column, slot)) in (0..).zip(self.columns.iter_mut().zip(slots)) {
-            if !push(*slot, scratch, column) {
-                self.mistyped.push((row, field));
+            if let Some(found) = push(*slot, scratch, column) {
+                self.mistyped.push(Mistyped { row, field, found });
             }
         }
         self.good.push(position);

@@ -1,6 +1,6 @@
 //! One cell of the row that is being decoded, before the row is known to be good.
 
-use rulemill_core::{Cells, Column};
+use rulemill_core::{Cells, Column, Found};
 use rulemill_plan::Type;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -13,7 +13,7 @@ pub(super) enum Slot<'m> {
     /// Not there, or JSON `null`.
     Missing,
     /// There, and of another type.
-    Mistyped,
+    Mistyped(Found),
     Bool(bool),
     /// An integer, or microseconds for a time.
     Int(i64),
@@ -68,14 +68,18 @@ fn convert_between(scalar: Scalar<'_>, kind: Type) -> Slot<'static> {
         (Type::Time, Scalar::Text(text)) => rfc3339(text).map(Slot::Int),
         (Type::Bool | Type::Int | Type::Float | Type::Time | Type::Text | Type::Bytes | Type::Json, _) => None,
     };
-    cell.unwrap_or(Slot::Mistyped)
+    cell.unwrap_or(Slot::Mistyped(match scalar {
+        Scalar::Bool(_) => Found::Bool,
+        Scalar::Int(_) | Scalar::Unsigned(_) | Scalar::Float(_) => Found::Number,
+        Scalar::Text(_) => Found::Text,
+    }))
 }
 
-/// Appends the cell to its column; false when the value was of another type and a null stands for it.
+/// Appends the cell to its column; gives what was there when it was of another type and a null stands for it.
 #[inline]
-pub(super) fn push(slot: Slot<'_>, scratch: &str, column: &mut Column) -> bool {
+pub(super) fn push(slot: Slot<'_>, scratch: &str, column: &mut Column) -> Option<Found> {
     let filled = match (slot, &mut column.cells) {
-        (Slot::Skip, _) => return true,
+        (Slot::Skip, _) => return None,
         (Slot::Float(value), Cells::Floats(cells)) => {
             cells.push(value);
             true
@@ -106,10 +110,15 @@ pub(super) fn push(slot: Slot<'_>, scratch: &str, column: &mut Column) -> bool {
         if let Some(valid) = &mut column.valid {
             valid.push(true);
         }
-        return true;
+        return None;
     }
     column.push_null();
-    matches!(slot, Slot::Missing)
+    match slot {
+        Slot::Mistyped(found) => Some(found),
+        Slot::Missing => None,
+        // A conversion that gave a cell of another type would be a bug; the null must not pass for a missing value.
+        _ => Some(Found::Unreadable),
+    }
 }
 
 /// `5.0` is the integer 5; beyond 2^53 a double no longer says which integer was meant.

@@ -6,6 +6,7 @@
 
 use super::slot::{Scalar, Slot, convert};
 use super::trie::Node;
+use rulemill_core::Found;
 use rulemill_plan::Type;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -107,7 +108,7 @@ fn look_into<'m>(text: &'m str, node: &Node, row: &mut Row<'_, 'm>, top: bool) {
             &[]
         };
         for &field in node.wants.iter().map(|want| &want.field).chain(below) {
-            row.slots[field as usize] = Slot::Mistyped;
+            row.slots[field as usize] = Slot::Mistyped(Found::Unreadable);
         }
     }
     row.pace = pace;
@@ -135,9 +136,9 @@ impl<'m> Parsed<'_, '_, '_, 'm> {
         Ok(())
     }
 
-    fn put_nested(&mut self) {
+    fn put_nested(&mut self, found: Found) {
         for want in &self.node.wants {
-            self.row.slots[want.field as usize] = Slot::Mistyped;
+            self.row.slots[want.field as usize] = Slot::Mistyped(found);
         }
     }
 
@@ -214,7 +215,7 @@ impl<'m> Visitor<'m> for Parsed<'_, '_, '_, 'm> {
         if !self.node.wants_members() {
             self.check_shape("an object")?;
         }
-        self.put_nested();
+        self.put_nested(Found::Object);
         while let Some(child) = map.next_key_seed(Name(self.node))? {
             match child {
                 Some(node) => {
@@ -237,7 +238,7 @@ impl<'m> Visitor<'m> for Parsed<'_, '_, '_, 'm> {
         if !self.node.wants_elements() {
             self.check_shape("an array")?;
         }
-        self.put_nested();
+        self.put_nested(Found::Array);
         let mut at = 0;
         for (index, node) in self.node.elements() {
             while at < *index {

@@ -6,7 +6,7 @@ use crate::decode::{BadMessage, Decoded, Decoder};
 use crate::emit::Array;
 use crate::message::{Audience, Message};
 use crate::rule::MillGuests;
-use rulemill_core::{Bounds, HashSeed, Micros, Mistyped, Output, Stream, StreamBatch, TopicId, TopicTable};
+use rulemill_core::{Bounds, HashSeed, Micros, Output, Stream, StreamBatch, TopicId, TopicTable};
 use std::time::Duration;
 
 /// Messages of one source for one audience, with their topics by number.
@@ -53,7 +53,6 @@ struct BatchBuffers {
     decoded: Decoded,
     arrivals: Vec<Micros>,
     topics: Vec<TopicId>,
-    mistyped: Vec<Mistyped>,
 }
 
 impl StreamEntry {
@@ -120,7 +119,7 @@ impl StreamEntry {
             topics: &batch.topics,
             topic_names: given.table,
             columns: &batch.decoded.columns,
-            mistyped: &batch.mistyped,
+            mistyped: &batch.decoded.mistyped,
         };
         match only {
             None => self.stream.process(&rows, guests, output),
@@ -213,11 +212,6 @@ impl StreamEntry {
         batch.arrivals.extend(good().map(stamp));
         batch.topics.clear();
         batch.topics.extend(good().map(|at| given.topics[at]));
-        batch.mistyped.clear();
-        let mistyped = batch.decoded.mistyped.iter();
-        batch
-            .mistyped
-            .extend(mistyped.map(|&(row, field)| Mistyped { row, field }));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::doubles::Library;
 use crate::{
-    Bounds, Cells, Column, CompileError, Counts, DeadRow, Emission, Fault, Field, HashSeed, KernelsId, Micros,
+    Bounds, Cells, Column, CompileError, Counts, DeadRow, Emission, Fault, Field, Found, HashSeed, KernelsId, Micros,
     Mistyped, OnChange, Output, Removal, RuleVersion, Stream, StreamBatch, Swap, TopicTable,
 };
 use rulemill_plan::{
@@ -275,7 +275,11 @@ fn decode(number: u32, field: &Field, messages: &[Message], mistyped: &mut Vec<M
             }
             (Some(_), _) => {
                 column.push_null();
-                mistyped.push(Mistyped { row, field: number });
+                mistyped.push(Mistyped {
+                    row,
+                    field: number,
+                    found: Found::Text,
+                });
             }
         }
     }

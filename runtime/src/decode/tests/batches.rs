@@ -1,6 +1,6 @@
 //! Whole batches: metadata, selections, memory that is used again.
 
-use super::{cell, decode, field, message};
+use super::{cell, decode, field, message, mistyped};
 use crate::decode::{BadReason, Decoded, Decoder};
 use rulemill_core::{Cells, Field};
 use rulemill_plan::{Origin, Type};
@@ -39,7 +39,7 @@ fn metadata_needs_no_json() {
     );
     assert_eq!(row(2), [&["[]", ""][..], &rest].concat());
     assert_eq!(
-        decoded.mistyped,
+        mistyped(&decoded),
         [(0, 2)],
         "the payload that is not UTF-8 was wanted as text"
     );
@@ -65,7 +65,7 @@ fn a_selection_keeps_the_positions_of_the_messages() {
     let selected = [1u32, 2, 3, 5].map(|at| (at, &messages[at as usize]));
     decoder.decode("default", selected.into_iter(), &mut decoded);
     assert_eq!(decoded.good, [1, 3]);
-    assert_eq!(decoded.mistyped, [(1, 0)], "rows are counted among the good messages");
+    assert_eq!(mistyped(&decoded), [(1, 0)], "rows are counted among the good messages");
     let bad: Vec<_> = decoded.bad.iter().map(|bad| (bad.position, bad.reason)).collect();
     assert_eq!(bad, [(2, BadReason::NotJson), (5, BadReason::WrongShape)]);
     decoder.decode("default", std::iter::empty(), &mut decoded);

@@ -58,12 +58,18 @@ fn cell(column: &Column, row: usize) -> String {
 fn cells(fields: &[Field], payload: impl AsRef<[u8]>) -> Vec<String> {
     let decoded = decode(fields, &[payload.as_ref()]);
     assert_eq!(decoded.bad, [], "{}", String::from_utf8_lossy(payload.as_ref()));
-    let mistyped = |field: usize| decoded.mistyped.iter().any(|&(_, at)| at as usize == field);
+    let mistyped = |field: usize| decoded.mistyped.iter().any(|mistyped| mistyped.field as usize == field);
     let texts = decoded.columns.iter().enumerate().map(|(field, column)| {
         let mark = if mistyped(field) { "!" } else { "" };
         cell(column, 0) + mark
     });
     texts.collect()
+}
+
+/// Row and field of each cell that was mistyped.
+fn mistyped(decoded: &Decoded) -> Vec<(u32, u32)> {
+    let places = decoded.mistyped.iter().map(|mistyped| (mistyped.row, mistyped.field));
+    places.collect()
 }
 
 /// Decodes one payload that must be bad, between two good ones that must not notice.

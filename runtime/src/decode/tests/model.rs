@@ -113,7 +113,7 @@ proptest! {
                 }
             }
         }
-        prop_assert_eq!(&decoded.mistyped, &mistyped);
+        prop_assert_eq!(super::mistyped(&decoded), mistyped);
         let starts = |wanted: fn(&PathSegment) -> bool| {
             fields.iter().any(|spec| matches!(&spec.origin, Origin::Field(path) if path.first().is_some_and(wanted)))
         };

@@ -1,6 +1,7 @@
 //! What each type takes from JSON.
 
-use super::{cells, field};
+use super::{cells, decode, field};
+use rulemill_core::Found;
 use rulemill_plan::Type;
 
 fn check(kind: Type, table: &[(&str, &str)]) {
@@ -219,4 +220,26 @@ fn names_with_escapes_and_many_names_are_found() {
     let members: Vec<String> = (0..60).rev().map(|at| format!(r#""name{at}":{at}"#)).collect();
     let expect: Vec<String> = (0..40).map(|at| at.to_string()).collect();
     assert_eq!(cells(&fields, format!("{{{}}}", members.join(","))), expect);
+}
+
+#[test]
+fn what_is_of_another_type_is_named() {
+    let found = |kind: Type, value: &str| {
+        let decoded = decode(&[field("a", kind)], &[format!("{{\"a\":{value}}}").as_bytes()]);
+        decoded.mistyped.iter().map(|mistyped| mistyped.found).next()
+    };
+    for (kind, value, expect) in [
+        (Type::Float, "true", Some(Found::Bool)),
+        (Type::Float, "\"20.5\"", Some(Found::Text)),
+        (Type::Float, "[1]", Some(Found::Array)),
+        (Type::Float, "{\"b\":1}", Some(Found::Object)),
+        (Type::Float, "null", None),
+        (Type::Int, "1.5", Some(Found::Number)),
+        (Type::Int, "18446744073709551615", Some(Found::Number)),
+        (Type::Time, "\"yesterday\"", Some(Found::Text)),
+        (Type::Text, "5", Some(Found::Number)),
+        (Type::Bool, "0", Some(Found::Number)),
+    ] {
+        assert_eq!(found(kind, value), expect, "{value} for {kind}");
+    }
 }
