@@ -11,6 +11,7 @@ mod outbox;
 mod running;
 
 pub use http::HttpSinkError;
+pub use mqtt::topic_columns;
 pub use outbox::Pushed;
 pub use running::{SinkError, SinkHandle, Sinks, Undelivered};
 

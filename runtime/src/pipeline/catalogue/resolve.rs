@@ -13,8 +13,8 @@ pub(super) struct Names<'a> {
     pub(super) rules: &'a RulesConfig,
     /// The names of all sources, the listener's included.
     pub(super) sources: &'a BTreeSet<String>,
-    /// The names of all sinks.
-    pub(super) sinks: &'a BTreeSet<String>,
+    /// All sinks, with the columns that their topics need.
+    pub(super) sinks: &'a BTreeMap<String, Vec<String>>,
 }
 
 /// What the deployment has decided.
@@ -36,11 +36,15 @@ pub(super) fn resolve(plan: &Plan, sidecar: &Sidecar, names: &Names<'_>) -> Resu
         None => &names.rules.default_sinks,
     };
     check_sinks(sinks, names, &mut problems);
+    check_topic_columns(plan, sinks, names, &mut problems);
     let source = sidecar.source.as_ref().or(names.rules.default_source.as_ref());
     check_source(source, names, &mut problems);
     let topics = sidecar.topics.as_ref().unwrap_or(&plan.topics);
     if topics.is_empty() {
         problems.push("it listens to no topic; set topics in the rule or in the .toml file beside it".to_owned());
+    }
+    if sidecar.window.is_some() && plan.window.is_none() {
+        problems.push("it has no window; remove window from the .toml file beside it".to_owned());
     }
     let resolved = Resolved {
         stream: StreamKey {
@@ -89,18 +93,32 @@ fn check_source(source: Option<&String>, names: &Names<'_>, problems: &mut Vec<S
     if let Some(source) = source
         && !names.sources.contains(source)
     {
-        let known = list(names.sources);
+        let known = list(names.sources.iter());
         problems.push(format!("its source {source} is not configured (there are: {known})"));
     }
 }
 
 fn check_sinks(wanted: &[String], names: &Names<'_>, problems: &mut Vec<String>) {
-    let unknown = wanted.iter().filter(|name| !names.sinks.contains(*name));
+    let unknown = wanted.iter().filter(|name| !names.sinks.contains_key(*name));
     for name in unknown.take(UNKNOWN_SINKS_MAX) {
         problems.push(format!(
             "its sink {name} is not configured (there are: {}); set sinks in the .toml file beside it",
-            list(names.sinks)
+            list(names.sinks.keys())
         ));
+    }
+}
+
+/// A topic that needs a column needs it in every row.
+fn check_topic_columns(plan: &Plan, sinks: &[String], names: &Names<'_>, problems: &mut Vec<String>) {
+    for sink in sinks {
+        for column in names.sinks.get(sink).into_iter().flatten() {
+            if !plan.emits.iter().any(|emit| emit.name == *column) {
+                problems.push(format!(
+                    "the topic of its sink {sink} needs the column {column}, which it does not emit; set sinks in the .toml file \
+                     beside it"
+                ));
+            }
+        }
     }
 }
 
@@ -127,7 +145,7 @@ fn settings(plan: &Plan, sidecar: &Sidecar, problems: &mut Vec<String>) -> BTree
     for name in sidecar.settings.keys() {
         if !plan.settings.iter().any(|setting| setting.name == *name) {
             let known: BTreeSet<String> = plan.settings.iter().map(|setting| setting.name.clone()).collect();
-            problems.push(format!("it has no setting {name} (it has: {})", list(&known)));
+            problems.push(format!("it has no setting {name} (it has: {})", list(known.iter())));
         }
     }
     let mut settings = BTreeMap::new();
@@ -155,11 +173,12 @@ fn as_kind(value: &Literal, kind: Type) -> Literal {
     }
 }
 
-fn list(names: &BTreeSet<String>) -> String {
+fn list<'n>(names: impl Iterator<Item = &'n String>) -> String {
+    let names: Vec<&str> = names.map(String::as_str).collect();
     if names.is_empty() {
         return "none".to_owned();
     }
-    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    names.join(", ")
 }
 
 /// The most sinks that a refusal names: a rule may ask for any number.
@@ -185,6 +204,12 @@ mod tests {
         }
     }
 
+    fn sinks(sinks: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
+        let columns = |columns: &[&str]| columns.iter().map(|&column| column.to_owned()).collect();
+        let sinks = sinks.iter().map(|&(name, needed)| (name.to_owned(), columns(needed)));
+        sinks.collect()
+    }
+
     fn assert_all_named(problems: &str) {
         for expected in [
             "its sink nowhere is not configured (there are: log)",
@@ -203,9 +228,9 @@ mod tests {
         let names = Names {
             rules: &rules,
             sources: &BTreeSet::from(["listener".to_owned()]),
-            sinks: &BTreeSet::from(["log".to_owned()]),
+            sinks: &sinks(&[("log", &[])]),
         };
-        let text = format!("{TEXT}[settings]\nlimit = 5\n");
+        let text = format!("{TEXT}window = \"5s\"\n[settings]\nlimit = 5\n");
         let sidecar = Sidecar::parse(&text, "r.toml", &GuestDefaults::default()).unwrap();
         let problems = resolve(
             &Plan::from_json(r#"{"name":"r","emits":[]}"#).unwrap(),
@@ -216,6 +241,7 @@ mod tests {
         .unwrap();
         assert_all_named(&problems);
         assert!(problems.contains("it has no setting limit"), "{problems}");
+        assert!(problems.contains("it has no window"), "{problems}");
     }
 
     #[test]
@@ -224,7 +250,7 @@ mod tests {
         let names = Names {
             rules: &rules,
             sources: &BTreeSet::from(["listener".to_owned()]),
-            sinks: &BTreeSet::from(["log".to_owned()]),
+            sinks: &sinks(&[("log", &[])]),
         };
         let text = format!("windw = \"1s\"\n{TEXT}");
         let problems = read_sidecar("r", Some(&text), &GuestDefaults::default(), &names).unwrap_err();
@@ -248,9 +274,32 @@ mod tests {
         let names = Names {
             rules: &rules,
             sources: &BTreeSet::new(),
-            sinks: &BTreeSet::new(),
+            sinks: &BTreeMap::new(),
         };
         resolve(&plan, &Sidecar::default(), &names)
+    }
+
+    #[test]
+    fn a_rule_must_emit_what_the_topics_of_its_sinks_need() {
+        let rules = RulesConfig {
+            default_sinks: vec!["aws".to_owned()],
+            ..rules()
+        };
+        let names = Names {
+            rules: &rules,
+            sources: &BTreeSet::new(),
+            sinks: &sinks(&[("aws", &["device", "line"]), ("log", &["other"])]),
+        };
+        let plan = serde_json::json!({
+            "name": "r",
+            "topics": ["a"],
+            "needs": [{"name": "device", "type": "text", "origin": {"field": ["d"]}}],
+            "emits": [{"name": "device", "column": 0}],
+        });
+        let plan = Plan::from_json(&plan.to_string()).unwrap();
+        let reason = resolve(&plan, &Sidecar::default(), &names).err().unwrap();
+        let expected = "the topic of its sink aws needs the column line, which it does not emit; ";
+        assert!(reason.starts_with(expected), "{reason}");
     }
 
     #[test]

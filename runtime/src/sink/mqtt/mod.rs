@@ -21,7 +21,7 @@ use super::context::{Delivery, Stop};
 use super::outbox::Sequence;
 use crate::backoff::Backoff;
 use crate::clock;
-use crate::config::{MqttSinkConfig, ServerAddress, SinkFormat};
+use crate::config::{MqttSinkConfig, ServerAddress, SinkFormat, SinkKind};
 use crate::emit::{DeadLetterKind, EncodedEmission};
 use rumqttc::{MqttOptions, TlsConfiguration, Transport};
 use std::time::Duration;
@@ -36,6 +36,17 @@ pub(crate) struct MqttSink {
     /// The last emission that was handed to a connection: what comes again up to it is a repetition.
     sent: Sequence,
     suspects: Suspects,
+}
+
+/// The columns that rows must have for a sink, because they are part of its topic.
+pub fn topic_columns(sink: &SinkKind) -> Vec<String> {
+    match sink {
+        SinkKind::Mqtt(config) => {
+            let topic = TopicTemplate::parse(&config.topic, TopicLimits::Mqtt);
+            topic.columns().map(ToOwned::to_owned).collect()
+        }
+        SinkKind::Log | SinkKind::File(_) | SinkKind::Http(_) => Vec::new(),
+    }
 }
 
 /// The times that tests shorten.

@@ -65,6 +65,14 @@ impl TopicTemplate {
         TopicTemplate { parts, limits }
     }
 
+    /// The columns whose values it needs.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Column(name) => Some(name.as_str()),
+        })
+    }
+
     /// The topic, if it is the same for all rows.
     pub(crate) fn fixed(&self) -> Option<&str> {
         match self.parts.as_slice() {
