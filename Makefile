@@ -15,7 +15,7 @@ GUEST   := wasm32-unknown-unknown
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 NEXTEST := $(shell command -v cargo-nextest)
 
-.PHONY: help run build rules test check-format check-lints check-docs check-dependencies unit e2e bench ci \
+.PHONY: help run build rules test check-format check-lints check-docs check-dependencies unit e2e bench soak ci \
         need-rust need-guest-target need-mosquitto clean
 
 help: ## this list
@@ -65,6 +65,9 @@ check-dependencies: need-rust ## licences, bans and sources (the same lists are 
 
 bench: build rules ## the measurements of docs/benchmarks.md
 	cargo bench --package rulemill --bench budgets
+
+soak: build rules ## a thousand reloads under load: nothing lost, nothing leaked; SOAK_RELOADS=100 makes it shorter
+	cargo bench --package rulemill --bench budgets -- soak
 
 ci: test ## what CI runs
 

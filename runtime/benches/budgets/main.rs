@@ -1,10 +1,13 @@
 //! The measurements of `docs/benchmarks.md`: the design's budgets, each as a ratio within this run where it can be one.
 //!
-//! `cargo bench --package rulemill --bench budgets -- [SECTION]...` runs the sections named, or all. Standard output is a
+//! `cargo bench --package rulemill --bench budgets -- [SECTION]...` runs the sections named, or all but
+//! `soak`. Standard output is a
 //! Markdown table. Guests come from `dist/rules`, which `make rules` fills.
 
 mod broker;
+mod device;
 mod drain;
+mod endless;
 mod fan_out;
 mod groups;
 mod many_rules;
@@ -13,6 +16,7 @@ mod mill;
 mod native;
 mod process;
 mod ratio;
+mod reload;
 mod sink;
 mod table;
 
@@ -29,7 +33,8 @@ fn main() -> anyhow::Result<()> {
     writeln!(out, "{}\n", process::machine())?;
     writeln!(out, "{}", table::HEAD)?;
     for (name, measure) in SECTIONS {
-        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
+        let named = wanted.iter().any(|word| word == name);
+        if named || (wanted.is_empty() && name != SOAK) {
             for row in measure().with_context(|| format!("section {name}"))? {
                 writeln!(out, "{row}")?;
             }
@@ -40,12 +45,18 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Memory comes first, while this process has little of its own.
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 10] = [
     ("groups", groups::measure),
     ("mill", mill::measure),
     ("drain", drain::measure),
     ("sink", sink::measure),
     ("fan-out", fan_out::measure),
     ("rules", many_rules::measure),
+    ("reload", reload::measure),
+    ("endless", endless::measure),
     ("process", process::measure),
+    (SOAK, reload::soak),
 ];
+
+/// Runs for minutes, so only when it is named: `make soak`.
+const SOAK: &str = "soak";

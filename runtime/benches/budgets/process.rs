@@ -2,11 +2,11 @@
 
 use super::mill::guests;
 use super::table::Row;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use rulemill::clock;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(crate) struct Rulemill {
     child: Child,
     pub(crate) listener: u16,
     http: u16,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Rulemill {
@@ -75,7 +75,7 @@ impl Rulemill {
             child,
             listener,
             http,
-            _folder: folder,
+            folder,
         })
     }
 
@@ -88,8 +88,60 @@ impl Rulemill {
             }
             pause(Duration::from_millis(20));
         }
-        let log = std::fs::read_to_string(self._folder.path().join("log")).unwrap_or_default();
-        bail!("waited in vain until {what}; the log:\n{log}")
+        bail!("waited in vain until {what}; the log:\n{}", self.log())
+    }
+
+    /// The same without a pause between two looks, for at most ten seconds.
+    pub(crate) fn wait_briefly(&self, what: &str, ready: impl Fn(&Self) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+        let deadline = clock::monotonic() + Duration::from_secs(10);
+        while clock::monotonic() < deadline {
+            if ready(self)? {
+                return Ok(());
+            }
+            pause(Duration::from_micros(200));
+        }
+        bail!("waited in vain until {what}; the log:\n{}", self.log())
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// The directory of its guests.
+    pub(crate) fn rules(&self) -> PathBuf {
+        self.folder.path().join("rules.d")
+    }
+
+    /// The bytes of its emissions.
+    pub(crate) fn emitted_bytes(&self) -> anyhow::Result<u64> {
+        let file = std::fs::metadata(self.folder.path().join("out.jsonl"));
+        Ok(file.map_or(0, |file| file.len()))
+    }
+
+    /// The sum of a field over all rows of all emissions.
+    pub(crate) fn counted(&self, field: &str) -> anyhow::Result<u64> {
+        let text = std::fs::read_to_string(self.folder.path().join("out.jsonl"))?;
+        let mut sum = 0;
+        for line in text.lines() {
+            let rows: Vec<serde_json::Value> = serde_json::from_str(line)?;
+            sum += rows.iter().filter_map(|row| row[field].as_u64()).sum::<u64>();
+        }
+        Ok(sum)
+    }
+
+    /// The files and sockets that it has open.
+    pub(crate) fn open_files(&self) -> anyhow::Result<usize> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+
+    /// Lets it finish: it emits what is open and ends.
+    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status()?;
+        ensure!(asked.success(), "kill failed");
+        let ended = self.child.wait()?;
+        ensure!(ended.success(), "it ended with {ended}; the log:\n{}", self.log());
+        Ok(())
     }
 
     /// The sum of the samples of a metric.
@@ -120,7 +172,8 @@ impl Rulemill {
         resident_bytes(&self.child.id().to_string())
     }
 
-    fn get(&self, path: &str) -> anyhow::Result<String> {
+    /// The answer to a request, headers included.
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.http))?;
         // While rules are loaded the port is open, but nobody answers.
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
@@ -202,7 +255,7 @@ fn stripped_bytes() -> anyhow::Result<u64> {
     let copy = folder.path().join("rulemill");
     std::fs::copy(env!("CARGO_BIN_EXE_rulemill"), &copy)?;
     let stripped = Command::new("strip").arg(&copy).status().context("strip")?;
-    anyhow::ensure!(stripped.success(), "strip failed");
+    ensure!(stripped.success(), "strip failed");
     Ok(std::fs::metadata(&copy)?.len())
 }
 

@@ -10,5 +10,5 @@ mod world;
 
 pub use library::LibraryGuest;
 pub use module::escaped;
-pub use rule::{RuleGuest, plan_guest};
+pub use rule::{GIVE_BACK, RuleGuest, plan_guest};
 pub use world::{World, with_component_type};

@@ -4,7 +4,7 @@ use crate::config::LimitsConfig;
 use crate::rule::{GuestEngine, GuestName, Limit, LimitedLibrary, MillGuests, load};
 use rulemill_core::{CallError, Cells, Column, Guests as _, KernelsId, Rows};
 use rulemill_plan::Type;
-use rulemill_test_guests::{LibraryGuest, RuleGuest};
+use rulemill_test_guests::{GIVE_BACK, LibraryGuest, RuleGuest};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,15 +75,6 @@ fn on_seven(attack: &str) -> RuleGuest {
          {GIVE_BACK}"
     ))
 }
-
-const GIVE_BACK: &str = "
-    (i32.store (i32.const 32) (i32.const 0))
-    (i32.store (i32.const 36) (local.get $rows))
-    (i32.store (i32.const 40) (local.get $columns))
-    (i32.store (i32.const 44) (local.get $count))
-    (i32.store (i32.const 48) (i32.const 0))
-    (i32.store (i32.const 52) (i32.const 0))
-    (i32.const 32)";
 
 fn limits() -> LimitsConfig {
     LimitsConfig {
