@@ -70,6 +70,12 @@ impl Closing {
         self.queue.is_empty()
     }
 
+    /// The latest end of the windows on their way out for this rule.
+    pub(crate) fn last_end(&self, rule: &str) -> Option<Micros> {
+        let leaving = self.queue.iter().filter(|leaving| *leaving.program.id == *rule);
+        leaving.map(|leaving| Micros(leaving.window.end)).max()
+    }
+
     /// The programs that are still needed.
     pub(crate) fn programs(&self) -> impl Iterator<Item = &Program> {
         self.queue.iter().map(|leaving| &*leaving.program)

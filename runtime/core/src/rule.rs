@@ -7,7 +7,7 @@ use crate::folds::{FoldId, Folds};
 use crate::program::{Layout, Program, Timing};
 use crate::shared::Shared;
 use crate::watermark::Watermark;
-use crate::{Cells, RuleState, Swap};
+use crate::{Cells, Micros, RuleState, Swap};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -276,10 +276,12 @@ impl Rule {
             (windows + 1, groups + window.group_count())
         });
         let finishing = self.versions.iter().filter(|version| version.until != Until::Open);
+        let ends = self.versions.iter().map(|version| folds.get(version.fold).last_end());
         RuleState {
             open_windows,
             groups,
             finishing: finishing.count(),
+            last_end: ends.max().flatten().map(Micros),
         }
     }
 

@@ -54,6 +54,8 @@ pub struct RuleState {
     pub groups: usize,
     /// Versions that only finish their windows.
     pub finishing: usize,
+    /// The latest end of these windows, and of closed ones of which results are still to come out.
+    pub last_end: Option<Micros>,
 }
 
 /// All rules of one stream. The host feeds it batches and the time, and drains the [`Output`] after each call.
@@ -138,7 +140,9 @@ impl Stream {
     /// What a rule holds at the moment.
     pub fn rule_state(&self, id: &str) -> Option<RuleState> {
         let position = self.position(id).ok()?;
-        Some(self.rules[position].state(&self.folds))
+        let mut state = self.rules[position].state(&self.folds);
+        state.last_end = state.last_end.max(self.closing.last_end(id));
+        Some(state)
     }
 
     /// The kernels that versions of rules still need, those included that only finish their windows.

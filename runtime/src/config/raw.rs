@@ -256,6 +256,8 @@ section! {
         window: Duration,
         /// The settings that the rule declares.
         settings: BTreeMap<String, Literal>,
+        /// Whether this version runs beside the one before without emitting, until it is promoted.
+        shadow: bool,
         /// In place of `reload.on_change`.
         on_change: OnChange,
         /// In place of `reload.on_remove`.

@@ -21,6 +21,8 @@ pub struct Sidecar {
     pub window: Option<Duration>,
     /// The rule's settings; not yet compared with those it declares.
     pub settings: BTreeMap<String, Literal>,
+    /// Whether this version runs beside the one before without emitting, until it is promoted.
+    pub shadow: bool,
     /// What happens on a change: the configuration's, with what the file says in its place.
     pub reload: ReloadConfig,
     /// The bounds: the configuration's, with those of the file in their place.

@@ -1,8 +1,10 @@
 //! The JSON of the answers.
 
 use super::snapshot::{
-    Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, Snapshot,
+    Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, ShadowStatus,
+    Snapshot,
 };
+use crate::telemetry::shadow::{Difference, Excess};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -51,6 +53,7 @@ pub(super) fn rules(snapshot: &Snapshot) -> Value {
             "version": running.map(|running| &running.version),
             "kind": kind(rule.kind),
             "status": state(&rule.state),
+            "shadow": rule.shadow.is_some(),
         })
     });
     rules.collect()
@@ -96,11 +99,13 @@ pub(super) fn status(rule: &RuleStatus) -> Value {
     let metrics = &rule.metrics;
     let dead_rows = metrics.dead_rows_total();
     let exception = metrics.last_exception();
+    let shadow_alone = "no version runs yet; this one emits nothing until it is promoted".to_owned();
     json!({
         "id": rule.id,
         "status": state(&rule.state),
         "message": match &rule.state {
             RunState::Running | RunState::Draining => None,
+            RunState::Shadow => Some(&shadow_alone),
             RunState::Waiting(reason) | RunState::Stopped(reason) => Some(reason),
         },
         "batches_total": metrics.batches.get(),
@@ -127,6 +132,7 @@ pub(super) fn status(rule: &RuleStatus) -> Value {
         "reloads_rolled_back_total": metrics.reloads_rolled_back.get(),
         "running": rule.running.as_ref().map(running),
         "refused": rule.refused.as_ref().map(refused),
+        "shadow": rule.shadow.as_ref().map(shadow),
     })
 }
 
@@ -176,6 +182,42 @@ fn running(running: &RunningVersion) -> Value {
     })
 }
 
+fn shadow(shadow: &ShadowStatus) -> Value {
+    let ShadowStatus {
+        comparison, metrics, ..
+    } = shadow;
+    let exception = metrics.last_exception();
+    let mut answer = running(&shadow.version);
+    answer["not_compared"] = json!(shadow.not_compared);
+    answer["results_equal_total"] = json!(comparison.equal.get());
+    answer["results_different_total"] = json!(comparison.different.get());
+    answer["results_skipped_total"] = json!(comparison.skipped.get());
+    answer["rows_only_running_total"] = json!(comparison.rows_running.get());
+    answer["rows_only_shadow_total"] = json!(comparison.rows_shadow.get());
+    answer["last_difference"] = json!(comparison.last_difference().as_ref().map(difference));
+    answer["records_in_total"] = json!(metrics.rows_in.get());
+    answer["records_out_total"] = json!(metrics.rows_out.get());
+    answer["dead_rows_total"] = json!(metrics.dead_rows_total());
+    answer["traps_total"] = json!(metrics.traps.get());
+    answer["last_exception"] = json!(exception.map(|exception| exception.message));
+    answer
+}
+
+fn difference(difference: &Difference) -> Value {
+    let side = |excess: &Excess| {
+        let examples = excess.examples.iter();
+        // A long row is cut, and no JSON any more.
+        let examples = examples.map(|row| serde_json::from_str(row).unwrap_or_else(|_| json!(row)));
+        json!({"rows": excess.rows, "examples": examples.collect::<Vec<Value>>()})
+    };
+    json!({
+        "at": timestamp(difference.at),
+        "window": difference.window.map(|(start, end)| json!({"start": timestamp(start), "end": timestamp(end)})),
+        "only_running": side(&difference.running),
+        "only_shadow": side(&difference.shadow),
+    })
+}
+
 fn refused(refused: &Refused) -> Value {
     json!({
         "digest": refused.digest,
@@ -196,6 +238,7 @@ fn state(state: &RunState) -> &'static str {
     match state {
         RunState::Running => "running",
         RunState::Draining => "draining",
+        RunState::Shadow => "shadow",
         RunState::Waiting(_) => "waiting",
         RunState::Stopped(_) => "stopped",
     }

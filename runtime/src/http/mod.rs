@@ -26,7 +26,8 @@ mod tests;
 
 pub use request::{GuestAction, GuestRequest, RequestRefused};
 pub use snapshot::{
-    Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, Snapshot,
+    Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, ShadowStatus,
+    Snapshot,
 };
 
 use crate::telemetry::Telemetry;

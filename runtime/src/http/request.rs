@@ -18,6 +18,8 @@ pub struct GuestRequest {
 pub enum GuestAction {
     /// Lift its quarantine, and load its file again.
     Retry,
+    /// Put its shadow in place of the version that runs.
+    Promote,
 }
 
 /// Why a request was not carried out.

@@ -32,6 +32,7 @@ pub(super) fn routes(state: State) -> Router {
         .route("/rules/{id}", get(rule))
         .route("/rules/{id}/status", get(rule_status))
         .route("/rules/{id}/retry", post(retry))
+        .route("/rules/{id}/promote", post(promote))
         .route("/functions", get(functions))
         .fallback(unknown_path)
         .layer(middleware::from_fn_with_state(state.clone(), authorize));
@@ -66,6 +67,14 @@ async fn rule_status(Shared(state): Shared<State>, Path(id): Path<String>) -> Re
 
 async fn retry(Shared(state): Shared<State>, Path(id): Path<String>, headers: HeaderMap) -> Result<Json<Value>, Error> {
     ask(&state, id, GuestAction::Retry, &headers).await
+}
+
+async fn promote(
+    Shared(state): Shared<State>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Error> {
+    ask(&state, id, GuestAction::Promote, &headers).await
 }
 
 /// Hands a request to the pipeline and waits for its answer.

@@ -3,6 +3,7 @@
 use crate::config::Sidecar;
 use crate::telemetry::guest::GuestMetrics;
 use crate::telemetry::rule::{FunctionMetrics, RuleMetrics};
+use crate::telemetry::shadow::ShadowMetrics;
 use rulemill_core::Micros;
 use rulemill_plan::{AggregateFunction, Plan, ScalarFunction};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct RuleStatus {
     pub running: Option<RunningVersion>,
     /// The latest version, when it was refused.
     pub refused: Option<Refused>,
+    /// The version that runs in its shadow, if any does.
+    pub shadow: Option<ShadowStatus>,
     /// What the file beside it sets.
     pub sidecar: Arc<Sidecar>,
     /// Its counters.
@@ -69,6 +72,8 @@ pub enum RunState {
     Running,
     /// The file is gone, and the rule's last windows are still open.
     Draining,
+    /// Only a version that emits nothing runs.
+    Shadow,
     /// It will run when something is there that it needs: `function split_value of library text`.
     Waiting(String),
     /// No version of it can run, for this reason.
@@ -90,6 +95,19 @@ pub struct RunningVersion {
     pub loaded_at: Micros,
     /// The plan of a rule; `None` for a library.
     pub plan: Option<Arc<Plan>>,
+}
+
+/// A version that runs without emitting.
+#[derive(Clone, Debug)]
+pub struct ShadowStatus {
+    /// The version.
+    pub version: RunningVersion,
+    /// Why its results are not compared, when they are not.
+    pub not_compared: Option<String>,
+    /// How its results compare with those of the version that runs.
+    pub comparison: ShadowMetrics,
+    /// Its counters.
+    pub metrics: RuleMetrics,
 }
 
 /// A version that was refused.

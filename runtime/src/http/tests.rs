@@ -95,6 +95,7 @@ impl Endpoint {
                 at: Micros(2_000_000),
                 reason: "imports wasi".to_owned(),
             }),
+            shadow: None,
             sidecar: Arc::new(Sidecar {
                 settings: [("limit".to_owned(), Literal::Int(5))].into(),
                 ..Sidecar::absent(&GuestDefaults::default())
@@ -111,6 +112,7 @@ impl Endpoint {
             state: RunState::Stopped("not a wasm file".to_owned()),
             running: None,
             refused: None,
+            shadow: None,
             sidecar: Arc::default(),
             metrics: self.rules.rule(&Arc::from("broken rule")),
             guest: self.rules.guests.guest(&Arc::from("broken rule")),

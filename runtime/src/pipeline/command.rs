@@ -5,6 +5,7 @@ use crate::config::{self, LimitsConfig, ReloadConfig};
 use crate::rule::{LimitedLibrary, LoadedRule};
 use crate::sink::SinkHandle;
 use crate::telemetry::rule::RuleMetrics;
+use crate::telemetry::shadow::ShadowMetrics;
 use crate::topic::TopicFilter;
 use rulemill_core::{Bounds, CompileError, KernelsId, OnChange, Removal, RuleVersion, Swap};
 use rulemill_plan::Literal;
@@ -17,6 +18,8 @@ use tokio::sync::oneshot;
 pub(super) enum Command {
     /// Add a rule, or replace its running version.
     PutRule(Box<PutRule>, oneshot::Sender<Result<Swap, Refusal>>),
+    /// Run a version of a rule that emits nothing, in place of the shadow before.
+    PutShadow(Box<PutShadow>, oneshot::Sender<Result<(), Refusal>>),
     /// Take a rule away; its open windows are emitted when they end.
     RemoveRule(Arc<str>, Removal, oneshot::Sender<()>),
     /// Say which of these rules have a version here, be it only to finish its windows.
@@ -39,6 +42,25 @@ pub(super) struct PutRule {
     pub(super) spec: RuleSpec,
     /// The last good version, when `spec` is to be watched: what comes back if `spec` is worse.
     pub(super) last_good: Option<LastGood>,
+}
+
+/// A shadow to put.
+pub(super) struct PutShadow {
+    /// The version, with an id of its own.
+    pub(super) spec: RuleSpec,
+    /// The rule whose results it is compared with, if one runs on the same stream.
+    pub(super) running: Option<Arc<str>>,
+    /// Where the comparison is counted.
+    pub(super) metrics: ShadowMetrics,
+}
+
+/// Whether the results of a version go out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// They do.
+    Runs,
+    /// They are only compared with those of the version that runs.
+    Shadow,
 }
 
 /// The last good version of a rule.
@@ -89,8 +111,10 @@ impl StreamKey {
 /// A version of a rule, ready to be put on a mill.
 #[derive(Clone)]
 pub(super) struct RuleSpec {
-    /// The rule's id: the name of its file without `.wasm`.
+    /// The rule's id: the name of its file without `.wasm`; of a shadow, with `/shadow` behind.
     pub(super) id: Arc<str>,
+    /// Whether its results go out.
+    pub(super) role: Role,
     /// Which version this is.
     pub(super) identity: Identity,
     /// Where it listens.

@@ -11,9 +11,11 @@
 mod account;
 mod catalogue;
 mod command;
+mod comparison;
 mod engine;
 mod health;
 mod identity;
+mod metrics;
 mod mill;
 mod mills;
 mod outlet;
@@ -32,18 +34,12 @@ use crate::http;
 use crate::ingest::listener::Listener;
 use crate::ingest::{Inlet, Rejects};
 use crate::rule::GuestEngine;
-use crate::sink::Sinks;
+use crate::sink::{Sinks, topic_columns};
 use crate::telemetry::Telemetry;
-use crate::telemetry::code_cache::CodeCacheMetrics;
-use crate::telemetry::dead_letter::DeadLetterMetrics;
-use crate::telemetry::listener::ListenerMetrics;
-use crate::telemetry::mill::MillMetrics;
-use crate::telemetry::rule::RuleFamilies;
-use crate::telemetry::sink::SinkMetrics;
-use crate::telemetry::source::SourcesMetrics;
 use crate::topic::TopicFilter;
 use account::Accounts;
 use catalogue::{Catalogue, CatalogueParts, Deployment, Touched};
+use metrics::Metrics;
 use mill::{Mill, MillParts, ToCatalogue};
 use mills::Mills;
 use outlet::Outlet;
@@ -362,37 +358,6 @@ impl Pipeline {
     }
 }
 
-/// The metrics of all stages.
-struct Metrics {
-    sources: SourcesMetrics,
-    listener: ListenerMetrics,
-    mills: MillMetrics,
-    rules: RuleFamilies,
-    code_cache: CodeCacheMetrics,
-    sinks: SinkMetrics,
-    dead_letters: DeadLetterMetrics,
-}
-
-impl Metrics {
-    fn register(telemetry: &mut Telemetry) -> Self {
-        let registry = &mut telemetry.registry;
-        let metrics = Metrics {
-            sources: SourcesMetrics::default(),
-            listener: ListenerMetrics::default(),
-            mills: MillMetrics::register(registry),
-            rules: RuleFamilies::register(registry),
-            code_cache: CodeCacheMetrics::register(registry),
-            sinks: SinkMetrics::default(),
-            dead_letters: DeadLetterMetrics::default(),
-        };
-        metrics.sources.register(registry);
-        metrics.listener.register(registry);
-        metrics.sinks.register(registry);
-        metrics.dead_letters.register(registry);
-        metrics
-    }
-}
-
 /// Messages that sources refuse are dead letters.
 fn rejects_of(dead_letters: &DeadLetters) -> Rejects {
     let dead_letters = dead_letters.clone();
@@ -412,7 +377,11 @@ fn deployment_of(
             limits: config.limits,
             reload: config.reload,
         },
-        sinks: config.sinks.keys().cloned().collect(),
+        sinks: config
+            .sinks
+            .iter()
+            .map(|(name, sink)| (name.clone(), topic_columns(&sink.kind)))
+            .collect(),
         generation,
         filters: filters.clone(),
     }

@@ -1,6 +1,8 @@
 //! What leaves a mill thread: emissions to sinks, dead rows to the dead-letter output, counts to the metrics.
 
 use super::account;
+use super::command::Role;
+use super::comparison::{Comparison, Side};
 use crate::decode::BadMessage;
 use crate::emit::{
     Array, DeadLetterKind, DeadLetters, EncodedEmission, EncodedRow, Encoder, ROW_BYTES_MAX, encode_row,
@@ -18,10 +20,21 @@ pub(super) struct Outlet {
     routes: HashMap<Arc<str>, Route>,
     dead_letters: DeadLetters,
     tap: Option<SyncSender<EncodedEmission>>,
+    /// Rules with a shadow: nearly always none.
+    compared: Vec<Compared>,
+}
+
+/// A rule and its shadow on this thread.
+struct Compared {
+    running: Arc<str>,
+    shadow: Arc<str>,
+    comparison: Comparison,
 }
 
 /// Where the emissions of one rule go.
 struct Route {
+    /// Whether anything goes out at all. Of a shadow, neither emissions nor dead rows do.
+    role: Role,
     sinks: Vec<SinkHandle>,
     encoder: Encoder,
     metrics: RuleMetrics,
@@ -34,11 +47,12 @@ impl Outlet {
             routes: HashMap::new(),
             dead_letters,
             tap,
+            compared: Vec::new(),
         }
     }
 
     /// Adds a rule, or changes where it sends to. A rule that is removed keeps its way out, for its last windows.
-    pub(super) fn add(&mut self, rule: &Arc<str>, sinks: Vec<SinkHandle>, metrics: RuleMetrics) {
+    pub(super) fn add(&mut self, rule: &Arc<str>, role: Role, sinks: Vec<SinkHandle>, metrics: RuleMetrics) {
         let encoder = self
             .routes
             .remove(rule)
@@ -46,11 +60,27 @@ impl Outlet {
         self.routes.insert(
             Arc::clone(rule),
             Route {
+                role,
                 sinks,
                 encoder,
                 metrics,
             },
         );
+    }
+
+    /// Compares what a shadow gives with what the rule gives that runs.
+    pub(super) fn compare(&mut self, running: &Arc<str>, shadow: &Arc<str>, comparison: Comparison) {
+        self.compared.retain(|compared| compared.shadow != *shadow);
+        self.compared.push(Compared {
+            running: Arc::clone(running),
+            shadow: Arc::clone(shadow),
+            comparison,
+        });
+    }
+
+    /// The shadow is gone.
+    pub(super) fn end_comparison(&mut self, shadow: &str) {
+        self.compared.retain(|compared| *compared.shadow != *shadow);
     }
 
     /// Whether it has a way out for the rule.
@@ -71,6 +101,10 @@ impl Outlet {
     /// Takes the way out from rules that are not to keep it: those that will emit nothing more.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&Arc<str>, &RuleMetrics) -> bool) {
         self.routes.retain(|rule, route| keep(rule, &route.metrics));
+    }
+
+    fn is_shadow(&self, rule: &str) -> bool {
+        self.routes.get(rule).is_some_and(|route| route.role == Role::Shadow)
     }
 
     /// Messages that could not be decoded, for any rule of their stream.
@@ -99,14 +133,19 @@ impl Outlet {
                     fault,
                     reason,
                 } => {
-                    let message = message_of(*row);
-                    self.dead_letters
-                        .message(Some(rule), source, message, kind_of(*fault), reason);
+                    if !self.is_shadow(rule) {
+                        let message = message_of(*row);
+                        self.dead_letters
+                            .message(Some(rule), source, message, kind_of(*fault), reason);
+                    }
                 }
                 DeadRow::Group { .. } => self.dead_group(dead),
             }
         }
         self.send(output, pieces);
+        for compared in &mut self.compared {
+            compared.comparison.end_batch();
+        }
     }
 
     /// Sends out what the passing of time gave.
@@ -135,6 +174,7 @@ impl Outlet {
             fault,
             reason,
         } = dead
+            && !self.is_shadow(rule)
         {
             let json = encode_row(names, columns, 0);
             let row = EncodedRow { json: json.as_bytes() };
@@ -169,7 +209,10 @@ impl Outlet {
         let Some(route) = self.routes.get_mut(&emission.rule) else {
             return;
         };
-        let Route { encoder, sinks, .. } = route;
+        let Route {
+            role, encoder, sinks, ..
+        } = route;
+        let mut compared = comparison_of(&mut self.compared, &emission.rule);
         let mut rows = 0..emission.rows;
         let too_large_before = encoder.rows_too_large();
         let mut full = true;
@@ -181,6 +224,12 @@ impl Outlet {
             let Some(encoded) = encoder.finish(array, &emission.rule, emission.window) else {
                 continue;
             };
+            if let Some((side, comparison)) = &mut compared {
+                comparison.rows(*side, &encoded);
+            }
+            if *role == Role::Shadow {
+                continue;
+            }
             if let Some(tap) = &self.tap {
                 // Whoever watches may be slow or gone; the sinks are what counts.
                 drop(tap.try_send(encoded.clone()));
@@ -190,8 +239,13 @@ impl Outlet {
                 let _pushed = sink.push(encoded.clone());
             }
         }
+        if let Some((side, comparison)) = &mut compared
+            && let Some(window) = emission.window.filter(|_| !emission.more)
+        {
+            comparison.end_window(*side, window);
+        }
         let too_large = route.encoder.rows_too_large() - too_large_before;
-        if too_large > 0 {
+        if too_large > 0 && route.role == Role::Runs {
             // Such a row would not fit into a dead letter either; that it was there is what can be kept.
             let reason = format!("{too_large} rows of the emission are larger than {ROW_BYTES_MAX} bytes");
             let row = EncodedRow { json: b"{}" };
@@ -201,6 +255,18 @@ impl Outlet {
             account::dead(&route.metrics, DeadLetterKind::TooLarge.label(), rows, &reason);
         }
     }
+}
+
+/// The comparison that a rule is a side of.
+fn comparison_of<'c>(compared: &'c mut [Compared], rule: &Arc<str>) -> Option<(Side, &'c mut Comparison)> {
+    compared.iter_mut().find_map(|compared| {
+        let side = match rule {
+            rule if *rule == compared.running => Side::Running,
+            rule if *rule == compared.shadow => Side::Shadow,
+            _ => return None,
+        };
+        Some((side, &mut compared.comparison))
+    })
 }
 
 /// The same words in the file, in the log and in the metrics.
@@ -243,7 +309,7 @@ mod tests {
         let rule: Arc<str> = Arc::from("mean");
         let metrics = families.rule(&rule);
         let mut outlet = Outlet::new(letters.clone(), None);
-        outlet.add(&rule, Vec::new(), metrics.clone());
+        outlet.add(&rule, Role::Runs, Vec::new(), metrics.clone());
         let message = Message {
             topic: Arc::from("a"),
             payload: Bytes::from_static(b"{}"),

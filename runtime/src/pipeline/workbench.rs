@@ -2,7 +2,7 @@
 //! queue before it. Not part of the flow.
 
 use super::account::Accounts;
-use super::command::{Command, PutLibrary, PutRule, RuleSpec, StreamKey, Watch};
+use super::command::{Command, PutLibrary, PutRule, Role, RuleSpec, StreamKey, Watch};
 use super::identity::Identity;
 use super::mill::{Mill, MillParts, ToCatalogue};
 use super::outlet::Outlet;
@@ -90,6 +90,7 @@ impl Workbench {
         self.filters.send_modify(|known| known.extend(filters.iter().cloned()));
         let settings = loaded.plan.settings.iter();
         let spec = RuleSpec {
+            role: Role::Runs,
             identity: Identity {
                 wasm: ContentDigest::of(id.as_bytes()),
                 sidecar: None,

@@ -12,6 +12,7 @@ pub mod listener;
 pub mod mill;
 pub mod process;
 pub mod rule;
+pub mod shadow;
 pub mod sink;
 pub mod source;
 

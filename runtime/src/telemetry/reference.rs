@@ -39,6 +39,7 @@ fn with_every_metric() -> Telemetry {
     rules.rule(&name).dead_rows("x", 1);
     rules.function(&name, &name);
     rules.guests.guest(&name).limit_hits("x", 1);
+    rules.shadows.start(&name);
     CodeCacheMetrics::register(&mut telemetry.registry);
     let sources = SourcesMetrics::default();
     sources.register(&mut telemetry.registry);

@@ -1,6 +1,7 @@
 //! The rules and the functions they call.
 
 use super::guest::GuestFamilies;
+use super::shadow::ShadowFamilies;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -36,6 +37,8 @@ pub struct RuleFamilies {
     function_traps: Family<FunctionLabels, Counter>,
     /// What rules and libraries do to their limits.
     pub guests: GuestFamilies,
+    /// How the results of shadows compare.
+    pub shadows: ShadowFamilies,
     reasons: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
@@ -131,6 +134,7 @@ impl RuleFamilies {
     pub fn register(registry: &mut Registry) -> Self {
         let families = RuleFamilies {
             guests: GuestFamilies::register(registry),
+            shadows: ShadowFamilies::register(registry),
             ..Self::default()
         };
         families.register_rules(registry.sub_registry_with_prefix("rule"));

@@ -17,6 +17,7 @@ mod overlapping;
 mod process;
 mod replacing;
 mod rollback;
+mod shadow;
 mod shipped_rules;
 mod sinks;
 mod validation;

@@ -46,6 +46,7 @@ pub(in crate::config) fn check_sidecar(
         sinks: raw.sinks.map(|given| given.value),
         window: raw.window.map(|given| checker.window(&given)),
         settings: raw.settings.map(|given| given.value).unwrap_or_default(),
+        shadow: raw.shadow.is_some_and(|given| given.value),
         reload,
         limits,
     };

@@ -5,6 +5,7 @@ use super::super::identity::Identity;
 use super::store::Files;
 use crate::config::{GuestDefaults, Sidecar};
 use crate::rule::{LimitedLibrary, Loaded, LoadedRule};
+use crate::telemetry::shadow::ShadowMetrics;
 use rulemill_core::Micros;
 use std::sync::Arc;
 
@@ -22,6 +23,10 @@ pub(super) struct Entry {
     pub(super) quarantined: Option<Refused>,
     /// The last good version, while the one that runs is on probation.
     pub(super) last_good: Option<Candidate>,
+    /// A version that runs without emitting.
+    pub(super) shadow: Option<Shadow>,
+    /// The version that was promoted last: it runs, whatever the file beside it says.
+    pub(super) promoted: Option<Identity>,
     /// A rule that was taken away and still finishes its windows.
     pub(super) draining: Option<Draining>,
     /// Whether the file is gone. What is left of it goes when no rule uses the library and no window is open.
@@ -64,6 +69,16 @@ impl Candidate {
     }
 }
 
+/// A version that runs without emitting.
+pub(super) struct Shadow {
+    /// The version, where it listens, and since when.
+    pub(super) version: Running,
+    /// Why its results are not compared with those of the version that runs, when they are not.
+    pub(super) not_compared: Option<String>,
+    /// The comparison.
+    pub(super) comparison: ShadowMetrics,
+}
+
 /// A rule that was taken away.
 pub(super) struct Draining {
     /// What ran, to be shown.
@@ -100,6 +115,8 @@ impl Entry {
             refused: None,
             quarantined: None,
             last_good: None,
+            shadow: None,
+            promoted: None,
             draining: None,
             removed: false,
         }
@@ -110,12 +127,20 @@ impl Entry {
         self.refused.as_ref().or(self.quarantined.as_ref())
     }
 
-    /// The versions that could be loaded: the one that runs, then those that wait or were refused.
+    /// The versions that could be loaded: the one that runs, its shadow, then those that wait or were refused.
     pub(super) fn versions(&self) -> impl Iterator<Item = &Candidate> {
         let running = self.running.as_ref().map(|running| &running.candidate);
         let waiting = self.waiting.as_ref().map(|(candidate, _)| candidate);
         let refused = self.refused.as_ref().and_then(|refused| refused.candidate.as_ref());
-        running.into_iter().chain(waiting).chain(refused)
+        let shadow = self.shadow.as_ref().map(|shadow| &shadow.version.candidate);
+        running.into_iter().chain(shadow).chain(waiting).chain(refused)
+    }
+
+    /// Where its rule listens, in all versions that take messages.
+    pub(super) fn streams(&self) -> impl Iterator<Item = &StreamKey> {
+        let shadow = self.shadow.as_ref().map(|shadow| &shadow.version);
+        let versions = self.running.iter().chain(shadow);
+        versions.filter_map(|version| Some(&version.stream.as_ref()?.0))
     }
 
     /// Whether the version that runs is this one.

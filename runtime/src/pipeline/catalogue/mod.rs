@@ -11,10 +11,11 @@ mod removal;
 mod request;
 mod resolve;
 mod scan;
+mod shadow;
 mod store;
 mod watch;
 
-use super::command::{Command, PutRule, Refusal, RuleSpec, StreamKey};
+use super::command::{Command, PutRule, Refusal, Role, RuleSpec, StreamKey};
 use super::identity::Identity;
 use super::mill::Incident;
 use super::mills::{MillGone, Mills};
@@ -64,8 +65,8 @@ pub(super) struct Deployment {
     pub(super) rules: RulesConfig,
     /// What holds for guests whose sidecar does not say otherwise.
     pub(super) defaults: GuestDefaults,
-    /// The names of the sinks that a rule may name.
-    pub(super) sinks: BTreeSet<String>,
+    /// The sinks that a rule may name, with the columns that their topics need.
+    pub(super) sinks: BTreeMap<String, Vec<String>>,
     /// Ascends with each reload; told to [`CatalogueParts::applied`] when it has been carried out.
     pub(super) generation: u64,
     /// For each source, the filters that it is to subscribe to.
@@ -250,6 +251,18 @@ impl Catalogue {
 
     /// Puts a loaded version in place of the running one, or says why not.
     async fn apply(&mut self, name: &str, mut candidate: Candidate, watching: Watching) -> Result<(), MillGone> {
+        if watching == Watching::AsConfigured {
+            if self.is_shadow(name, &candidate).await {
+                return Box::pin(self.apply_shadow(name, candidate)).await;
+            }
+            if !self
+                .entries
+                .get(name)
+                .is_some_and(|entry| entry.runs(candidate.identity))
+            {
+                self.end_shadow(name).await?;
+            }
+        }
         let last_good = match watching {
             Watching::AsConfigured if !candidate.sidecar.reload.probation.is_zero() => {
                 self.last_good(name, candidate.identity).await
@@ -265,17 +278,19 @@ impl Catalogue {
                 self.keep_version(name, &mut candidate, last_good).await;
                 self.accept(name, candidate, stream);
             }
-            Err(Refusal::Waiting(reason)) => {
-                let entry = self.entry(name);
-                if entry.waiting.as_ref().is_none_or(|(_, known)| *known != reason) {
-                    tracing::warn!(guest = name, %reason, "waits for a library");
-                }
-                entry.refused = None;
-                entry.waiting = Some((candidate, reason));
-            }
+            Err(Refusal::Waiting(reason)) => self.wait_for_library(name, candidate, reason),
             Err(Refusal::Refused(reason)) => self.refuse(name, Some(candidate.identity), reason, Some(candidate)),
         }
         Ok(())
+    }
+
+    fn wait_for_library(&mut self, name: &str, candidate: Candidate, reason: String) {
+        let entry = self.entry(name);
+        if entry.waiting.as_ref().is_none_or(|(_, known)| *known != reason) {
+            tracing::warn!(guest = name, %reason, "waits for a library");
+        }
+        entry.refused = None;
+        entry.waiting = Some((candidate, reason));
     }
 
     async fn apply_rule(
@@ -333,6 +348,7 @@ impl Catalogue {
         let resolved = resolve::resolve(&loaded.plan, sidecar, &self.names(&sources))?;
         let spec = RuleSpec {
             id: name.into(),
+            role: Role::Runs,
             identity: candidate.identity,
             stream: resolved.stream,
             settings: resolved.settings,
@@ -365,7 +381,12 @@ impl Catalogue {
             && since.is_none()
         {
             let functions = library.description.scalars.len() + library.description.aggregates.len();
-            tracing::info!(library = library.description.name, functions, "library loaded");
+            let replaced = self.library_of(name).as_deref() == Some(&library.description.name);
+            let state = if replaced { "replaced" } else { "new" };
+            tracing::info!(library = library.description.name, functions, state, "library loaded");
+            if candidate.loaded.rule.is_none() {
+                self.metrics_of(name).reloads_ok.inc();
+            }
         }
         let entry = self.entry(name);
         entry.waiting = None;

@@ -209,7 +209,7 @@ impl Catalogue {
         }
     }
 
-    async fn load_good(&self, name: &str) -> Option<Candidate> {
+    pub(super) async fn load_good(&self, name: &str) -> Option<Candidate> {
         let Files { wasm, sidecar } = self.with_store(name, Store::good).await??;
         let found = Found::new(name.to_owned(), wasm, sidecar);
         match self.load(found).await {
@@ -230,7 +230,7 @@ impl Catalogue {
     }
 
     /// Works with the store on a thread that may block. `None`: the work panicked, which has been logged.
-    async fn with_store<R: Send + 'static>(
+    pub(super) async fn with_store<R: Send + 'static>(
         &self,
         name: &str,
         work: impl FnOnce(&Store, &str) -> R + Send + 'static,

@@ -1,9 +1,11 @@
 //! What the catalogue tells the rest of the process: what to subscribe to, and the state of every guest.
 
 use super::Catalogue;
-use super::entry::Entry;
+use super::entry::{Entry, Running};
+use super::shadow::shadow_id;
 use crate::http::{
-    Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, Snapshot,
+    Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, ShadowStatus,
+    Snapshot,
 };
 use crate::topic::TopicFilter;
 use std::collections::BTreeSet;
@@ -35,7 +37,7 @@ impl Catalogue {
             let filters: BTreeSet<&TopicFilter> = self
                 .entries
                 .values()
-                .filter_map(|entry| Some(&entry.running.as_ref()?.stream.as_ref()?.0))
+                .flat_map(Entry::streams)
                 .filter(|stream| stream.takes_from(source))
                 .flat_map(|stream| &stream.filters)
                 .collect();
@@ -51,8 +53,11 @@ impl Catalogue {
     fn status(&mut self, name: &str) -> Option<RuleStatus> {
         let metrics = self.metrics_of(name);
         let entry = self.entries.get(name)?;
+        let shadow = entry.shadow.as_ref().map(|shadow| &shadow.version.candidate);
         let candidate = entry.shown().map(|running| &running.candidate);
-        let candidate = candidate.or(entry.waiting.as_ref().map(|(candidate, _)| candidate));
+        let candidate = candidate
+            .or(entry.waiting.as_ref().map(|(candidate, _)| candidate))
+            .or(shadow);
         // Mills know a library by its own name.
         let library = entry.library().filter(|_| entry.running_rule().is_none());
         let guest = self.parts.families.guests.guest(&library.unwrap_or(name).into());
@@ -74,11 +79,22 @@ impl Catalogue {
                 at: refused.at,
                 reason: refused.reason.clone(),
             }),
+            shadow: self.shadow_status(entry),
             sidecar: candidate
                 .map(|candidate| Arc::new(candidate.sidecar.clone()))
                 .unwrap_or_default(),
             metrics,
             guest,
+        })
+    }
+
+    fn shadow_status(&self, entry: &Entry) -> Option<ShadowStatus> {
+        let shadow = entry.shadow.as_ref()?;
+        Some(ShadowStatus {
+            version: version_of(&shadow.version)?,
+            not_compared: shadow.not_compared.clone(),
+            comparison: shadow.comparison.clone(),
+            metrics: self.metrics.get(&shadow_id(&entry.name))?.clone(),
         })
     }
 
@@ -120,12 +136,18 @@ fn state_of(entry: &Entry) -> RunState {
     if let Some((_, reason)) = &entry.waiting {
         return RunState::Waiting(reason.clone());
     }
+    if entry.shadow.is_some() {
+        return RunState::Shadow;
+    }
     let reason = entry.refusal().map(|refused| refused.reason.clone());
     RunState::Stopped(reason.unwrap_or_default())
 }
 
 fn running_version(entry: &Entry) -> Option<RunningVersion> {
-    let running = entry.shown()?;
+    entry.shown().and_then(version_of)
+}
+
+fn version_of(running: &Running) -> Option<RunningVersion> {
     let loaded = &running.candidate.loaded;
     let (name, version, doc) = match (&loaded.rule, &loaded.library) {
         (Some(rule), _) => (&rule.plan.name, &rule.plan.version, &rule.plan.doc),

@@ -21,6 +21,7 @@ impl Catalogue {
         entry.waiting = None;
         entry.refused = None;
         entry.quarantined = None;
+        self.end_shadow(name).await?;
         self.remove_rule(name).await?;
         let users = self.library_of(name).map(|library| self.users_of(&library, name));
         if let Some(users) = users.filter(|users| !users.is_empty()) {

@@ -12,6 +12,7 @@ impl Catalogue {
         let answer = if self.entries.contains_key(&guest) {
             match action {
                 GuestAction::Retry => self.try_again(&guest).await?,
+                GuestAction::Promote => self.promote(&guest).await?,
             }
         } else {
             let reason = format!("there is no {guest}.wasm in the rules directory");

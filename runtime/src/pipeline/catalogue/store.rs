@@ -34,6 +34,9 @@ pub(super) struct Record {
     good: Option<String>,
     /// The versions that were worse than the good one, the newest last.
     quarantined: Vec<Quarantined>,
+    /// The identity of the version that was promoted last: it runs, whatever the file beside it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    promoted: Option<String>,
 }
 
 /// A version that was worse.
@@ -153,6 +156,13 @@ impl Store {
         Ok(true)
     }
 
+    /// Notes that a version is to run, and not in the shadow of another one.
+    pub(super) fn set_promoted(&self, guest: &str, identity: Identity) -> io::Result<()> {
+        let mut record = self.record(guest);
+        record.promoted = Some(identity.to_string());
+        self.write(guest, record)
+    }
+
     /// Keeps the messages of a batch, and at most [`BATCHES_MAX`] batches of a guest. Gives the file.
     pub(super) fn keep_batch(&self, guest: &str, batch: &OffendingBatch, at: Micros) -> io::Result<PathBuf> {
         let dir = self.dir.join(guest);
@@ -220,6 +230,11 @@ impl Record {
     /// Whether this version is the good one.
     pub(super) fn is_good(&self, identity: Identity) -> bool {
         self.good.as_ref() == Some(&identity.to_string())
+    }
+
+    /// Whether this version runs even if it says that it is a shadow.
+    pub(super) fn may_run(&self, identity: Identity) -> bool {
+        self.is_good(identity) || self.promoted.as_ref() == Some(&identity.to_string())
     }
 
     /// Why this version must not run, if it was worse.

@@ -1,10 +1,11 @@
 //! What a mill does when it is told something, between two batches: rules and libraries come and go.
 
-use super::super::command::{Command, PutLibrary, PutRule, Refusal, RuleSpec, StreamKey, Watch};
+use super::super::command::{Command, PutLibrary, PutRule, PutShadow, Refusal, RuleSpec, StreamKey, Watch};
+use super::super::comparison::Comparison;
 use super::super::streams::StreamEntry;
 use super::{Mill, Placed};
 use crate::config;
-use rulemill_core::{Bounds, KernelsId, Removal, Stream, Swap};
+use rulemill_core::{Bounds, KernelsId, Micros, Removal, Stream, Swap};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ impl Mill {
         // Whoever asked may have gone away meanwhile; the command is carried out all the same.
         match command {
             Command::PutRule(put, reply) => drop(reply.send(self.put_rule(*put))),
+            Command::PutShadow(put, reply) => drop(reply.send(self.put_shadow(*put))),
             Command::RemoveRule(id, how, reply) => {
                 self.remove_rule(&id, how);
                 let _ = reply.send(());
@@ -87,6 +89,21 @@ impl Mill {
         Ok(swap)
     }
 
+    fn put_shadow(&mut self, put: PutShadow) -> Result<(), Refusal> {
+        let PutShadow { spec, running, metrics } = put;
+        let shadow = Arc::clone(&spec.id);
+        self.remove_rule(&shadow, Removal::Discard);
+        let stream = self.streams.iter().find(|entry| *entry.key() == spec.stream);
+        let state = running.as_ref().and_then(|running| stream?.stream.rule_state(running));
+        // The windows that are open have rows that the shadow has not seen.
+        let from = state.and_then(|state| state.last_end).unwrap_or(Micros(i64::MIN));
+        self.install(spec, config::OnChange::Boundary)?;
+        if let Some(running) = running {
+            self.outlet.compare(&running, &shadow, Comparison::new(metrics, from));
+        }
+        Ok(())
+    }
+
     /// Puts a version in place, between two batches.
     pub(super) fn install(&mut self, spec: RuleSpec, on_change: config::OnChange) -> Result<Swap, Refusal> {
         let kernels = match spec.loaded.has_kernels() {
@@ -107,7 +124,8 @@ impl Mill {
         self.unused = true;
         let swap = put?;
         self.retire_elsewhere(&spec.id, &spec.stream);
-        self.outlet.add(&spec.id, spec.sinks.clone(), spec.metrics.clone());
+        self.outlet
+            .add(&spec.id, spec.role, spec.sinks.clone(), spec.metrics.clone());
         let placed = Placed {
             lost_groups: false,
             kernels,
@@ -130,6 +148,7 @@ impl Mill {
 
     fn remove_rule(&mut self, id: &Arc<str>, how: Removal) {
         self.probations.forget_rule(id);
+        self.outlet.end_comparison(id);
         self.rules.remove(id);
         for entry in &mut self.streams {
             entry.stream.remove(id, how);

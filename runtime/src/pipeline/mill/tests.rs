@@ -1,6 +1,6 @@
 //! A mill without a thread: what it does between batches, with times set by hand.
 
-use super::super::command::{PutRule, Refusal, StreamKey};
+use super::super::command::{PutRule, Refusal, Role, StreamKey};
 use super::super::identity::Identity;
 use super::*;
 use crate::config::{DeadLetterConfig, FileSinkConfig, LimitsConfig, ReloadConfig};
@@ -78,6 +78,7 @@ impl Bench {
     fn try_put(&mut self, id: &str, filter: &str, plan: &str) -> Result<Swap, Refusal> {
         let id: Arc<str> = id.into();
         let spec = RuleSpec {
+            role: Role::Runs,
             identity: Identity {
                 wasm: ContentDigest::of(plan.as_bytes()),
                 sidecar: None,
