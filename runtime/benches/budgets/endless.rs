@@ -1,7 +1,7 @@
 //! A rule in an endless loop beside a good one on the same stream: what it costs the good one.
 
 use super::device::Device;
-use super::process::{Rulemill, pause};
+use super::process::Rulemill;
 use super::reload::millis;
 use super::table::Row;
 use rulemill::clock;
@@ -50,14 +50,27 @@ fn run(with_loop: bool) -> anyhow::Result<Delays> {
     let rulemill = Rulemill::start("[listener]\nmqtt = \"127.0.0.1:LISTENER\"\n", &["text", RULE])?;
     std::fs::write(rulemill.rules().join(format!("{RULE}.toml")), "window = \"1s\"\n")?;
     rulemill.wait_for("both guests run", |rulemill| Ok(rulemill.running_guests()? == 2))?;
+    rulemill.wait_for("windows have a second", |rulemill| {
+        Ok(rulemill.get(&format!("/rules/{RULE}"))?.contains(r#""window_ms":1000"#))
+    })?;
     let device = Device::start(rulemill.listener, PER_SECOND)?;
-    rulemill.wait_for("the first emission", |rulemill| Ok(rulemill.emitted_bytes()? > 0))?;
+    rulemill.wait_for("the first emission", |rulemill| Ok(rulemill.emitted_lines()? > 0))?;
     if with_loop {
         std::fs::write(rulemill.rules().join("endless.wasm"), endless())?;
     }
     let mut longest = Duration::ZERO;
-    for _ in 0..WINDOWS {
-        longest = longest.max(next_emission(&rulemill)?);
+    // By whole seconds of the wall clock, so that a window that comes late is not taken for the next one.
+    let first = clock::wall().0.div_euclid(SECOND) + 1;
+    let mut before = rulemill.emitted_lines()?;
+    for window in 0..WINDOWS {
+        rulemill.wait_briefly("an emission", |rulemill| Ok(rulemill.emitted_lines()? > before))?;
+        before += 1;
+        let late = clock::wall().0 - (first + window) * SECOND;
+        longest = longest.max(Duration::from_micros(late.max(0).unsigned_abs()));
+    }
+    if with_loop {
+        let traps = rulemill.metric("rulemill_rule_traps_total{rule=\"endless\"}")?;
+        anyhow::ensure!(traps > 0, "the endless rule did not run");
     }
     let (_, acknowledged) = device.stop()?;
     Ok(Delays {
@@ -86,16 +99,8 @@ fn endless() -> Vec<u8> {
     RuleGuest::new(&plan).run(&body).build()
 }
 
-/// How long after the end of its window the next emission is in the file.
-fn next_emission(rulemill: &Rulemill) -> anyhow::Result<Duration> {
-    let before = rulemill.emitted_bytes()?;
-    rulemill.wait_briefly("an emission", |rulemill| Ok(rulemill.emitted_bytes()? > before))?;
-    let micros = clock::wall().0.rem_euclid(1_000_000).unsigned_abs();
-    // The rest of the emission is part of it, not the next one.
-    pause(Duration::from_millis(100));
-    Ok(Duration::from_micros(micros))
-}
-
 const RULE: &str = "device_temperature";
 const PER_SECOND: u32 = 1000;
-const WINDOWS: usize = 10;
+const WINDOWS: i64 = 10;
+/// In microseconds.
+const SECOND: i64 = 1_000_000;

@@ -112,10 +112,10 @@ impl Rulemill {
         self.folder.path().join("rules.d")
     }
 
-    /// The bytes of its emissions.
-    pub(crate) fn emitted_bytes(&self) -> anyhow::Result<u64> {
-        let file = std::fs::metadata(self.folder.path().join("out.jsonl"));
-        Ok(file.map_or(0, |file| file.len()))
+    /// The emissions that are in the file.
+    pub(crate) fn emitted_lines(&self) -> anyhow::Result<usize> {
+        let text = std::fs::read_to_string(self.folder.path().join("out.jsonl"))?;
+        Ok(text.matches('\n').count())
     }
 
     /// The sum of a field over all rows of all emissions.

@@ -44,7 +44,7 @@ impl Found {
     /// What was found in place of a `kind`, for people.
     pub(crate) fn in_place_of(self, kind: Type) -> &'static str {
         match (self, kind) {
-            (Found::Number, Type::Int) => "a number that is not whole, or beyond 64 bits",
+            (Found::Number, Type::Int) => "a number that is no exact integer of 64 bits",
             (Found::Number, Type::Time) => "a number beyond all times",
             (Found::Text, Type::Time) => "a text that is not in RFC 3339",
             (Found::Bool, _) => "a boolean",

@@ -70,10 +70,9 @@ impl Closing {
         self.queue.is_empty()
     }
 
-    /// The latest end of the windows on their way out for this rule.
-    pub(crate) fn last_end(&self, rule: &str) -> Option<Micros> {
-        let leaving = self.queue.iter().filter(|leaving| *leaving.program.id == *rule);
-        leaving.map(|leaving| Micros(leaving.window.end)).max()
+    /// The windows on their way out, with the rule of each.
+    pub(crate) fn windows(&self) -> impl Iterator<Item = (&Arc<str>, (Micros, Micros))> {
+        self.queue.iter().map(|leaving| (&leaving.program.id, leaving.times()))
     }
 
     /// The programs that are still needed.

@@ -59,6 +59,6 @@ pub use guests::{
 };
 pub use hashing::HashSeed;
 pub use output::{Counts, DeadRow, Emission, Fault, Output, RuleCounts};
-pub use stream::{Removal, RuleState, Stream, Swap};
+pub use stream::{Removal, RuleState, Stream, Swap, Unfinished};
 pub use time::Micros;
 pub use topics::{TOPIC_BYTES_MAX, TOPICS_MAX, TopicId, TopicTable};

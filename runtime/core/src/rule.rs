@@ -7,7 +7,7 @@ use crate::folds::{FoldId, Folds};
 use crate::program::{Layout, Program, Timing};
 use crate::shared::Shared;
 use crate::watermark::Watermark;
-use crate::{Cells, Micros, RuleState, Swap};
+use crate::{Cells, Micros, RuleState, Swap, Unfinished};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -276,13 +276,23 @@ impl Rule {
             (windows + 1, groups + window.group_count())
         });
         let finishing = self.versions.iter().filter(|version| version.until != Until::Open);
-        let ends = self.versions.iter().map(|version| folds.get(version.fold).last_end());
         RuleState {
             open_windows,
             groups,
             finishing: finishing.count(),
-            last_end: ends.max().flatten().map(Micros),
         }
+    }
+
+    /// The windows that have rows, and how far event time has come.
+    pub(crate) fn unfinished(&self, folds: &Folds) -> Unfinished {
+        let mut unfinished = Unfinished::default();
+        for fold in self.versions.iter().map(|version| folds.get(version.fold)) {
+            let open = fold.windows.iter().filter(|window| window.group_count() > 0);
+            let times = open.map(|window| (Micros(window.start), Micros(window.end)));
+            unfinished.windows.extend(times);
+            unfinished.watermark = unfinished.watermark.max(Some(Micros(fold.watermark.time())));
+        }
+        unfinished
     }
 
     pub(crate) fn deadline(&self, folds: &Folds) -> Option<i64> {

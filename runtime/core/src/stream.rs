@@ -54,8 +54,15 @@ pub struct RuleState {
     pub groups: usize,
     /// Versions that only finish their windows.
     pub finishing: usize,
-    /// The latest end of these windows, and of closed ones of which results are still to come out.
-    pub last_end: Option<Micros>,
+}
+
+/// What a rule has begun and not yet given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The windows with rows, closed ones included of which results are still to come out; each by start and end.
+    pub windows: Vec<(Micros, Micros)>,
+    /// Windows that start before this may have ended already. Only event time has it.
+    pub watermark: Option<Micros>,
 }
 
 /// All rules of one stream. The host feeds it batches and the time, and drains the [`Output`] after each call.
@@ -140,9 +147,24 @@ impl Stream {
     /// What a rule holds at the moment.
     pub fn rule_state(&self, id: &str) -> Option<RuleState> {
         let position = self.position(id).ok()?;
-        let mut state = self.rules[position].state(&self.folds);
-        state.last_end = state.last_end.max(self.closing.last_end(id));
-        Some(state)
+        Some(self.rules[position].state(&self.folds))
+    }
+
+    /// The ids of the rules of which something may still come out, some more than once: a rule that is gone may have a
+    /// window that closed and is still on its way.
+    pub fn emitting(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rules().chain(self.closing.windows().map(|(rule, _)| rule))
+    }
+
+    /// What a rule has begun and not yet given.
+    pub fn unfinished(&self, id: &str) -> Unfinished {
+        let mut unfinished = match self.position(id) {
+            Ok(position) => self.rules[position].unfinished(&self.folds),
+            Err(_) => Unfinished::default(),
+        };
+        let closing = self.closing.windows().filter(|(rule, _)| ***rule == *id);
+        unfinished.windows.extend(closing.map(|(_, window)| window));
+        unfinished
     }
 
     /// The kernels that versions of rules still need, those included that only finish their windows.

@@ -55,7 +55,7 @@ pub(super) struct PutShadow {
 }
 
 /// Whether the results of a version go out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Role {
     /// They do.
     Runs,
@@ -157,9 +157,12 @@ impl RuleSpec {
     }
 }
 
-/// The identity of a stream: rules with the same source and filters share its decoding and its calls.
+/// The identity of a stream: rules with the same source and filters share its decoding and its calls. Shadows have streams
+/// of their own, so that what they need of a message changes nothing for others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct StreamKey {
+    /// Whose it is.
+    pub(super) role: Role,
     /// The source's name; `None`: every source.
     pub(super) source: Option<Arc<str>>,
     /// The topic filters, sorted, without repeats.

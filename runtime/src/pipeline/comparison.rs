@@ -3,12 +3,12 @@
 //!
 //! Results are compared window by window, or batch by batch where there is no window: as sets of rows, by their JSON.
 
-use crate::clock;
 use crate::emit::EncodedEmission;
 use crate::telemetry::shadow::{Difference, Excess, ShadowMetrics};
-use rulemill_core::Micros;
+use rulemill_core::{Micros, Unfinished};
 use std::cmp::Ordering;
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Whose result it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,12 @@ pub(super) enum Side {
 /// The comparison of one shadow.
 pub(super) struct Comparison {
     metrics: ShadowMetrics,
-    /// Windows that start before this have rows that the shadow has not seen.
+    /// Windows of which the two sides have not seen the same rows.
+    unequal: Vec<Window>,
+    /// Windows that start before this are passed over.
     from: Micros,
+    /// How long a side may take for a window that the other side has ended.
+    patience: Duration,
     /// Windows of which a side is still to come, in the order in which they were heard of.
     pending: VecDeque<Pending>,
     batch: [Part; 2],
@@ -36,6 +40,8 @@ type Window = (Micros, Micros);
 struct Pending {
     window: Window,
     sides: [Part; 2],
+    /// When the first of them ended.
+    ended_at: Option<Micros>,
 }
 
 /// What one side has had so far.
@@ -55,11 +61,14 @@ impl Side {
 }
 
 impl Comparison {
-    /// Compares windows that start at `from` or later, and counts into `metrics`.
-    pub(super) fn new(metrics: ShadowMetrics, from: Micros) -> Self {
+    /// Compares the windows that both sides see whole, and counts into `metrics`. `begun` is what either had begun before;
+    /// `patience` is for how long a side may leave a window out that the other one has.
+    pub(super) fn new(metrics: ShadowMetrics, begun: Unfinished, patience: Duration) -> Self {
         Comparison {
             metrics,
-            from,
+            unequal: begun.windows,
+            from: begun.watermark.unwrap_or(Micros(i64::MIN)),
+            patience,
             pending: VecDeque::new(),
             batch: Default::default(),
             bytes: 0,
@@ -68,24 +77,26 @@ impl Comparison {
 
     /// Takes rows of a result; there may be more of the same.
     pub(super) fn rows(&mut self, side: Side, emission: &EncodedEmission) {
-        self.bytes += emission.json.len();
         match emission.window {
             None => self.batch[side as usize].emissions.push(emission.clone()),
-            Some((start, _)) if start < self.from => self.bytes -= emission.json.len(),
+            Some(window) if self.is_left_out(window) => return,
             Some(window) => {
                 let pending = self.window(window);
                 pending.sides[side as usize].emissions.push(emission.clone());
             }
         }
-        while self.bytes > BYTES_MAX && self.skip_oldest() {}
+        self.bytes += emission.json.len();
+        while self.bytes > BYTES_MAX && self.give_up_oldest() {}
     }
 
-    /// All rows of the window have been taken.
-    pub(super) fn end_window(&mut self, side: Side, window: Window) {
-        if window.0 < self.from {
+    /// All rows of the window have been taken, by `now`.
+    pub(super) fn end_window(&mut self, side: Side, window: Window, now: Micros) {
+        if self.is_left_out(window) {
             return;
         }
-        self.window(window).sides[side as usize].ended = true;
+        let pending = self.window(window);
+        pending.sides[side as usize].ended = true;
+        pending.ended_at.get_or_insert(now);
         // A side closes its windows in order: what it has passed over it has no rows for.
         for pending in &mut self.pending {
             let [mine, theirs] = [side, side.other()].map(|side| side as usize);
@@ -93,24 +104,41 @@ impl Comparison {
                 pending.sides[mine].ended = true;
             }
         }
-        let mut waiting = VecDeque::new();
-        for pending in std::mem::take(&mut self.pending) {
-            if pending.sides.iter().all(|part| part.ended) {
-                self.settle(Some(pending.window), &pending.sides);
-            } else {
-                waiting.push_back(pending);
-            }
-        }
-        self.pending = waiting;
-        while self.pending.len() > WINDOWS_MAX && self.skip_oldest() {}
+        self.settle_where(now, |pending| pending.sides.iter().all(|part| part.ended));
+        while self.pending.len() > WINDOWS_MAX && self.give_up_oldest() {}
     }
 
     /// All rows of a batch have been taken.
-    pub(super) fn end_batch(&mut self) {
+    pub(super) fn end_batch(&mut self, now: Micros) {
         let sides = std::mem::take(&mut self.batch);
         if sides.iter().any(|part| !part.emissions.is_empty()) {
-            self.settle(None, &sides);
+            self.settle(None, &sides, now);
         }
+    }
+
+    /// Time passes: a window that only one side has had for long has no rows on the other.
+    pub(super) fn pass(&mut self, now: Micros) {
+        let patience = i64::try_from(self.patience.as_micros()).unwrap_or(i64::MAX);
+        let due = now.0.saturating_sub(patience);
+        self.settle_where(now, |pending| {
+            pending.lacks_a_side() && pending.ended_at.is_some_and(|at| at.0 <= due)
+        });
+    }
+
+    fn settle_where(&mut self, now: Micros, is_due: impl Fn(&Pending) -> bool) {
+        if !self.pending.iter().any(&is_due) {
+            return;
+        }
+        let (due, waiting): (Vec<Pending>, Vec<Pending>) =
+            std::mem::take(&mut self.pending).into_iter().partition(is_due);
+        self.pending = waiting.into();
+        for pending in due {
+            self.settle(Some(pending.window), &pending.sides, now);
+        }
+    }
+
+    fn is_left_out(&self, window: Window) -> bool {
+        window.0 < self.from || self.unequal.contains(&window)
     }
 
     fn window(&mut self, window: Window) -> &mut Pending {
@@ -119,25 +147,31 @@ impl Comparison {
             self.pending.push_back(Pending {
                 window,
                 sides: Default::default(),
+                ended_at: None,
             });
             self.pending.len() - 1
         });
         &mut self.pending[position]
     }
 
-    /// Gives up the window that has waited longest. False: there is none.
-    fn skip_oldest(&mut self) -> bool {
+    /// Waits no longer for the window that has waited longest. False: there is none.
+    fn give_up_oldest(&mut self) -> bool {
         let Some(oldest) = self.pending.pop_front() else {
             return false;
         };
-        self.bytes = self.bytes.saturating_sub(bytes_of(&oldest.sides));
         // What still comes of it would have nothing to be compared with.
         self.from = self.from.max(Micros(oldest.window.0.0.saturating_add(1)));
-        self.metrics.skipped.inc();
+        match oldest.ended_at.filter(|_| oldest.lacks_a_side()) {
+            Some(now) => self.settle(Some(oldest.window), &oldest.sides, now),
+            None => {
+                self.bytes = self.bytes.saturating_sub(bytes_of(&oldest.sides));
+                self.metrics.skipped.inc();
+            }
+        }
         true
     }
 
-    fn settle(&mut self, window: Option<Window>, sides: &[Part; 2]) {
+    fn settle(&mut self, window: Option<Window>, sides: &[Part; 2], now: Micros) {
         self.bytes = self.bytes.saturating_sub(bytes_of(sides));
         let [running, shadow] = excess(sides);
         if running.rows == 0 && shadow.rows == 0 {
@@ -145,7 +179,7 @@ impl Comparison {
             return;
         }
         let difference = Difference {
-            at: clock::wall(),
+            at: now,
             window,
             running,
             shadow,
@@ -161,6 +195,14 @@ impl Comparison {
                 "the shadow gives another result than the version that runs; further ones are counted"
             );
         }
+    }
+}
+
+impl Pending {
+    /// Whether one side has ended, and nothing has come of the other.
+    fn lacks_a_side(&self) -> bool {
+        let silent = |part: &Part| !part.ended && part.emissions.is_empty();
+        self.sides.iter().any(|part| part.ended) && self.sides.iter().any(silent)
     }
 }
 
@@ -223,8 +265,9 @@ impl Excess {
     }
 }
 
-/// The bytes of results that wait for the other side. Beyond them the oldest is passed over, and counted.
-const BYTES_MAX: usize = 64 << 20;
+/// The bytes of results that wait for the other side. Beyond them the oldest is passed over, and counted: sorting more
+/// would hold up the thread.
+const BYTES_MAX: usize = 8 << 20;
 /// The windows that wait for the other side.
 const WINDOWS_MAX: usize = 64;
 /// The rows of each side that are shown of a difference.

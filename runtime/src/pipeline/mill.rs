@@ -12,7 +12,7 @@ pub(super) use probation::{Incident, OffendingBatch};
 use probation::{Probations, Verdict, lost_groups};
 
 use super::account::Accounts;
-use super::command::{Command, RuleSpec};
+use super::command::{Command, Role, RuleSpec};
 use super::outlet::Outlet;
 use super::streams::{SourceBatch, StreamEntry};
 use super::unmatched::Unmatched;
@@ -216,6 +216,7 @@ impl Mill {
                 (None, None) => {}
             }
         }
+        self.outlet.end_batch();
         if !verdicts.is_empty() {
             self.with_batch(delivery, messages, |mill, batch| mill.take_back(verdicts, batch));
         }
@@ -249,7 +250,8 @@ impl Mill {
     /// Gives what is to become of versions that are watched; `None`: none of the messages is for the stream.
     fn process_stream(&mut self, position: usize, delivery: &Delivery, messages: &[&Message]) -> Option<Vec<Verdict>> {
         let source = &delivery.source;
-        let watching = !self.probations.is_idle();
+        let role = self.streams[position].key().role;
+        let watching = role == Role::Runs && !self.probations.is_idle();
         if watching {
             // What is counted after this is of this batch.
             self.book_counts();
@@ -275,10 +277,12 @@ impl Mill {
         }
         lost_groups(&self.output, &mut self.rules, &mut self.probations);
         let entry = &mut self.streams[position];
-        for bad in entry.bad() {
-            self.metrics.bad(source, bad.reason.name(), 1);
+        if role == Role::Runs {
+            for bad in entry.bad() {
+                self.metrics.bad(source, bad.reason.name(), 1);
+            }
+            self.outlet.bad_messages(entry.bad(), messages, source);
         }
-        self.outlet.bad_messages(entry.bad(), messages, source);
         let mut pieces = std::mem::take(&mut entry.pieces);
         let message_of = |row| messages[entry.message_of(row)];
         self.outlet.flush(&mut self.output, &mut pieces, message_of, source);
@@ -303,6 +307,7 @@ impl Mill {
             }
         }
         self.now = now;
+        self.outlet.tell_time(now);
     }
 
     fn advance_to(&mut self, now: Micros) {
@@ -360,6 +365,7 @@ impl Mill {
             self.to_catalogue.version_gone.notify_one();
         }
         self.tell_incidents();
+        self.outlet.pass_time();
         if self.accounts.is_due() {
             self.settle();
         }

@@ -72,7 +72,8 @@ impl Mills {
     /// The mill on which a stream runs. The same stream always runs on the same one.
     pub(super) fn of_stream(&self, stream: &StreamKey) -> usize {
         let mut hasher = DefaultHasher::new();
-        stream.hash(&mut hasher);
+        // A shadow runs beside the version that runs.
+        (&stream.source, &stream.filters).hash(&mut hasher);
         let count = self.commands.len() as u64;
         usize::try_from(hasher.finish() % count).expect("the remainder is below the number of mills")
     }

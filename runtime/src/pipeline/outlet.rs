@@ -10,7 +10,7 @@ use crate::emit::{
 use crate::message::Message;
 use crate::sink::SinkHandle;
 use crate::telemetry::rule::RuleMetrics;
-use rulemill_core::{DeadRow, Emission, Fault, Output, RuleCounts};
+use rulemill_core::{DeadRow, Emission, Fault, Micros, Output, RuleCounts};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -22,6 +22,8 @@ pub(super) struct Outlet {
     tap: Option<SyncSender<EncodedEmission>>,
     /// Rules with a shadow: nearly always none.
     compared: Vec<Compared>,
+    /// The time of arrival, for them.
+    now: Micros,
 }
 
 /// A rule and its shadow on this thread.
@@ -48,6 +50,7 @@ impl Outlet {
             dead_letters,
             tap,
             compared: Vec::new(),
+            now: Micros(i64::MIN),
         }
     }
 
@@ -76,6 +79,25 @@ impl Outlet {
             shadow: Arc::clone(shadow),
             comparison,
         });
+    }
+
+    /// The time of arrival is this now.
+    pub(super) fn tell_time(&mut self, now: Micros) {
+        self.now = now;
+    }
+
+    /// All that a batch gave has been sent out, of all streams.
+    pub(super) fn end_batch(&mut self) {
+        for compared in &mut self.compared {
+            compared.comparison.end_batch(self.now);
+        }
+    }
+
+    /// Time passes for comparisons too.
+    pub(super) fn pass_time(&mut self) {
+        for compared in &mut self.compared {
+            compared.comparison.pass(self.now);
+        }
     }
 
     /// The shadow is gone.
@@ -143,9 +165,6 @@ impl Outlet {
             }
         }
         self.send(output, pieces);
-        for compared in &mut self.compared {
-            compared.comparison.end_batch();
-        }
     }
 
     /// Sends out what the passing of time gave.
@@ -207,6 +226,8 @@ impl Outlet {
 
     fn emit(&mut self, emission: &Emission, array: &mut Array) {
         let Some(route) = self.routes.get_mut(&emission.rule) else {
+            // Nothing of it must get into the next one.
+            *array = Array::default();
             return;
         };
         let Route {
@@ -242,7 +263,7 @@ impl Outlet {
         if let Some((side, comparison)) = &mut compared
             && let Some(window) = emission.window.filter(|_| !emission.more)
         {
-            comparison.end_window(*side, window);
+            comparison.end_window(*side, window, self.now);
         }
         let too_large = route.encoder.rows_too_large() - too_large_before;
         if too_large > 0 && route.role == Role::Runs {
@@ -288,7 +309,7 @@ mod tests {
     use crate::telemetry::dead_letter::DeadLetterMetrics;
     use crate::telemetry::rule::RuleFamilies;
     use bytes::Bytes;
-    use rulemill_core::{Cells, Column, Micros};
+    use rulemill_core::{Cells, Column};
     use std::time::Duration;
 
     #[test]

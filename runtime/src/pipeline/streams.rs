@@ -217,6 +217,7 @@ impl StreamEntry {
 
 #[cfg(test)]
 mod tests {
+    use super::super::command::Role;
     use super::*;
     use crate::message::Served;
     use crate::topic::TopicFilter;
@@ -225,6 +226,7 @@ mod tests {
     /// Which of these topics belong to a stream of `filters` when they come for `audience`.
     fn selected(filters: &[String], topics: &[&str], audience: &Audience) -> Vec<u32> {
         let key = StreamKey {
+            role: Role::Runs,
             source: None,
             filters: filters.iter().map(|text| TopicFilter::parse(text).unwrap()).collect(),
         };

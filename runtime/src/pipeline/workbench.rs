@@ -95,7 +95,11 @@ impl Workbench {
                 wasm: ContentDigest::of(id.as_bytes()),
                 sidecar: None,
             },
-            stream: StreamKey { source: None, filters },
+            stream: StreamKey {
+                role: Role::Runs,
+                source: None,
+                filters,
+            },
             settings: settings
                 .filter_map(|setting| Some((setting.name.clone(), setting.default.clone()?)))
                 .collect(),

@@ -73,6 +73,8 @@ impl Candidate {
 pub(super) struct Shadow {
     /// The version, where it listens, and since when.
     pub(super) version: Running,
+    /// Where the version that runs listens, and on which mill.
+    pub(super) beside: Option<(StreamKey, usize)>,
     /// Why its results are not compared with those of the version that runs, when they are not.
     pub(super) not_compared: Option<String>,
     /// The comparison.

@@ -169,6 +169,7 @@ impl Catalogue {
         for found in scan.changed {
             let name = found.name.clone();
             let identity = found.identity;
+            self.end_shadow_unless(&name, identity).await?;
             if let Quarantine::Yes { good } = self.check_quarantine(&found).await {
                 candidates.extend(good.map(|good| (name, *good)));
                 continue;
@@ -251,17 +252,8 @@ impl Catalogue {
 
     /// Puts a loaded version in place of the running one, or says why not.
     async fn apply(&mut self, name: &str, mut candidate: Candidate, watching: Watching) -> Result<(), MillGone> {
-        if watching == Watching::AsConfigured {
-            if self.is_shadow(name, &candidate).await {
-                return Box::pin(self.apply_shadow(name, candidate)).await;
-            }
-            if !self
-                .entries
-                .get(name)
-                .is_some_and(|entry| entry.runs(candidate.identity))
-            {
-                self.end_shadow(name).await?;
-            }
+        if watching == Watching::AsConfigured && self.is_shadow(name, &candidate).await {
+            return Box::pin(self.apply_shadow(name, candidate)).await;
         }
         let last_good = match watching {
             Watching::AsConfigured if !candidate.sidecar.reload.probation.is_zero() => {
@@ -276,7 +268,14 @@ impl Catalogue {
         match self.apply_rule(name, &candidate, last_good.as_ref()).await? {
             Ok(stream) => {
                 self.keep_version(name, &mut candidate, last_good).await;
+                let before = self.running_since(name, candidate.identity);
                 self.accept(name, candidate, stream);
+                // A shadow is compared with the version that runs, which is another one now.
+                if before.is_none()
+                    && let Some(shadow) = self.end_shadow(name).await?
+                {
+                    Box::pin(self.apply_shadow(name, shadow)).await?;
+                }
             }
             Err(Refusal::Waiting(reason)) => self.wait_for_library(name, candidate, reason),
             Err(Refusal::Refused(reason)) => self.refuse(name, Some(candidate.identity), reason, Some(candidate)),

@@ -1,6 +1,6 @@
 //! What the deployment decides about a rule: where it listens, where it sends, and its settings.
 
-use super::super::command::StreamKey;
+use super::super::command::{Role, StreamKey};
 use crate::config::{GuestDefaults, RulesConfig, Sidecar};
 use crate::topic::TopicFilter;
 use rulemill_plan::{Literal, Plan, Type};
@@ -48,6 +48,7 @@ pub(super) fn resolve(plan: &Plan, sidecar: &Sidecar, names: &Names<'_>) -> Resu
     }
     let resolved = Resolved {
         stream: StreamKey {
+            role: Role::Runs,
             source: source.map(|name| Arc::from(name.as_str())),
             filters: filters(topics, &mut problems),
         },
@@ -110,8 +111,10 @@ fn check_sinks(wanted: &[String], names: &Names<'_>, problems: &mut Vec<String>)
 
 /// A topic that needs a column needs it in every row.
 fn check_topic_columns(plan: &Plan, sinks: &[String], names: &Names<'_>, problems: &mut Vec<String>) {
+    let sinks: BTreeSet<&String> = sinks.iter().collect();
     for sink in sinks {
-        for column in names.sinks.get(sink).into_iter().flatten() {
+        let needed: BTreeSet<&String> = names.sinks.get(sink).into_iter().flatten().collect();
+        for column in needed {
             if !plan.emits.iter().any(|emit| emit.name == *column) {
                 problems.push(format!(
                     "the topic of its sink {sink} needs the column {column}, which it does not emit; set sinks in the .toml file \

@@ -1,7 +1,7 @@
 //! Shadows: new versions of rules that run beside the one before on the same messages, and emit nothing until somebody
 //! promotes them.
 
-use super::super::command::{Command, PutShadow, Refusal, Role, RuleSpec};
+use super::super::command::{Command, PutShadow, Refusal, Role, RuleSpec, StreamKey};
 use super::super::identity::Identity;
 use super::super::mills::MillGone;
 use super::entry::{Candidate, Running, Shadow};
@@ -54,8 +54,9 @@ impl Catalogue {
         match self.put_shadow(name, &candidate, spec).await? {
             Ok(shadow) => {
                 let entry = self.entry(name);
-                entry.waiting = None;
-                entry.refused = None;
+                // What is known of other versions stays: that the one that should run does not, say.
+                entry.waiting.take_if(|(waiting, _)| waiting.identity == identity);
+                entry.refused.take_if(|refused| refused.identity == Some(identity));
                 entry.shadow = Some(shadow);
             }
             Err(Refusal::Waiting(reason)) => self.wait_for_library(name, candidate, reason),
@@ -72,9 +73,9 @@ impl Catalogue {
         let Some(good) = self.load_good(name).await else {
             return Ok(None);
         };
-        self.entry(name).waiting = None;
         self.apply(name, good, Watching::Not).await?;
-        Ok(self.entry(name).waiting.take().map(|(_, reason)| reason))
+        let waiting = self.entry(name).waiting.as_ref();
+        Ok(waiting.map(|(_, reason)| reason.clone()))
     }
 
     async fn specify_shadow(
@@ -83,13 +84,15 @@ impl Catalogue {
         candidate: &Candidate,
         loaded: Arc<LoadedRule>,
     ) -> Result<RuleSpec, String> {
-        let metrics = self.metrics_of(&shadow_id(name));
         let spec = self.specify(name, candidate, loaded).await?;
         Ok(RuleSpec {
             id: shadow_id(name).into(),
             role: Role::Shadow,
+            stream: StreamKey {
+                role: Role::Shadow,
+                ..spec.stream
+            },
             sinks: Vec::new(),
-            metrics,
             ..spec
         })
     }
@@ -103,23 +106,36 @@ impl Catalogue {
         let stream = spec.stream.clone();
         let mill = self.parts.mills.of_stream(&stream);
         let entry = self.entry(name);
-        let running = entry.running.as_ref().and_then(|running| running.stream.as_ref());
-        let not_compared = match running {
+        let beside = entry.running.as_ref().and_then(|running| running.stream.clone());
+        let unchanged = |shadow: &mut Shadow| {
+            let before = &shadow.version.candidate;
+            before.identity == candidate.identity
+                && before.sidecar == candidate.sidecar
+                && shadow.beside == beside
+                && shadow
+                    .version
+                    .stream
+                    .as_ref()
+                    .is_some_and(|(before, _)| *before == stream)
+        };
+        // The comparison goes on.
+        if let Some(shadow) = entry.shadow.take_if(unchanged) {
+            return Ok(Ok(shadow));
+        }
+        self.end_shadow(name).await?;
+        let not_compared = match &beside {
             None => Some("no version runs".to_owned()),
-            Some((listens, _)) if *listens != stream => {
+            Some((listens, _)) if listens.source != stream.source || listens.filters != stream.filters => {
                 Some("the version that runs listens to other topics, or to another source".to_owned())
             }
             Some(_) => None,
         };
-        let before = entry.shadow.take();
-        let since = before
-            .as_ref()
-            .filter(|before| before.version.candidate.identity == candidate.identity);
-        let since = since.map(|before| before.version.since);
-        self.take_from_mill(name, before).await?;
         let comparison = self.parts.families.shadows.start(&name.into());
         let put = PutShadow {
-            spec,
+            spec: RuleSpec {
+                metrics: self.metrics_of(&shadow_id(name)),
+                ..spec
+            },
             running: not_compared.is_none().then(|| name.into()),
             metrics: comparison.clone(),
         };
@@ -132,44 +148,46 @@ impl Catalogue {
             self.forget_shadow(name);
             return Ok(Err(refusal));
         }
-        if since.is_none() {
-            tracing::info!(
-                rule = name,
-                not_compared,
-                "the new version runs in the shadow of the one before"
-            );
-        }
+        tracing::info!(
+            rule = name,
+            not_compared,
+            "the new version runs in the shadow of the one before"
+        );
         Ok(Ok(Shadow {
             version: Running {
                 candidate: candidate.clone(),
-                since: since.unwrap_or_else(clock::wall),
+                since: clock::wall(),
                 stream: Some((stream, mill)),
             },
+            beside,
             not_compared,
             comparison,
         }))
     }
 
-    /// Ends the shadow of a rule, if it has one, and gives it.
-    pub(super) async fn end_shadow(&mut self, name: &str) -> Result<Option<Candidate>, MillGone> {
-        let shadow = self.entries.get_mut(name).and_then(|entry| entry.shadow.take());
-        let candidate = shadow.as_ref().map(|shadow| shadow.version.candidate.clone());
-        if shadow.is_some() {
-            self.take_from_mill(name, shadow).await?;
-            self.forget_shadow(name);
+    /// The files are other ones than those of the shadow: it ends, whatever becomes of them.
+    pub(super) async fn end_shadow_unless(&mut self, name: &str, identity: Identity) -> Result<(), MillGone> {
+        let shadow = self.entries.get(name).and_then(|entry| entry.shadow.as_ref());
+        if shadow.is_some_and(|shadow| shadow.version.candidate.identity != identity) {
+            self.end_shadow(name).await?;
         }
-        Ok(candidate)
+        Ok(())
     }
 
-    async fn take_from_mill(&self, name: &str, shadow: Option<Shadow>) -> Result<(), MillGone> {
-        if let Some((_, mill)) = shadow.and_then(|shadow| shadow.version.stream) {
+    /// Ends the shadow of a rule, if it has one, and gives it.
+    pub(super) async fn end_shadow(&mut self, name: &str) -> Result<Option<Candidate>, MillGone> {
+        let Some(shadow) = self.entries.get_mut(name).and_then(|entry| entry.shadow.take()) else {
+            return Ok(None);
+        };
+        if let Some((_, mill)) = shadow.version.stream {
             let id: Arc<str> = shadow_id(name).into();
             let mills = &self.parts.mills;
             mills
                 .ask(mill, |reply| Command::RemoveRule(id, Removal::Discard, reply))
                 .await?;
         }
-        Ok(())
+        self.forget_shadow(name);
+        Ok(Some(shadow.version.candidate))
     }
 
     fn forget_shadow(&mut self, name: &str) {
@@ -187,22 +205,29 @@ impl Catalogue {
             ))));
         };
         let identity = candidate.identity;
-        self.note_promoted(name, identity).await;
-        self.apply(name, candidate, Watching::AsConfigured).await?;
+        let before = self.entry(name).promoted.replace(identity);
+        self.apply(name, candidate.clone(), Watching::AsConfigured).await?;
+        let entry = self.entry(name);
+        let answer = if entry.runs(identity) {
+            tracing::info!(rule = name, "the shadow is promoted");
+            self.note_promoted(name, identity).await;
+            Ok(format!("the shadow of {name} runs in place of the version before"))
+        } else {
+            let waiting = entry.waiting.as_ref().map(|(_, reason)| reason.clone());
+            let refused = || entry.refusal().map(|refused| refused.reason.clone());
+            let reason = waiting.or_else(refused).unwrap_or_default();
+            entry.promoted = before;
+            self.apply(name, candidate, Watching::AsConfigured).await?;
+            Err(RequestRefused::Conflict(format!(
+                "the shadow of {name} stays one, as it cannot run: {reason}"
+            )))
+        };
         self.retry(true).await?;
         self.publish();
-        let entry = self.entries.get(name);
-        if entry.is_some_and(|entry| entry.runs(identity)) {
-            tracing::info!(rule = name, "the shadow is promoted");
-            return Ok(Ok(format!("the shadow of {name} runs in place of the version before")));
-        }
-        let refused = entry.and_then(|entry| entry.refusal());
-        let reason = refused.map_or_else(String::new, |refused| refused.reason.clone());
-        Ok(Err(RequestRefused::Conflict(format!("{name} is refused: {reason}"))))
+        Ok(answer)
     }
 
-    async fn note_promoted(&mut self, name: &str, identity: Identity) {
-        self.entry(name).promoted = Some(identity);
+    async fn note_promoted(&self, name: &str, identity: Identity) {
         let noted = self.with_store(name, move |store, name| store.set_promoted(name, identity));
         if let Some(Err(error)) = noted.await {
             tracing::warn!(guest = name, %error, "that the version was promoted cannot be kept on disk; after a restart it is a shadow");

@@ -1,13 +1,14 @@
 //! What a mill does when it is told something, between two batches: rules and libraries come and go.
 
-use super::super::command::{Command, PutLibrary, PutRule, PutShadow, Refusal, RuleSpec, StreamKey, Watch};
+use super::super::command::{Command, PutLibrary, PutRule, PutShadow, Refusal, Role, RuleSpec, StreamKey, Watch};
 use super::super::comparison::Comparison;
 use super::super::streams::StreamEntry;
 use super::{Mill, Placed};
 use crate::config;
-use rulemill_core::{Bounds, KernelsId, Micros, Removal, Stream, Swap};
+use rulemill_core::{Bounds, KernelsId, Removal, Stream, Swap, Unfinished};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Mill {
     pub(in super::super) fn obey(&mut self, command: Command) {
@@ -93,15 +94,31 @@ impl Mill {
         let PutShadow { spec, running, metrics } = put;
         let shadow = Arc::clone(&spec.id);
         self.remove_rule(&shadow, Removal::Discard);
-        let stream = self.streams.iter().find(|entry| *entry.key() == spec.stream);
-        let state = running.as_ref().and_then(|running| stream?.stream.rule_state(running));
-        // The windows that are open have rows that the shadow has not seen.
-        let from = state.and_then(|state| state.last_end).unwrap_or(Micros(i64::MIN));
+        let mut begun = self.unfinished(&shadow);
+        let mut patience = PATIENCE + lateness_of(&spec);
+        if let Some(running) = &running {
+            let other = self.unfinished(running);
+            begun.windows.extend(other.windows);
+            begun.watermark = begun.watermark.max(other.watermark);
+            let placed = self.rules.get(running);
+            patience += placed.map_or(Duration::ZERO, |placed| lateness_of(&placed.spec));
+        }
         self.install(spec, config::OnChange::Boundary)?;
         if let Some(running) = running {
-            self.outlet.compare(&running, &shadow, Comparison::new(metrics, from));
+            let comparison = Comparison::new(metrics, begun, patience);
+            self.outlet.compare(&running, &shadow, comparison);
         }
         Ok(())
+    }
+
+    /// What a rule has begun, on whichever stream.
+    fn unfinished(&self, id: &str) -> Unfinished {
+        let mut all = Unfinished::default();
+        for unfinished in self.streams.iter().map(|entry| entry.stream.unfinished(id)) {
+            all.windows.extend(unfinished.windows);
+            all.watermark = all.watermark.max(unfinished.watermark);
+        }
+        all
     }
 
     /// Puts a version in place, between two batches.
@@ -157,7 +174,8 @@ impl Mill {
 
     /// Those of the rules of which a version is here, be it only to finish its windows.
     fn held(&self, mut rules: Vec<Arc<str>>) -> Vec<Arc<str>> {
-        rules.retain(|id| self.streams.iter().any(|entry| entry.stream.rule_state(id).is_some()));
+        let emitting: HashSet<&Arc<str>> = self.streams.iter().flat_map(|entry| entry.stream.emitting()).collect();
+        rules.retain(|id| emitting.contains(id));
         rules
     }
 
@@ -175,12 +193,17 @@ impl Mill {
         let streams = || self.streams.iter().map(|entry| &entry.stream);
         let used: HashSet<KernelsId> = streams().flat_map(Stream::kernels).collect();
         self.guests.retain_kernels(&used);
+        // A shadow holds up no library.
+        let running = || {
+            let entries = self.streams.iter().filter(|entry| entry.key().role == Role::Runs);
+            entries.map(|entry| &entry.stream)
+        };
         let (sites, accumulators) = (
-            streams().flat_map(Stream::sites),
-            streams().flat_map(Stream::accumulators),
+            running().flat_map(Stream::sites),
+            running().flat_map(Stream::accumulators),
         );
         self.guests.retain_sites(&sites.collect(), &accumulators.collect());
-        let rules: HashSet<&Arc<str>> = streams().flat_map(Stream::rules).collect();
+        let rules: HashSet<&Arc<str>> = streams().flat_map(Stream::emitting).collect();
         let accounts = &mut self.accounts;
         self.outlet.retain(|id, metrics| {
             let held = rules.contains(id);
@@ -200,3 +223,12 @@ impl Mill {
         })
     }
 }
+
+/// How late the rows of a window may come.
+fn lateness_of(spec: &RuleSpec) -> Duration {
+    let event_time = spec.loaded.plan.event_time.as_ref();
+    event_time.map_or(Duration::ZERO, |timing| Duration::from_millis(timing.lateness_ms))
+}
+
+/// How long a side of a comparison may leave a window out that the other one has, lateness aside.
+const PATIENCE: Duration = Duration::from_secs(10);

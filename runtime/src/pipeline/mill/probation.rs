@@ -8,7 +8,7 @@
 mod back;
 mod trial;
 
-use super::super::command::{LastGood, Role, Watch};
+use super::super::command::{LastGood, Watch};
 use super::super::identity::Identity;
 use super::super::streams::SourceBatch;
 use super::{Mill, Placed};
@@ -327,8 +327,7 @@ impl Mill {
         };
         let mut surviving = Vec::new();
         for (rule, failed) in failed.iter().filter(|(rule, _)| !judged(rule)) {
-            let placed = self.rules.get(rule).filter(|placed| placed.spec.role == Role::Runs);
-            let Some(placed) = placed else { continue };
+            let Some(placed) = self.rules.get(rule) else { continue };
             let outcome = self.try_with(&placed.spec, self.guests.beside(Some(library)), given, failed);
             if let Some(outcome) = outcome
                 && !outcome.survivors.is_empty()

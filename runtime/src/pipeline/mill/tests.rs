@@ -84,6 +84,7 @@ impl Bench {
                 sidecar: None,
             },
             stream: StreamKey {
+                role: Role::Runs,
                 source: None,
                 filters: vec![TopicFilter::parse(filter).unwrap()],
             },
