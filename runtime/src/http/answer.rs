@@ -3,6 +3,7 @@
 use super::snapshot::{
     Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, Snapshot,
 };
+use crate::telemetry::guest::Suspended;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -50,7 +51,7 @@ pub(super) fn rules(snapshot: &Snapshot) -> Value {
             "name": running.map(|running| &running.name),
             "version": running.map(|running| &running.version),
             "kind": kind(rule.kind),
-            "status": state(&rule.state),
+            "status": state(rule),
         })
     });
     rules.collect()
@@ -66,7 +67,7 @@ pub(super) fn rule(rule: &RuleStatus) -> Value {
         "version": running.map(|running| &running.version),
         "doc": running.map(|running| &running.doc),
         "kind": kind(rule.kind),
-        "status": state(&rule.state),
+        "status": state(rule),
         "digest": running.map(|running| &running.digest),
         "loaded_at": running.map(|running| timestamp(running.loaded_at)),
         "plan": running.and_then(|running| running.plan.as_deref()),
@@ -84,6 +85,8 @@ pub(super) fn rule(rule: &RuleStatus) -> Value {
                 "row_errors_max": sidecar.limits.row_errors_max,
                 "notes_per_second_max": sidecar.limits.notes_per_second_max,
                 "core_instances_max": sidecar.limits.core_instances_max,
+                "suspend_after_batches": sidecar.limits.suspend_after_batches,
+                "suspend_max_ms": sidecar.limits.suspend_max.as_millis(),
                 "groups_max": sidecar.limits.groups_max,
                 "windows_max": sidecar.limits.windows_max,
             },
@@ -96,12 +99,13 @@ pub(super) fn status(rule: &RuleStatus) -> Value {
     let metrics = &rule.metrics;
     let dead_rows = metrics.dead_rows_total();
     let exception = metrics.last_exception();
+    let suspended = rule.guest.suspended();
     json!({
         "id": rule.id,
-        "status": state(&rule.state),
+        "status": state(rule),
         "message": match &rule.state {
-            RunState::Running | RunState::Draining => None,
-            RunState::Waiting(reason) | RunState::Stopped(reason) => Some(reason),
+            RunState::Running | RunState::Draining => suspended.first().map(in_words),
+            RunState::Waiting(reason) | RunState::Stopped(reason) => Some(reason.clone()),
         },
         "batches_total": metrics.batches.get(),
         "records_in_total": metrics.rows_in.get(),
@@ -120,6 +124,8 @@ pub(super) fn status(rule: &RuleStatus) -> Value {
         "guest_seconds_total": metrics.guest_seconds.get(),
         "memory_peak_bytes": rule.guest.memory_peak.get(),
         "limit_hits_total": rule.guest.limits_met(),
+        "suspensions_total": rule.guest.suspensions.get(),
+        "suspended": suspended.iter().map(suspension).collect::<Value>(),
         "windows_open": metrics.windows_open.get(),
         "groups_open": metrics.groups_open.get(),
         "reloads_ok_total": metrics.reloads_ok.get(),
@@ -184,6 +190,24 @@ fn refused(refused: &Refused) -> Value {
     })
 }
 
+fn suspension(suspended: &Suspended) -> Value {
+    json!({
+        "what": suspended.what,
+        "since": timestamp(suspended.since),
+        "next_try": timestamp(suspended.until),
+        "failed_batches": suspended.batches,
+        "reason": suspended.reason,
+    })
+}
+
+fn in_words(suspended: &Suspended) -> String {
+    let Suspended {
+        what, batches, reason, ..
+    } = suspended;
+    let until = timestamp(suspended.until);
+    format!("{what} is suspended until {until}, after {batches} failing batches: {reason}")
+}
+
 fn kind(kind: GuestKind) -> &'static str {
     match kind {
         GuestKind::Rule => "rule",
@@ -192,8 +216,9 @@ fn kind(kind: GuestKind) -> &'static str {
     }
 }
 
-fn state(state: &RunState) -> &'static str {
-    match state {
+fn state(rule: &RuleStatus) -> &'static str {
+    match &rule.state {
+        RunState::Running if !rule.guest.suspended().is_empty() => "suspended",
         RunState::Running => "running",
         RunState::Draining => "draining",
         RunState::Waiting(_) => "waiting",
