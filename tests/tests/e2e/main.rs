@@ -10,6 +10,7 @@ mod bad_input;
 mod code_cache;
 mod directory;
 mod draining;
+mod hostile;
 mod libraries;
 mod limits;
 mod listener;
