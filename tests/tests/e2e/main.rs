@@ -12,6 +12,7 @@ mod directory;
 mod draining;
 mod hostile;
 mod libraries;
+mod library_rollback;
 mod limits;
 mod listener;
 mod overlapping;
