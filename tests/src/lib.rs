@@ -27,6 +27,7 @@ pub use mqtt::{Publisher, Received, Subscriber};
 pub use output::Output;
 pub use receiver::HttpReceiver;
 pub use rulemill::{Finished, Rulemill, run_to_end};
+pub use rulemill_test_guests as guests;
 pub use rulemill_test_guests::plan_guest;
 pub use sandbox::Sandbox;
 pub use wait::{LIMIT, wait_for, wait_for_async};

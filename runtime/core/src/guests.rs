@@ -48,6 +48,12 @@ pub enum CallError {
     /// There is no guest: its library is not loaded.
     #[error("not available: {0}")]
     Unavailable(String),
+    /// The call was not made: earlier calls that failed took all the time there is for it in this batch.
+    #[error("not tried: {0}")]
+    OutOfTime(String),
+    /// The call was not made: those before failed batch after batch. It will be made again after a while.
+    #[error("suspended {0}")]
+    Suspended(String),
 }
 
 /// A function that could not be bound.

@@ -18,7 +18,8 @@ pub(crate) trait Attempt {
 const ROWS_PER_CALL_MAX: usize = 8192;
 
 /// Tries the rows, then halves of what trapped, down to single rows, until `trapped_max` calls have trapped; what traps
-/// after that is given up whole. A call that fails without a trap is given up at once: fewer rows would not help.
+/// after that is given up whole. A call that fails without a trap is given up at once: fewer rows would not help. So is what
+/// there is no time for.
 pub(crate) fn isolate(rows: usize, trapped_max: usize, attempt: &mut dyn Attempt) {
     let mut trapped = 0;
     let mut start = 0;
@@ -59,7 +60,7 @@ fn halve(part: Range<usize>, error: CallError, trapped_max: usize, trapped: &mut
 fn worth_halving(error: &CallError) -> bool {
     match error {
         CallError::Trap(_) | CallError::BadResult(_) => true,
-        CallError::Failure(_) | CallError::Unavailable(_) => false,
+        CallError::Failure(_) | CallError::Unavailable(_) | CallError::OutOfTime(_) | CallError::Suspended(_) => false,
     }
 }
 
@@ -85,22 +86,29 @@ pub(crate) struct FailedRow {
 pub(crate) enum Blame {
     /// The guest refused this row; an immutable function always will.
     Row,
-    /// The guest trapped, which may have been for want of time.
+    /// The guest trapped, which may have been for want of time, or had no time left.
     Trap,
     /// The call as a whole failed; the next one may not.
     Call,
+    /// The call was not made, for what others before it did.
+    Suspended,
 }
 
 impl Blame {
     /// What a call says that gave nothing.
     pub(crate) fn of(error: &CallError) -> Self {
-        if worth_halving(error) { Blame::Trap } else { Blame::Call }
+        match error {
+            CallError::Trap(_) | CallError::BadResult(_) | CallError::OutOfTime(_) => Blame::Trap,
+            CallError::Failure(_) | CallError::Unavailable(_) => Blame::Call,
+            CallError::Suspended(_) => Blame::Suspended,
+        }
     }
 
     pub(crate) fn fault(self) -> Fault {
         match self {
             Blame::Row => Fault::Row,
             Blame::Trap | Blame::Call => Fault::Guest,
+            Blame::Suspended => Fault::Suspended,
         }
     }
 }

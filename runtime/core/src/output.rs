@@ -105,6 +105,8 @@ pub enum Fault {
     Row,
     /// A guest trapped, overran, failed as a whole, returned a bad result, or was not there.
     Guest,
+    /// A guest was not called, because it failed batch after batch.
+    Suspended,
     /// The row came after its window had closed, and the rule wants to see such rows.
     Late,
     /// A bound was reached: see [`Bounds`](crate::Bounds).

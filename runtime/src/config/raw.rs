@@ -233,6 +233,11 @@ section! {
         notes_per_second_max: u64,
         /// The most core instances that a guest consists of.
         core_instances_max: u64,
+        /// The batches in a row that a function or a kernel may fail in, with all their rows, before it is suspended: its rows go to
+        /// dead letter untried, for a second at first, then for twice as long each time that it fails again.
+        suspend_after_batches: u64,
+        /// The longest time for which it is suspended before it is tried again.
+        suspend_max: Duration,
         /// The largest `.wasm` file that is loaded.
         file_bytes_max: Size,
         /// The most groups in one window of a rule. Rows of further groups go to dead letter. A group that takes more than
@@ -286,6 +291,10 @@ section! {
         notes_per_second_max: u64,
         /// The most core instances that it consists of.
         core_instances_max: u64,
+        /// The batches in a row that it may fail in before it is suspended.
+        suspend_after_batches: u64,
+        /// The longest time for which it is suspended.
+        suspend_max: Duration,
         /// The most groups in one of its windows.
         groups_max: u64,
         /// Its most open windows.

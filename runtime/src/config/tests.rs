@@ -370,7 +370,7 @@ fn a_bad_file_beside_a_rule_is_refused_with_all_its_problems() {
         "r.toml:3: window must be 1ms to 366days in whole milliseconds, got 0s",
         "r.toml:4: sinks must be a list of texts such as [\"a\", \"b\"], got \"log\"",
         "r.toml:5: settings must be a table of texts, numbers and booleans, got a table",
-        "r.toml:8: limits.file_bytes_max is not a known key; known here: call_timeout, memory_bytes_max, table_elements_max, output_bytes_max, row_errors_max, notes_per_second_max, core_instances_max, groups_max, windows_max",
+        "r.toml:8: limits.file_bytes_max is not a known key; known here: call_timeout, memory_bytes_max, table_elements_max, output_bytes_max, row_errors_max, notes_per_second_max, core_instances_max, suspend_after_batches, suspend_max, groups_max, windows_max",
         "r.toml:9: limits.groups_max must be 1 to 100000000, got 0",
     ];
     assert_eq!(problems.lines().collect::<Vec<_>>(), expected);

@@ -281,6 +281,10 @@ pub struct LimitsConfig {
     pub notes_per_second_max: u32,
     /// The most core instances of one guest instance.
     pub core_instances_max: usize,
+    /// The batches in a row that a call may fail in before it is suspended.
+    pub suspend_after_batches: u32,
+    /// The longest time for which a call is suspended before it is tried again.
+    pub suspend_max: Duration,
     /// The largest `.wasm` file, in bytes.
     pub file_bytes_max: u64,
     /// The most groups in one window of a rule. Rows of further groups go to dead letter.

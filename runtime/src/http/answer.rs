@@ -4,6 +4,7 @@ use super::snapshot::{
     Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, ShadowStatus,
     Snapshot,
 };
+use crate::telemetry::guest::Suspended;
 use crate::telemetry::shadow::{Difference, Excess};
 use axum::Json;
 use axum::http::StatusCode;
@@ -52,7 +53,7 @@ pub(super) fn rules(snapshot: &Snapshot) -> Value {
             "name": running.map(|running| &running.name),
             "version": running.map(|running| &running.version),
             "kind": kind(rule.kind),
-            "status": state(&rule.state),
+            "status": state(rule),
             "shadow": rule.shadow.is_some(),
         })
     });
@@ -69,7 +70,7 @@ pub(super) fn rule(rule: &RuleStatus) -> Value {
         "version": running.map(|running| &running.version),
         "doc": running.map(|running| &running.doc),
         "kind": kind(rule.kind),
-        "status": state(&rule.state),
+        "status": state(rule),
         "digest": running.map(|running| &running.digest),
         "loaded_at": running.map(|running| timestamp(running.loaded_at)),
         "plan": running.and_then(|running| running.plan.as_deref()),
@@ -87,6 +88,8 @@ pub(super) fn rule(rule: &RuleStatus) -> Value {
                 "row_errors_max": sidecar.limits.row_errors_max,
                 "notes_per_second_max": sidecar.limits.notes_per_second_max,
                 "core_instances_max": sidecar.limits.core_instances_max,
+                "suspend_after_batches": sidecar.limits.suspend_after_batches,
+                "suspend_max_ms": sidecar.limits.suspend_max.as_millis(),
                 "groups_max": sidecar.limits.groups_max,
                 "windows_max": sidecar.limits.windows_max,
             },
@@ -99,14 +102,14 @@ pub(super) fn status(rule: &RuleStatus) -> Value {
     let metrics = &rule.metrics;
     let dead_rows = metrics.dead_rows_total();
     let exception = metrics.last_exception();
-    let shadow_alone = "no version runs yet; this one emits nothing until it is promoted".to_owned();
+    let suspended = rule.guest.suspended();
     json!({
         "id": rule.id,
-        "status": state(&rule.state),
+        "status": state(rule),
         "message": match &rule.state {
-            RunState::Running | RunState::Draining => None,
-            RunState::Shadow => Some(&shadow_alone),
-            RunState::Waiting(reason) | RunState::Stopped(reason) => Some(reason),
+            RunState::Running | RunState::Draining => suspended.first().map(in_words),
+            RunState::Shadow => Some(SHADOW_ALONE.to_owned()),
+            RunState::Waiting(reason) | RunState::Stopped(reason) => Some(reason.clone()),
         },
         "batches_total": metrics.batches.get(),
         "records_in_total": metrics.rows_in.get(),
@@ -125,6 +128,8 @@ pub(super) fn status(rule: &RuleStatus) -> Value {
         "guest_seconds_total": metrics.guest_seconds.get(),
         "memory_peak_bytes": rule.guest.memory_peak.get(),
         "limit_hits_total": rule.guest.limits_met(),
+        "suspensions_total": rule.guest.suspensions.get(),
+        "suspended": suspended.iter().map(suspension).collect::<Value>(),
         "windows_open": metrics.windows_open.get(),
         "groups_open": metrics.groups_open.get(),
         "reloads_ok_total": metrics.reloads_ok.get(),
@@ -226,6 +231,27 @@ fn refused(refused: &Refused) -> Value {
     })
 }
 
+fn suspension(suspended: &Suspended) -> Value {
+    json!({
+        "what": suspended.what,
+        "since": timestamp(suspended.since),
+        "next_try": timestamp(suspended.until),
+        "failed_batches": suspended.batches,
+        "reason": suspended.reason,
+    })
+}
+
+fn in_words(suspended: &Suspended) -> String {
+    let Suspended {
+        what, batches, reason, ..
+    } = suspended;
+    let until = timestamp(suspended.until);
+    format!("{what} is suspended until {until}, after {batches} failing batches: {reason}")
+}
+
+/// What a rule whose only version is a shadow says.
+const SHADOW_ALONE: &str = "no version runs yet; this one emits nothing until it is promoted";
+
 fn kind(kind: GuestKind) -> &'static str {
     match kind {
         GuestKind::Rule => "rule",
@@ -234,8 +260,9 @@ fn kind(kind: GuestKind) -> &'static str {
     }
 }
 
-fn state(state: &RunState) -> &'static str {
-    match state {
+fn state(rule: &RuleStatus) -> &'static str {
+    match &rule.state {
+        RunState::Running if !rule.guest.suspended().is_empty() => "suspended",
         RunState::Running => "running",
         RunState::Draining => "draining",
         RunState::Shadow => "shadow",

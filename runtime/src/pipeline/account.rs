@@ -6,7 +6,8 @@
 use super::outlet::Outlet;
 use super::streams::StreamEntry;
 use crate::clock;
-use crate::rule::{CallStats, GuestName, GuestReading, MillGuests};
+use crate::rule::{CallStats, GuestName, GuestReading, MillGuests, Operation, SuspendedCall};
+use crate::telemetry::guest::{ShownSuspension, Suspended};
 use crate::telemetry::rule::{FunctionMetrics, RuleFamilies, RuleMetrics};
 use rulemill_core::{Counts, KernelsId};
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ pub(super) struct Accounts {
     kernels: HashMap<KernelsId, CallStats>,
     /// What this thread adds to the gauges of each rule: one that moved to another thread finishes its windows here.
     open: HashMap<Arc<str>, Gauges>,
+    suspended: Vec<(SuspendedCall, ShownSuspension)>,
     /// When the next reading is due; `None` while nothing has happened since the last one.
     due: Option<Instant>,
 }
@@ -51,6 +53,7 @@ impl Accounts {
             functions: HashMap::new(),
             kernels: HashMap::new(),
             open: HashMap::new(),
+            suspended: Vec::new(),
             due: None,
         }
     }
@@ -79,16 +82,12 @@ impl Accounts {
         self.read_kernels(guests, outlet);
         self.read_windows(streams, outlet);
         for reading in guests.take_readings() {
-            // The series of a guest that is gone have ended.
-            let counted = match &reading.guest {
-                GuestName::Rule(id) => outlet.knows(id),
-                GuestName::Library(name) => guests.library(name).is_some(),
-            };
-            if counted {
+            if has_series(&reading.guest, guests, outlet) {
                 self.read_limits(&reading);
             }
             tell_notes(reading);
         }
+        self.read_suspended(guests, outlet);
     }
 
     /// Reads what kernels have cost, before some of them go.
@@ -165,6 +164,38 @@ impl Accounts {
         }
     }
 
+    /// Shows what is suspended, and tells when that begins and ends.
+    fn read_suspended(&mut self, guests: &MillGuests, outlet: &Outlet) {
+        let mut now = guests.suspended();
+        now.retain(|call| has_series(&call.guest, guests, outlet));
+        self.suspended.retain(|(before, _)| {
+            let goes_on = now.iter().any(|call| call.is(before));
+            if !goes_on && has_series(&before.guest, guests, outlet) {
+                let (guest, what) = (&**before.guest.name(), what(before));
+                tracing::info!(guest, what, "a guest is suspended no longer");
+            }
+            goes_on
+        });
+        for call in now {
+            let shown = Suspended {
+                what: what(&call),
+                since: call.suspension.since,
+                until: call.suspension.until,
+                batches: call.suspension.batches,
+                reason: call.suspension.reason.clone(),
+            };
+            if let Some((_, known)) = self.suspended.iter().find(|(before, _)| call.is(before)) {
+                known.update(shown);
+                continue;
+            }
+            let (guest, batches) = (&**call.guest.name(), shown.batches);
+            let (what, reason) = (&shown.what, &shown.reason);
+            tracing::error!(guest, what, batches, %reason, "a guest is suspended; its rows go to dead letter");
+            let metrics = self.families.guests.guest(call.guest.name());
+            self.suspended.push((call, metrics.suspend(shown)));
+        }
+    }
+
     fn read_limits(&self, reading: &GuestReading) {
         let metrics = self.families.guests.guest(reading.guest.name());
         metrics.memory(reading.memory_bytes_peak);
@@ -200,6 +231,25 @@ pub(super) fn count(metrics: &RuleMetrics, counts: &Counts) {
 pub(super) fn dead(metrics: &RuleMetrics, reason: &'static str, rows: usize, detail: &str) {
     metrics.dead_rows(reason, rows as u64);
     metrics.exception(detail.to_owned(), clock::wall());
+}
+
+/// The series of a guest that is gone have ended.
+fn has_series(guest: &GuestName, guests: &MillGuests, outlet: &Outlet) -> bool {
+    match guest {
+        GuestName::Rule(id) => outlet.knows(id),
+        GuestName::Library(name) => guests.library(name).is_some(),
+    }
+}
+
+/// What is suspended, in words.
+fn what(call: &SuspendedCall) -> String {
+    let function = call.function.as_deref().unwrap_or_default();
+    match call.suspension.operation {
+        Operation::Kernel(number) => format!("kernel {number}"),
+        Operation::Evaluate => format!("function {function}"),
+        Operation::Initial | Operation::Accumulate => format!("aggregate {function}"),
+        Operation::Finish => format!("result of aggregate {function}"),
+    }
 }
 
 fn tell_notes(reading: GuestReading) {

@@ -351,6 +351,7 @@ impl Mill {
 
     /// Bookkeeping, now and then.
     fn after_work(&mut self) {
+        self.guests.end_batch();
         if !self.probations.is_idle() {
             self.judge_groups();
         }

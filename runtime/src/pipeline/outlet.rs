@@ -296,6 +296,7 @@ fn kind_of(fault: Fault) -> DeadLetterKind {
         Fault::Rejected => DeadLetterKind::Rejected,
         Fault::Row => DeadLetterKind::Row,
         Fault::Guest => DeadLetterKind::Guest,
+        Fault::Suspended => DeadLetterKind::Suspended,
         Fault::Late => DeadLetterKind::Late,
         Fault::Bound => DeadLetterKind::Bound,
     }
@@ -344,6 +345,7 @@ mod tests {
             Fault::Late,
             Fault::Bound,
             Fault::Guest,
+            Fault::Suspended,
             Fault::Late,
         ];
         let mut output = Output::default();
@@ -373,9 +375,19 @@ mod tests {
             line["kind"].as_str().unwrap().to_owned()
         });
         let words: Vec<String> = words.collect();
-        assert_eq!(words, ["rejected", "late", "late", "bound", "guest", "late", "row"]);
+        assert_eq!(
+            words,
+            ["rejected", "late", "late", "bound", "guest", "suspended", "late", "row"]
+        );
         let exposed = telemetry.encode();
-        for (reason, count) in [("rejected", 1), ("late", 3), ("bound", 1), ("guest", 1), ("row", 1)] {
+        for (reason, count) in [
+            ("rejected", 1),
+            ("late", 3),
+            ("bound", 1),
+            ("guest", 1),
+            ("suspended", 1),
+            ("row", 1),
+        ] {
             let line = format!("rulemill_rule_dead_rows_total{{rule=\"mean\",reason=\"{reason}\"}} {count}");
             assert!(
                 exposed.lines().any(|other| other == line),

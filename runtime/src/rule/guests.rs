@@ -1,6 +1,8 @@
 //! The guests of one mill thread: what the core calls when a plan says so.
 
-use super::arguments::{arguments_json, check_arguments};
+mod calls;
+
+use super::conduct::{Conduct, Suspension, Turn, Who};
 use super::engine::GuestEngine;
 use super::instance::Occasion;
 use super::kernels::KernelsGuest;
@@ -8,12 +10,9 @@ use super::library::{Binding, LibraryGuest, LimitedLibrary};
 use super::load::{LoadedLibrary, LoadedRule};
 use super::meter::{GuestMeter, GuestName, GuestReading};
 use super::stats::CallStats;
-use crate::clock;
 use crate::config::LimitsConfig;
-use rulemill_core::{
-    AccumulatorId, BindError, BoundAggregate, BoundScalar, CallError, Column, Guests, KernelsId, RowError, Rows, SiteId,
-};
-use rulemill_plan::{BoundArgument, Literal, Type, Volatility};
+use rulemill_core::{AccumulatorId, BindError, CallError, KernelsId, SiteId};
+use rulemill_plan::{Literal, Type};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -27,8 +26,28 @@ pub struct MillGuests {
     site_of: HashMap<(String, String, String), SiteId>,
     kernels: HashMap<KernelsId, Kernels>,
     kernels_next: u32,
+    turn: Turn,
     /// Of versions that are gone and whose last doings nobody has read.
     departed: Vec<(GuestName, Arc<GuestMeter>)>,
+}
+
+/// A call that is suspended.
+#[derive(Clone, Debug)]
+pub struct SuspendedCall {
+    /// The guest.
+    pub guest: GuestName,
+    /// The function of a library.
+    pub function: Option<String>,
+    /// How it is suspended.
+    pub suspension: Suspension,
+    who: Who,
+}
+
+impl SuspendedCall {
+    /// Whether it is the same suspension, seen at another time.
+    pub fn is(&self, other: &SuspendedCall) -> bool {
+        self.who == other.who && self.suspension.operation == other.suspension.operation
+    }
 }
 
 struct Site {
@@ -36,13 +55,13 @@ struct Site {
     binding: Binding,
     /// Whether a rule has it. What nobody uses holds up no new version of its library.
     used: bool,
-    stats: CallStats,
+    conduct: Conduct,
 }
 
 struct Kernels {
     guest: KernelsGuest,
     rule: Arc<str>,
-    stats: CallStats,
+    conduct: Conduct,
 }
 
 impl MillGuests {
@@ -56,11 +75,13 @@ impl MillGuests {
             site_of: HashMap::new(),
             kernels: HashMap::new(),
             kernels_next: 0,
+            turn: Turn::new(),
             departed: Vec::new(),
         }
     }
 
-    /// Guests of their own with the same libraries, `other` in place of the one of its name, for a trial beside these.
+    /// Guests of their own with the same libraries, `other` in place of the one of its name, for a trial beside these. Nothing is
+    /// suspended among them. Who gives them more than one batch calls [`MillGuests::end_batch`] after each.
     pub fn beside(&self, other: Option<&LimitedLibrary>) -> MillGuests {
         let mut guests = MillGuests::new(self.engine.clone());
         let libraries = self.libraries.values().map(LibraryGuest::library);
@@ -68,6 +89,50 @@ impl MillGuests {
             guests.put_library(library.clone());
         }
         guests
+    }
+
+    /// A batch has been processed, or some time has passed: what calls did is judged, and from now on every guest has all of
+    /// its time again.
+    pub fn end_batch(&mut self) {
+        for who in std::mem::take(&mut self.turn.unsettled) {
+            match who {
+                Who::Site(position) => settle_site(&mut self.sites[position], &self.libraries, &self.turn),
+                Who::Accumulator(position) => {
+                    settle_site(&mut self.accumulators[position], &self.libraries, &self.turn);
+                }
+                Who::Kernels(id) => {
+                    if let Some(Kernels { guest, conduct, .. }) = self.kernels.get_mut(&id) {
+                        conduct.settle(&self.turn, &guest.limits().into());
+                    }
+                }
+            }
+        }
+        self.turn.batch += 1;
+    }
+
+    /// The calls that are suspended.
+    pub fn suspended(&self) -> Vec<SuspendedCall> {
+        let sites = (0..).map(Who::Site).zip(&self.sites);
+        let accumulators = (0..).map(Who::Accumulator).zip(&self.accumulators);
+        let of_libraries = sites.chain(accumulators).flat_map(|(who, site)| {
+            let suspensions = site.conduct.suspensions(&self.turn);
+            suspensions.map(move |suspension| SuspendedCall {
+                guest: GuestName::Library(site.library.as_str().into()),
+                function: Some(site.binding.function.clone()),
+                who,
+                suspension,
+            })
+        });
+        let of_rules = self.kernels.iter().flat_map(|(&id, kernels)| {
+            let suspensions = kernels.conduct.suspensions(&self.turn);
+            suspensions.map(move |suspension| SuspendedCall {
+                guest: GuestName::Rule(Arc::clone(&kernels.rule)),
+                function: None,
+                who: Who::Kernels(id),
+                suspension,
+            })
+        });
+        of_libraries.chain(of_rules).collect()
     }
 
     /// The library of that name.
@@ -81,7 +146,7 @@ impl MillGuests {
         let mut total = CallStats::default();
         sites
             .filter(|site| site.library == name)
-            .for_each(|site| total.add(&site.stats));
+            .for_each(|site| total.add(&site.conduct.stats));
         total
     }
 
@@ -89,7 +154,7 @@ impl MillGuests {
     pub fn stats_of(&self, kernels: KernelsId) -> CallStats {
         self.kernels
             .get(&kernels)
-            .map_or_else(CallStats::default, |kernels| kernels.stats)
+            .map_or_else(CallStats::default, |kernels| kernels.conduct.stats)
     }
 
     /// Whether `loaded` can stand behind every call site in use of the library that it would replace. The error names the
@@ -117,6 +182,9 @@ impl MillGuests {
             let guest = GuestName::Library(name.as_str().into());
             self.departed.push((guest, Arc::clone(before.meter())));
         }
+        let sites = self.sites.iter_mut().chain(&mut self.accumulators);
+        let of_library = sites.filter(|site| site.library == name);
+        of_library.for_each(|site| site.conduct.forgive());
         self.sites_of(&name)
     }
 
@@ -137,9 +205,11 @@ impl MillGuests {
     pub fn retain_sites(&mut self, sites: &HashSet<SiteId>, accumulators: &HashSet<AccumulatorId>) {
         for (position, site) in self.sites.iter_mut().enumerate() {
             site.used = sites.contains(&SiteId(id_of(position)));
+            site.forgive_unused();
         }
         for (position, site) in self.accumulators.iter_mut().enumerate() {
             site.used = accumulators.contains(&AccumulatorId(id_of(position)));
+            site.forgive_unused();
         }
     }
 
@@ -165,7 +235,7 @@ impl MillGuests {
             Kernels {
                 guest,
                 rule: Arc::clone(rule),
-                stats: CallStats::default(),
+                conduct: Conduct::default(),
             },
         );
         Ok(id)
@@ -186,14 +256,20 @@ impl MillGuests {
             library.is_some_and(|library| library.loaded().has_function(&site.binding.function))
         };
         let sites = self.sites.iter().chain(&self.accumulators).filter(loaded);
-        sites.map(|site| (site.library.as_str(), site.binding.function.as_str(), &site.stats))
+        sites.map(|site| {
+            (
+                site.library.as_str(),
+                site.binding.function.as_str(),
+                &site.conduct.stats,
+            )
+        })
     }
 
     /// The accounts of rules' kernels: rule, version of it, account.
     pub fn kernel_stats(&self) -> impl Iterator<Item = (&Arc<str>, KernelsId, &CallStats)> {
         self.kernels
             .iter()
-            .map(|(id, kernels)| (&kernels.rule, *id, &kernels.stats))
+            .map(|(id, kernels)| (&kernels.rule, *id, &kernels.conduct.stats))
     }
 
     /// What guests' limits tell since the last time, for all that have run.
@@ -283,169 +359,6 @@ impl MillGuests {
     }
 }
 
-impl Guests for MillGuests {
-    fn bind_scalar(
-        &mut self,
-        library: Option<&str>,
-        function: &str,
-        arguments: &[BoundArgument],
-    ) -> Result<BoundScalar, BindError> {
-        let (library, scalar) = self.find(library, function, "function", |loaded| {
-            loaded
-                .description
-                .scalars
-                .iter()
-                .find(|scalar| scalar.name == function)
-                .cloned()
-        })?;
-        check_arguments(function, &scalar.parameters, arguments)?;
-        let text = arguments_json(arguments)?;
-        let immutable = scalar.volatility == Volatility::Immutable;
-        let key = (library.clone(), function.to_owned(), text.clone());
-        let known = self.site_of.get(&key).copied();
-        if let Some(site) = known
-            && let Some(entry) = self.sites.get(site.0 as usize).filter(|entry| entry.used)
-        {
-            let returns = entry.binding.returns;
-            return Ok(BoundScalar {
-                site,
-                returns,
-                immutable,
-            });
-        }
-        let guest = self.libraries.get_mut(&library).expect("it was found just above");
-        let returns = guest
-            .try_bind(function, &text)
-            .map_err(|error| BindError::Refused(format!("{function}: {error}")))?;
-        let site = known.unwrap_or_else(|| {
-            self.sites.push(Site::new(library, function, text));
-            SiteId(id_of(self.sites.len() - 1))
-        });
-        self.sites[site.0 as usize].bind(returns, 0);
-        self.site_of.insert(key, site);
-        Ok(BoundScalar {
-            site,
-            returns,
-            immutable,
-        })
-    }
-
-    fn bind_aggregate(
-        &mut self,
-        library: Option<&str>,
-        function: &str,
-        arguments: &[BoundArgument],
-    ) -> Result<BoundAggregate, BindError> {
-        let (library, aggregate) = self.find(library, function, "aggregate", |loaded| {
-            loaded
-                .description
-                .aggregates
-                .iter()
-                .find(|aggregate| aggregate.name == function)
-                .cloned()
-        })?;
-        check_arguments(function, &aggregate.parameters, arguments)?;
-        let text = arguments_json(arguments)?;
-        let fingerprint = u64::from_str_radix(&aggregate.fingerprint, 16)
-            .map_err(|_| BindError::Refused(format!("{function}: its fingerprint is not a hexadecimal number")))?;
-        let guest = self.libraries.get_mut(&library).expect("it was found just above");
-        let returns = guest
-            .try_bind_aggregate(function, &text)
-            .map_err(|error| BindError::Refused(format!("{function}: {error}")))?;
-        let known = self.accumulators.iter().position(|site| {
-            site.library == library && site.binding.function == function && site.binding.arguments == text
-        });
-        let position = known.unwrap_or(self.accumulators.len());
-        if known.is_none() {
-            self.accumulators.push(Site::new(library, function, text));
-        }
-        self.accumulators[position].bind(returns, aggregate.state_words as usize);
-        Ok(BoundAggregate {
-            accumulator: AccumulatorId(id_of(position)),
-            returns,
-            state_words: aggregate.state_words,
-            fingerprint,
-        })
-    }
-
-    fn evaluate(&mut self, site: SiteId, arguments: Rows<'_>) -> Result<(Column, Vec<RowError>), CallError> {
-        let entry = &mut self.sites[site.0 as usize];
-        let guest = self
-            .libraries
-            .get_mut(&entry.library)
-            .ok_or_else(|| entry.unavailable())?;
-        let started = clock::monotonic();
-        let result = guest.evaluate(site, &entry.binding, arguments);
-        entry
-            .stats
-            .account(started, arguments.rows, &result, |(_, errors)| errors.len());
-        result
-    }
-
-    fn run(
-        &mut self,
-        kernels: KernelsId,
-        kernel: u32,
-        input: Rows<'_>,
-        outputs: &[Type],
-    ) -> Result<(Vec<Column>, Vec<RowError>), CallError> {
-        let entry = self
-            .kernels
-            .get_mut(&kernels)
-            .ok_or_else(|| CallError::Unavailable("the rule's kernels have been removed".to_owned()))?;
-        let started = clock::monotonic();
-        let result = entry.guest.run(kernel, input, outputs);
-        entry
-            .stats
-            .account(started, input.rows, &result, |(_, errors)| errors.len());
-        result
-    }
-
-    fn initial(&mut self, accumulator: AccumulatorId) -> Result<Vec<u64>, CallError> {
-        let entry = &mut self.accumulators[accumulator.0 as usize];
-        let guest = self
-            .libraries
-            .get_mut(&entry.library)
-            .ok_or_else(|| entry.unavailable())?;
-        let started = clock::monotonic();
-        let result = guest.initial(accumulator, &entry.binding);
-        entry.stats.account(started, 0, &result, |_| 0);
-        result
-    }
-
-    fn accumulate(
-        &mut self,
-        accumulator: AccumulatorId,
-        states: &[u64],
-        group_of_row: &[u32],
-        arguments: Rows<'_>,
-    ) -> Result<(Vec<u64>, Vec<RowError>), CallError> {
-        let entry = &mut self.accumulators[accumulator.0 as usize];
-        let guest = self
-            .libraries
-            .get_mut(&entry.library)
-            .ok_or_else(|| entry.unavailable())?;
-        let started = clock::monotonic();
-        let result = guest.accumulate(accumulator, &entry.binding, states, group_of_row, arguments);
-        entry
-            .stats
-            .account(started, arguments.rows, &result, |(_, errors)| errors.len());
-        result
-    }
-
-    fn finish(&mut self, accumulator: AccumulatorId, states: &[u64]) -> Result<Column, CallError> {
-        let entry = &mut self.accumulators[accumulator.0 as usize];
-        let guest = self
-            .libraries
-            .get_mut(&entry.library)
-            .ok_or_else(|| entry.unavailable())?;
-        let started = clock::monotonic();
-        let result = guest.finish(accumulator, &entry.binding, states);
-        entry.stats.account(started, 0, &result, |_| 0);
-        result
-    }
-}
-
 impl Site {
     /// A site that is still to be bound.
     fn new(library: String, function: &str, arguments: String) -> Self {
@@ -458,7 +371,7 @@ impl Site {
                 state_words: 0,
             },
             used: false,
-            stats: CallStats::default(),
+            conduct: Conduct::default(),
         }
     }
 
@@ -469,11 +382,17 @@ impl Site {
         self.used = true;
     }
 
-    fn unavailable(&self) -> CallError {
-        CallError::Unavailable(format!(
-            "the library {}, which has {}, is not loaded",
-            self.library, self.binding.function
-        ))
+    /// What nobody calls cannot do better, and is not held against its library for ever.
+    fn forgive_unused(&mut self) {
+        if !self.used {
+            self.conduct.forgive();
+        }
+    }
+}
+
+fn settle_site(site: &mut Site, libraries: &BTreeMap<String, LibraryGuest>, turn: &Turn) {
+    if let Some(guest) = libraries.get(&site.library) {
+        site.conduct.settle(turn, &(&guest.library().limits).into());
     }
 }
 

@@ -1,5 +1,6 @@
 //! One running instance of a guest: its store, its limits, and what it noted.
 
+use super::allowance::CallTime;
 use super::bindings::{columns, diagnostics};
 use super::convert::shorten;
 use super::engine::{EPOCH, GuestEngine};
@@ -15,6 +16,8 @@ use wasmtime::{ResourceLimiter, Store, Trap};
 pub struct GuestState {
     limits: LimitsConfig,
     occasion: Occasion,
+    /// How long the calls from now on may take.
+    time: CallTime,
     meter: Arc<GuestMeter>,
     memory_bytes: usize,
     table_elements: usize,
@@ -48,10 +51,10 @@ impl Running {
         engine: &GuestEngine,
         pre: &InstancePre<GuestState>,
         limits: &LimitsConfig,
-        occasion: Occasion,
+        (occasion, time): (Occasion, CallTime),
         meter: &Arc<GuestMeter>,
     ) -> Result<(Self, Instance), CallError> {
-        let mut store = Store::new(engine.engine(), GuestState::new(limits, occasion, meter));
+        let mut store = Store::new(engine.engine(), GuestState::new(limits, (occasion, time), meter));
         store.limiter(|state| state);
         store.set_hostcall_fuel(limits.output_bytes_max);
         let mut running = Running {
@@ -62,17 +65,18 @@ impl Running {
         Ok((running, instance))
     }
 
+    /// Says how long the calls from now on may take.
+    pub(super) fn allow(&mut self, time: CallTime) {
+        self.store.data_mut().time = time;
+    }
+
     /// Runs `call` within the limits. An error is a trap: the instance is worth nothing after it.
     pub(super) fn call<R>(
         &mut self,
         call: impl FnOnce(&mut Store<GuestState>) -> wasmtime::Result<R>,
     ) -> Result<R, CallError> {
-        let state = self.store.data();
-        let timeout = state.occasion.timeout(&state.limits);
-        let epochs = timeout.as_millis().div_ceil(EPOCH.as_millis());
-        // One more, as the current epoch has partly passed.
-        self.store
-            .set_epoch_deadline(u64::try_from(epochs).unwrap_or(u64::MAX - 1).saturating_add(1));
+        let epochs = self.store.data().epochs();
+        self.store.set_epoch_deadline(epochs);
         let store = &mut self.store;
         let result = self.engine.during(|| call(store));
         let state = self.store.data_mut();
@@ -103,15 +107,32 @@ impl Occasion {
 }
 
 impl GuestState {
-    fn new(limits: &LimitsConfig, occasion: Occasion, meter: &Arc<GuestMeter>) -> Self {
+    fn new(limits: &LimitsConfig, (occasion, time): (Occasion, CallTime), meter: &Arc<GuestMeter>) -> Self {
         GuestState {
             limits: *limits,
             occasion,
+            time,
             meter: Arc::clone(meter),
             memory_bytes: 0,
             table_elements: 0,
             met: None,
             note: None,
+        }
+    }
+
+    fn timeout(&self) -> Duration {
+        self.time.of_call(self.occasion.timeout(&self.limits))
+    }
+
+    /// The epochs after which the call under way is stopped.
+    fn epochs(&self) -> u64 {
+        let epochs = self.timeout().as_millis().div_ceil(EPOCH.as_millis());
+        let epochs = u64::try_from(epochs).unwrap_or(u64::MAX - 1);
+        match self.time {
+            // One more, as the current epoch has partly passed.
+            CallTime::Full => epochs.saturating_add(1),
+            // What is lost counts here. Within two epochs there is one at least.
+            CallTime::Less { .. } => epochs.max(2),
         }
     }
 
@@ -139,10 +160,16 @@ impl GuestState {
         let limits = &self.limits;
         let what = match limit {
             Limit::CallTimeout => {
-                let shown = humantime::format_duration(self.occasion.timeout(limits));
-                match self.occasion {
-                    Occasion::Work => format!("the call took longer than {shown}"),
-                    Occasion::Load => {
+                let shown = match self.time {
+                    CallTime::Full => humantime::format_duration(self.timeout()),
+                    CallTime::Less { .. } => humantime::format_duration(whole_millis(self.timeout())),
+                };
+                match (self.occasion, self.time) {
+                    (Occasion::Work, CallTime::Full) => format!("the call took longer than {shown}"),
+                    (Occasion::Work, CallTime::Less { .. }) => {
+                        format!("the call took longer than {shown}, its part of what a batch may take once more")
+                    }
+                    (Occasion::Load, _) => {
                         format!(
                             "the call took longer than {shown}, which is {LOAD_PATIENCE} times what it may take later"
                         )
@@ -248,6 +275,10 @@ fn limit_of(error: &wasmtime::Error) -> Option<Limit> {
     }
 }
 
+fn whole_millis(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// How many times longer than [`LimitsConfig::call_timeout`] a call may take while the guest is loaded.
 const LOAD_PATIENCE: u32 = 10;
 /// The most memories of a guest: each reserves gigabytes of addresses, even if it is empty.
@@ -262,7 +293,7 @@ mod tests {
     #[test]
     fn a_huge_note_is_cut() {
         let meter = Arc::new(GuestMeter::default());
-        let mut state = GuestState::new(&LimitsConfig::default(), Occasion::Work, &meter);
+        let mut state = GuestState::new(&LimitsConfig::default(), (Occasion::Work, CallTime::Full), &meter);
         state.note("x".repeat(1 << 20));
         assert_eq!(meter.read(GuestName::Rule("a".into())).notes[0].len(), 1024);
         assert_eq!(state.note.unwrap().len(), 1024);
@@ -276,7 +307,7 @@ mod tests {
             ..LimitsConfig::default()
         };
         let meter = Arc::new(GuestMeter::default());
-        let mut state = GuestState::new(&limits, Occasion::Work, &meter);
+        let mut state = GuestState::new(&limits, (Occasion::Work, CallTime::Full), &meter);
         assert!(state.memory_growing(0, 60, None).unwrap());
         assert!(state.memory_growing(60, 70, None).unwrap());
         assert!(!state.memory_growing(70, 80, Some(75)).unwrap());

@@ -1,5 +1,6 @@
 //! The kernels of one version of one rule as a mill thread runs them.
 
+use super::allowance::{Allowance, Allowed, CallTime};
 use super::bindings::rule;
 use super::convert;
 use super::engine::GuestEngine;
@@ -11,6 +12,7 @@ use crate::config::LimitsConfig;
 use rulemill_core::{CallError, Column, RowError, Rows};
 use rulemill_plan::Type;
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::ResourceAny;
 
 /// A rule's kernels. The instance is made at the first call: a rule without kernels never needs one.
@@ -22,6 +24,9 @@ pub(super) struct KernelsGuest {
     limits: LimitsConfig,
     occasion: Occasion,
     meter: Arc<GuestMeter>,
+    allowance: Allowance,
+    /// How long the next call may take.
+    time: CallTime,
     live: Option<Live>,
 }
 
@@ -46,8 +51,15 @@ impl KernelsGuest {
             limits,
             occasion,
             meter: Arc::default(),
+            allowance: Allowance::default(),
+            time: CallTime::Full,
             live: None,
         }
+    }
+
+    /// Its limits.
+    pub(super) fn limits(&self) -> &LimitsConfig {
+        &self.limits
     }
 
     /// The account of its limits.
@@ -68,7 +80,9 @@ impl KernelsGuest {
     ) -> Result<(Vec<Column>, Vec<RowError>), CallError> {
         let columns = lower_all(input);
         let texts_max = self.limits.row_errors_max;
+        let time = self.time;
         let live = self.live()?;
+        live.running.allow(time);
         let (guest, prepared) = (&live.guest, live.prepared);
         let result = live.running.call(|store| {
             guest
@@ -98,8 +112,8 @@ impl KernelsGuest {
             let loaded = &self.loaded;
             let code = loaded.code.as_ref();
             let code = code.ok_or_else(|| CallError::Unavailable("the rule has no kernels".to_owned()))?;
-            let (mut running, instance) =
-                Running::start(&self.engine, &code.pre, &self.limits, self.occasion, &self.meter)?;
+            let occasion = (self.occasion, self.time.to_start());
+            let (mut running, instance) = Running::start(&self.engine, &code.pre, &self.limits, occasion, &self.meter)?;
             let guest = code
                 .indices
                 .load(running.store(), &instance)
@@ -114,6 +128,20 @@ impl KernelsGuest {
             });
         }
         Ok(self.live.as_mut().expect("it was made just above"))
+    }
+}
+
+impl Allowed for KernelsGuest {
+    fn allowance(&mut self) -> &mut Allowance {
+        &mut self.allowance
+    }
+
+    fn call_timeout(&self) -> Duration {
+        self.limits.call_timeout
+    }
+
+    fn allow(&mut self, time: CallTime) {
+        self.time = time;
     }
 }
 

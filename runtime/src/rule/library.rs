@@ -1,5 +1,6 @@
 //! A library as one mill thread runs it: one instance, and the call sites bound in it.
 
+use super::allowance::{Allowance, Allowed, CallTime};
 use super::bindings::columns::{BatchParam, ColumnParam, RowError as GuestRowError};
 use super::bindings::functions;
 use super::convert;
@@ -12,6 +13,7 @@ use rulemill_core::{AccumulatorId, CallError, Column, RowError, Rows, SiteId};
 use rulemill_plan::Type;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::ResourceAny;
 
 /// What a call site or an accumulator is bound to.
@@ -40,6 +42,9 @@ pub(super) struct LibraryGuest {
     library: LimitedLibrary,
     occasion: Occasion,
     meter: Arc<GuestMeter>,
+    allowance: Allowance,
+    /// How long the next call may take.
+    time: CallTime,
     live: Option<Live>,
 }
 
@@ -50,6 +55,16 @@ struct Live {
     accumulators: HashMap<AccumulatorId, ResourceAny>,
 }
 
+impl Binding {
+    /// What a call says when the library is not there.
+    pub(super) fn unavailable(&self, library: &str) -> CallError {
+        CallError::Unavailable(format!(
+            "the library {library}, which has {}, is not loaded",
+            self.function
+        ))
+    }
+}
+
 impl LibraryGuest {
     pub(super) fn new(engine: &GuestEngine, library: LimitedLibrary, occasion: Occasion) -> Self {
         LibraryGuest {
@@ -57,6 +72,8 @@ impl LibraryGuest {
             library,
             occasion,
             meter: Arc::default(),
+            allowance: Allowance::default(),
+            time: CallTime::Full,
             live: None,
         }
     }
@@ -195,8 +212,8 @@ impl LibraryGuest {
     fn live(&mut self) -> Result<&mut Live, CallError> {
         if self.live.is_none() {
             let LimitedLibrary { loaded, limits } = &self.library;
-            let (mut running, instance) =
-                Running::start(&self.engine, &loaded.pre, limits, self.occasion, &self.meter)?;
+            let occasion = (self.occasion, self.time.to_start());
+            let (mut running, instance) = Running::start(&self.engine, &loaded.pre, limits, occasion, &self.meter)?;
             let guest = loaded
                 .indices
                 .load(running.store(), &instance)
@@ -216,7 +233,9 @@ impl LibraryGuest {
         &mut self,
         call: impl FnOnce(&functions::Guest, &mut super::instance::GuestStore) -> wasmtime::Result<R>,
     ) -> Result<R, CallError> {
+        let time = self.time;
         let live = self.live()?;
+        live.running.allow(time);
         let guest = &live.guest;
         let result = live.running.call(|store| call(guest, store));
         if result.is_err() {
@@ -242,6 +261,20 @@ impl LibraryGuest {
             self.live = None;
         }
         result
+    }
+}
+
+impl Allowed for LibraryGuest {
+    fn allowance(&mut self) -> &mut Allowance {
+        &mut self.allowance
+    }
+
+    fn call_timeout(&self) -> Duration {
+        self.library.limits.call_timeout
+    }
+
+    fn allow(&mut self, time: CallTime) {
+        self.time = time;
     }
 }
 

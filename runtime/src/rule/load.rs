@@ -3,6 +3,7 @@
 //! Loading never runs on a mill thread: compiling takes milliseconds. Nothing here trusts the file: its size is bounded,
 //! its imports are checked before anything runs, and what it says about itself is checked before anybody believes it.
 
+use super::allowance::CallTime;
 use super::bindings::{functions, rule};
 use super::convert::shorten;
 use super::engine::GuestEngine;
@@ -379,10 +380,15 @@ fn describe(
         error,
         met: meter.met(),
     };
-    let (mut running, instance) = Running::start(engine, pre, limits, Occasion::Load, &meter).map_err(refuse)?;
+    let occasion = (Occasion::Load, CallTime::Full);
+    let (mut running, instance) = Running::start(engine, pre, limits, occasion, &meter).map_err(refuse)?;
     let mut describe = || running.call(|store| call(store, &instance));
     let (fresh, used) = (describe(), describe());
     let fresh = fresh.map_err(refuse)?;
+    if fresh.len() > DESCRIPTION_BYTES_MAX {
+        let message = format!("it has {} bytes, and may have {DESCRIPTION_BYTES_MAX}", fresh.len());
+        return Err(LoadError::Description(message));
+    }
     self_test::describe(&fresh, &used)?;
     Ok(fresh)
 }
@@ -391,6 +397,8 @@ fn root(error: &wasmtime::Error) -> String {
     shorten(error.root_cause().to_string())
 }
 
+/// The largest description. What is read of it takes many times its size.
+const DESCRIPTION_BYTES_MAX: usize = 2 << 20;
 /// The most problems of a description that are told.
 const PROBLEMS_MAX: usize = 8;
 const FUNCTIONS: &str = "rulemill:guest/functions@1.0.0";

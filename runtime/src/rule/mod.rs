@@ -2,9 +2,11 @@
 //!
 //! It never keeps a guest's state: an instance may be dropped between any two calls, and is dropped after every trap.
 
+mod allowance;
 mod arguments;
 mod bindings;
 mod cache;
+mod conduct;
 mod convert;
 mod engine;
 mod guests;
@@ -14,14 +16,16 @@ mod library;
 mod load;
 mod meter;
 mod self_test;
+mod standing;
 mod stats;
 
 #[cfg(test)]
 mod tests;
 
 pub use cache::CodeCache;
+pub use conduct::{Operation, Suspension};
 pub use engine::GuestEngine;
-pub use guests::MillGuests;
+pub use guests::{MillGuests, SuspendedCall};
 pub use instance::GuestState;
 pub use library::LimitedLibrary;
 pub use load::{ContentDigest, LoadError, Loaded, LoadedLibrary, LoadedRule, load, load_with};

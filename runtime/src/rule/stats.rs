@@ -1,8 +1,7 @@
 //! Accounting of guest calls, kept by the thread that makes them and read between batches.
 
-use crate::clock;
 use rulemill_core::CallError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What the calls of one function, or of one rule's kernels, have cost so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,21 +19,23 @@ pub struct CallStats {
 }
 
 impl CallStats {
-    /// Books one call that began at `started`.
+    /// Books one call that took so long.
     pub(super) fn account<R>(
         &mut self,
-        started: Instant,
+        took: Duration,
         rows: usize,
         result: &Result<R, CallError>,
         row_errors: impl FnOnce(&R) -> usize,
     ) {
         self.calls += 1;
         self.rows += rows as u64;
-        self.time += clock::monotonic().duration_since(started);
+        self.time += took;
         match result {
             Ok(value) => self.row_errors += row_errors(value) as u64,
             Err(CallError::Trap(_) | CallError::BadResult(_)) => self.traps += 1,
-            Err(CallError::Failure(_) | CallError::Unavailable(_)) => {}
+            Err(
+                CallError::Failure(_) | CallError::Unavailable(_) | CallError::OutOfTime(_) | CallError::Suspended(_),
+            ) => {}
         }
     }
 

@@ -5,14 +5,21 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use rulemill_core::Micros;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The metrics of all guests. A clone counts into the same.
 #[derive(Clone, Debug, Default)]
 pub struct GuestFamilies {
     limit_hits: Family<LimitLabels, Counter>,
     memory_peak: Family<GuestLabels, Gauge>,
+    suspended: Family<GuestLabels, Gauge>,
+    suspensions: Family<GuestLabels, Counter>,
+    /// What is suspended now: by guest, in the order in which it began.
+    suspended_now: Arc<Mutex<BTreeMap<(Arc<str>, u64), Suspended>>>,
+    suspended_next: Arc<AtomicU64>,
     /// The limits that were ever met; they are words of the code, so there are few.
     limits: Arc<Mutex<Vec<&'static str>>>,
 }
@@ -22,7 +29,33 @@ pub struct GuestFamilies {
 pub struct GuestMetrics {
     /// The most memory that an instance of it has had.
     pub memory_peak: Gauge,
+    suspended: Gauge,
+    /// How often a function or a kernel of it was suspended.
+    pub suspensions: Counter,
     guest: Arc<str>,
+    families: GuestFamilies,
+}
+
+/// A function or a kernel that is not called at present, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspended {
+    /// What is not called: `kernel 0`, `function split_value`.
+    pub what: String,
+    /// Since when.
+    pub since: Micros,
+    /// When it is tried again.
+    pub until: Micros,
+    /// Batches that failed.
+    pub batches: u32,
+    /// Why the last one failed.
+    pub reason: String,
+}
+
+/// Shows a suspension as long as it is there.
+#[derive(Debug)]
+pub struct ShownSuspension {
+    key: (Arc<str>, u64),
+    gauge: Gauge,
     families: GuestFamilies,
 }
 
@@ -46,6 +79,10 @@ impl GuestFamilies {
         guest.register("limit_hits", help, families.limit_hits.clone());
         let help = "The most memory that an instance of the guest has had since its file came";
         guest.register("memory_peak_bytes", help, families.memory_peak.clone());
+        let help = "Functions or kernels of the guest that are suspended now, on all threads together";
+        guest.register("suspended", help, families.suspended.clone());
+        let help = "How often a function or a kernel of the guest was suspended";
+        guest.register("suspensions", help, families.suspensions.clone());
         families
     }
 
@@ -56,6 +93,8 @@ impl GuestFamilies {
         };
         GuestMetrics {
             memory_peak: self.memory_peak.get_or_create_owned(&labels),
+            suspended: self.suspended.get_or_create_owned(&labels),
+            suspensions: self.suspensions.get_or_create_owned(&labels),
             guest: Arc::clone(name),
             families: self.clone(),
         }
@@ -63,9 +102,12 @@ impl GuestFamilies {
 
     /// Forgets a guest that is gone.
     pub fn remove(&self, name: &Arc<str>) {
-        self.memory_peak.remove(&GuestLabels {
+        let labels = GuestLabels {
             guest: Arc::clone(name),
-        });
+        };
+        self.memory_peak.remove(&labels);
+        self.suspended.remove(&labels);
+        self.suspensions.remove(&labels);
         let limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
         for &limit in limits.iter() {
             let guest = Arc::clone(name);
@@ -97,11 +139,52 @@ impl GuestMetrics {
         met.collect()
     }
 
+    /// Counts a suspension, and shows it until what is given back is dropped.
+    pub fn suspend(&self, suspended: Suspended) -> ShownSuspension {
+        let number = self.families.suspended_next.fetch_add(1, Ordering::Relaxed);
+        let key = (Arc::clone(&self.guest), number);
+        self.families.suspended_now().insert(key.clone(), suspended);
+        self.suspensions.inc();
+        self.suspended.inc();
+        ShownSuspension {
+            key,
+            gauge: self.suspended.clone(),
+            families: self.families.clone(),
+        }
+    }
+
+    /// What of it is suspended now.
+    pub fn suspended(&self) -> Vec<Suspended> {
+        let from = (Arc::clone(&self.guest), 0);
+        let all = self.families.suspended_now();
+        let own = all.range(from..).take_while(|((guest, _), _)| *guest == self.guest);
+        own.map(|(_, suspended)| suspended.clone()).collect()
+    }
+
     /// Says that an instance has had so much memory. Threads have instances of their own, so the largest counts.
     pub fn memory(&self, bytes: usize) {
-        use std::sync::atomic::Ordering;
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.memory_peak.inner().fetch_max(bytes, Ordering::Relaxed);
+    }
+}
+
+impl GuestFamilies {
+    fn suspended_now(&self) -> MutexGuard<'_, BTreeMap<(Arc<str>, u64), Suspended>> {
+        self.suspended_now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ShownSuspension {
+    /// It goes on.
+    pub fn update(&self, suspended: Suspended) {
+        self.families.suspended_now().insert(self.key.clone(), suspended);
+    }
+}
+
+impl Drop for ShownSuspension {
+    fn drop(&mut self) {
+        self.families.suspended_now().remove(&self.key);
+        self.gauge.dec();
     }
 }
 
@@ -126,12 +209,31 @@ mod tests {
             families.guest(&stays).limits_met(),
             BTreeMap::from([("call_timeout", 3)])
         );
+        let suspended = Suspended {
+            what: "kernel 0".to_owned(),
+            since: Micros(1),
+            until: Micros(2),
+            batches: 3,
+            reason: "trapped".to_owned(),
+        };
+        let shown = families.guest(&stays).suspend(suspended.clone());
+        drop(families.guest(&stays).suspend(suspended.clone()));
+        assert_eq!(families.guest(&gone).suspended(), []);
+        assert_eq!(families.guest(&stays).suspended(), [suspended.clone()]);
+        let later = Suspended {
+            until: Micros(4),
+            ..suspended
+        };
+        shown.update(later.clone());
+        assert_eq!(families.guest(&stays).suspended(), [later]);
         families.remove(&gone);
         let text = telemetry.encode();
         assert!(!text.contains("\"gone\""), "{text}");
         for line in [
             "rulemill_guest_limit_hits_total{guest=\"stays\",limit=\"call_timeout\"} 3",
             "rulemill_guest_memory_peak_bytes{guest=\"stays\"} 500",
+            "rulemill_guest_suspended{guest=\"stays\"} 1",
+            "rulemill_guest_suspensions_total{guest=\"stays\"} 2",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
         }

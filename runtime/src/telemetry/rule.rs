@@ -248,7 +248,7 @@ impl RuleFamilies {
         rule.register("row_errors", help, self.row_errors.clone());
         rule.register(
             "dead_rows",
-            "Messages and groups that went to the dead-letter output, by reason: rejected, row, guest, late or bound",
+            "Messages and groups that went to the dead-letter output, by reason: rejected, row, guest, suspended, late or bound",
             self.dead_rows.clone(),
         );
         rule.register("emissions", "Emissions of the rule", self.emissions.clone());

@@ -13,6 +13,7 @@ pub struct LibraryGuest {
     bind: String,
     evaluate: String,
     accumulate: String,
+    finish: String,
 }
 
 impl LibraryGuest {
@@ -29,6 +30,7 @@ impl LibraryGuest {
             bind: BIND.to_owned(),
             evaluate: GIVE_BACK.to_owned(),
             accumulate: SUM.to_owned(),
+            finish: STATES.to_owned(),
         }
     }
 
@@ -61,10 +63,24 @@ impl LibraryGuest {
         self
     }
 
+    /// What `evaluate` does before it gives back its first argument.
+    #[must_use]
+    pub fn attack(self, text: &str) -> Self {
+        let body = format!("{text} {GIVE_BACK}");
+        self.evaluate(&body)
+    }
+
     /// The body of `accumulate`: it leaves the address of a result.
     #[must_use]
     pub fn accumulate(mut self, body: &str) -> Self {
         body.clone_into(&mut self.accumulate);
+        self
+    }
+
+    /// The body of `finish`: it leaves the address of a result.
+    #[must_use]
+    pub fn finish(mut self, body: &str) -> Self {
+        body.clone_into(&mut self.finish);
         self
     }
 
@@ -76,6 +92,7 @@ impl LibraryGuest {
             ("$BIND", &self.bind),
             ("$EVALUATE", &self.evaluate),
             ("$ACCUMULATE", &self.accumulate),
+            ("$FINISH", &self.finish),
             ("$DATA", &escaped(&self.description)),
             ("$LENGTH", &self.description.len().to_string()),
             ("$HEAP", &heap.to_string()),
@@ -129,13 +146,7 @@ const MODULE: &str = r#"
     (unreachable))
   (func (export "rulemill:guest/functions@1.0.0#[method]accumulator.finish")
     (param $self i32) (param $states i32) (param $count i32) (result i32)
-    (i32.store (i32.const 160) (i32.const 0))
-    (i32.store (i32.const 164) (i32.const 0))
-    (i32.store (i32.const 168) (i32.const 0))
-    (i32.store (i32.const 172) (i32.const 1))
-    (i32.store (i32.const 176) (local.get $states))
-    (i32.store (i32.const 180) (local.get $count))
-    (i32.const 160))
+    $FINISH)
   (func (export "rulemill:guest/functions@1.0.0#[method]accumulator.migrate")
     (param i32 i64 i32 i32) (result i32)
     (unreachable))
@@ -180,6 +191,16 @@ const SUM: &str = "
     (i32.store (i32.const 204) (i32.const 0))
     (i32.store (i32.const 208) (i32.const 0))
     (i32.const 192)";
+
+/// The words of the states, as ints.
+const STATES: &str = "
+    (i32.store (i32.const 160) (i32.const 0))
+    (i32.store (i32.const 164) (i32.const 0))
+    (i32.store (i32.const 168) (i32.const 0))
+    (i32.store (i32.const 172) (i32.const 1))
+    (i32.store (i32.const 176) (local.get $states))
+    (i32.store (i32.const 180) (local.get $count))
+    (i32.const 160)";
 
 const DESCRIPTION_AT: usize = 1024;
 /// Memory for what the host hands over, in pages of 64 KiB.

@@ -9,9 +9,13 @@ pub(crate) fn build(template: &str, places: &[(&str, &str)], world: World, contr
     for (place, content) in places {
         text = text.replace(place, content);
     }
-    let text = text.replace(&format!("@{VERSION}"), &format!("@{contract}"));
-    let module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
-    with_component_type(module, world, contract)
+    let filled = text.replace(&format!("@{VERSION}"), &format!("@{contract}"));
+    with_component_type(self::text(&filled), world, contract)
+}
+
+/// A module or a component as text, in binary form.
+pub fn text(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Bytes as they stand between the quotes of a `(data ...)`.

@@ -85,6 +85,13 @@ impl RuleGuest {
         self
     }
 
+    /// What `run` does before it gives back its inputs.
+    #[must_use]
+    pub fn attack(self, text: &str) -> Self {
+        let body = format!("{text} {GIVE_BACK}");
+        self.run(&body)
+    }
+
     /// The body of `cabi_realloc`; `$size` is what is wanted. It leaves the address.
     #[must_use]
     pub fn realloc(mut self, body: &str) -> Self {

@@ -2,7 +2,7 @@
 
 use super::FailedGroup;
 use crate::isolate::{Attempt, Blame, FailedRow, check_errors, isolate, row_number};
-use crate::{AccumulatorId, BoundAggregate, CallError, Column, Fault, Guests, Rows};
+use crate::{AccumulatorId, BoundAggregate, CallError, Column, Guests, Rows};
 use rulemill_plan::Type;
 use std::ops::Range;
 
@@ -206,7 +206,7 @@ impl Attempt for Finishing<'_, '_> {
             self.results.push_null();
             self.failed.push(FailedGroup {
                 group: row_number(group),
-                fault: Fault::Guest,
+                fault: Blame::of(error).fault(),
                 message: error.to_string(),
             });
         }

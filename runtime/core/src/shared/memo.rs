@@ -221,7 +221,7 @@ impl Memo {
             let retry_at = match failed.blame {
                 Blame::Row => None,
                 Blame::Trap => Some(clock.0.saturating_add(TRAP_MEMORY)),
-                Blame::Call => Some(i64::MIN),
+                Blame::Call | Blame::Suspended => Some(i64::MIN),
             };
             self.retry_at = self.retry_at.into_iter().chain(retry_at).min();
             let fault = Fault {

@@ -68,6 +68,8 @@ const OUTPUT_BYTES: RangeInclusive<u64> = 1024..=1 << 32;
 const ROW_ERRORS: RangeInclusive<u64> = 0..=1 << 20;
 const NOTES: RangeInclusive<u64> = 0..=1_000_000;
 const CORE_INSTANCES: RangeInclusive<u64> = 1..=1000;
+const SUSPEND_AFTER: RangeInclusive<u64> = 1..=1_000_000;
+const SUSPEND_TIME: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 const FILE_BYTES: RangeInclusive<u64> = 1024..=1 << 30;
 const GROUPS: RangeInclusive<u64> = 1..=100_000_000;
 const WINDOWS: RangeInclusive<u64> = 1..=1_000_000;
@@ -85,6 +87,8 @@ impl Checker {
         let row_errors_max = self.number(raw.row_errors_max, ROW_ERRORS);
         let notes_per_second_max = self.number(raw.notes_per_second_max, NOTES);
         let core_instances_max = self.number(raw.core_instances_max, CORE_INSTANCES);
+        let suspend_after_batches = self.number(raw.suspend_after_batches, SUSPEND_AFTER);
+        let suspend_max = self.duration(raw.suspend_max, SUSPEND_TIME);
         let file_bytes_max = self.size(raw.file_bytes_max, FILE_BYTES);
         let groups_max = self.number(raw.groups_max, GROUPS);
         let windows_max = self.number(raw.windows_max, WINDOWS);
@@ -97,6 +101,8 @@ impl Checker {
             row_errors_max: row_errors_max?,
             notes_per_second_max: notes_per_second_max?,
             core_instances_max: core_instances_max?,
+            suspend_after_batches: suspend_after_batches?,
+            suspend_max: suspend_max?,
             file_bytes_max: file_bytes_max?,
             groups_max: groups_max?,
             windows_max: windows_max?,
@@ -114,6 +120,8 @@ impl Checker {
         let row_errors_max = self.number(raw.row_errors_max, ROW_ERRORS);
         let notes_per_second_max = self.number(raw.notes_per_second_max, NOTES);
         let core_instances_max = self.number(raw.core_instances_max, CORE_INSTANCES);
+        let suspend_after_batches = self.number(raw.suspend_after_batches, SUSPEND_AFTER);
+        let suspend_max = self.duration(raw.suspend_max, SUSPEND_TIME);
         let groups_max = self.number(raw.groups_max, GROUPS);
         let windows_max = self.number(raw.windows_max, WINDOWS);
         LimitsConfig {
@@ -125,6 +133,8 @@ impl Checker {
             row_errors_max: row_errors_max.unwrap_or(defaults.row_errors_max),
             notes_per_second_max: notes_per_second_max.unwrap_or(defaults.notes_per_second_max),
             core_instances_max: core_instances_max.unwrap_or(defaults.core_instances_max),
+            suspend_after_batches: suspend_after_batches.unwrap_or(defaults.suspend_after_batches),
+            suspend_max: suspend_max.unwrap_or(defaults.suspend_max),
             file_bytes_max: defaults.file_bytes_max,
             groups_max: groups_max.unwrap_or(defaults.groups_max),
             windows_max: windows_max.unwrap_or(defaults.windows_max),

@@ -42,6 +42,8 @@ pub enum DeadLetterKind {
     Row,
     /// A guest trapped, ran too long, failed or was not there.
     Guest,
+    /// A guest was not called, because it is suspended.
+    Suspended,
     /// The row came after its window had closed.
     Late,
     /// A bound was reached: of groups, windows, bytes, distinct values, or how far ahead an event time may be.
@@ -192,11 +194,12 @@ impl DeadLetters {
 impl DeadLetterKind {
     /// All of them.
     #[cfg(test)]
-    const ALL: [DeadLetterKind; 10] = [
+    const ALL: [DeadLetterKind; 11] = [
         DeadLetterKind::Decode,
         DeadLetterKind::Rejected,
         DeadLetterKind::Row,
         DeadLetterKind::Guest,
+        DeadLetterKind::Suspended,
         DeadLetterKind::Late,
         DeadLetterKind::Bound,
         DeadLetterKind::Oversize,
@@ -212,6 +215,7 @@ impl DeadLetterKind {
             DeadLetterKind::Rejected => "rejected",
             DeadLetterKind::Row => "row",
             DeadLetterKind::Guest => "guest",
+            DeadLetterKind::Suspended => "suspended",
             DeadLetterKind::Late => "late",
             DeadLetterKind::Bound => "bound",
             DeadLetterKind::Oversize => "oversize",

@@ -446,11 +446,12 @@ fn had_rows(counts: &[RuleCounts], id: &str) -> bool {
         .any(|counts| *counts.rule == *id && counts.counts.rows_in > 0)
 }
 
-/// Whether a fault says something about the version; lateness and bounds do not.
+/// Whether a fault says something about the version; lateness and bounds do not. What is refused while a guest is suspended has been
+/// judged before, by the batches that led to it.
 fn is_failure(fault: Fault) -> bool {
     match fault {
         Fault::Rejected | Fault::Row | Fault::Guest => true,
-        Fault::Late | Fault::Bound => false,
+        Fault::Late | Fault::Bound | Fault::Suspended => false,
     }
 }
 

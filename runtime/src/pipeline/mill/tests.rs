@@ -1,12 +1,15 @@
 //! A mill without a thread: what it does between batches, with times set by hand.
 
-use super::super::command::{PutRule, Refusal, Role, StreamKey};
+mod overruns;
+mod suspended;
+
+use super::super::command::{PutLibrary, PutRule, Refusal, Role, StreamKey, Watch};
 use super::super::identity::Identity;
 use super::*;
 use crate::config::{DeadLetterConfig, FileSinkConfig, LimitsConfig, ReloadConfig};
 use crate::emit::{DeadLetters, EncodedEmission};
 use crate::message::Audience;
-use crate::rule::{ContentDigest, LoadedRule};
+use crate::rule::{ContentDigest, LimitedLibrary, LoadedRule, load};
 use crate::telemetry::Telemetry;
 use crate::telemetry::dead_letter::DeadLetterMetrics;
 use crate::telemetry::rule::RuleFamilies;
@@ -15,6 +18,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use rulemill_core::{Removal, Swap};
 use rulemill_plan::Plan;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, sync_channel};
 use tokio::sync::oneshot;
@@ -26,7 +30,10 @@ struct Bench {
     emissions: Receiver<EncodedEmission>,
     version_gone: Arc<Notify>,
     telemetry: Telemetry,
-    _folder: tempfile::TempDir,
+    engine: GuestEngine,
+    limits: LimitsConfig,
+    dead_letters: DeadLetters,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -46,10 +53,11 @@ impl Bench {
         let (tap, emissions) = sync_channel(100);
         let version_gone = Arc::default();
         let (incidents, _) = mpsc::channel(1);
+        let engine = GuestEngine::new().unwrap();
         let mill = Mill::new(MillParts {
-            engine: GuestEngine::new().unwrap(),
+            engine: engine.clone(),
             seed: HashSeed::new(1),
-            outlet: Outlet::new(dead_letters, Some(tap)),
+            outlet: Outlet::new(dead_letters.clone(), Some(tap)),
             accounts: Accounts::new(families.clone()),
             metrics: MillMetrics::register(&mut telemetry.registry),
             unmatched: None,
@@ -64,7 +72,10 @@ impl Bench {
             emissions,
             version_gone,
             telemetry,
-            _folder: folder,
+            engine,
+            limits: LimitsConfig::default(),
+            dead_letters,
+            folder,
         }
     }
 
@@ -76,23 +87,51 @@ impl Bench {
     }
 
     fn try_put(&mut self, id: &str, filter: &str, plan: &str) -> Result<Swap, Refusal> {
+        let loaded = LoadedRule::without_kernels(Plan::from_json(plan).unwrap());
+        self.put_loaded(id, filter, Arc::new(loaded), ContentDigest::of(plan.as_bytes()))
+    }
+
+    /// Puts a guest, which is a rule that listens to `a`, a library, or both.
+    fn put_guest(&mut self, id: &str, wasm: &[u8]) {
+        let loaded = load(&self.engine, wasm, &self.limits).unwrap();
+        if let Some(loaded) = loaded.library {
+            let (reply, _) = oneshot::channel();
+            let put = PutLibrary {
+                library: LimitedLibrary {
+                    loaded,
+                    limits: self.limits,
+                },
+                last_good: None,
+                watch: Watch::from(&ReloadConfig::default()),
+            };
+            self.mill.obey(Command::PutLibrary(put, reply));
+        }
+        if let Some(rule) = loaded.rule {
+            self.put_loaded(id, "a", rule, loaded.digest).unwrap();
+        }
+    }
+
+    fn put_loaded(
+        &mut self,
+        id: &str,
+        filter: &str,
+        loaded: Arc<LoadedRule>,
+        wasm: ContentDigest,
+    ) -> Result<Swap, Refusal> {
         let id: Arc<str> = id.into();
         let spec = RuleSpec {
             role: Role::Runs,
-            identity: Identity {
-                wasm: ContentDigest::of(plan.as_bytes()),
-                sidecar: None,
-            },
+            identity: Identity { wasm, sidecar: None },
             stream: StreamKey {
                 role: Role::Runs,
                 source: None,
                 filters: vec![TopicFilter::parse(filter).unwrap()],
             },
-            loaded: Arc::new(LoadedRule::without_kernels(Plan::from_json(plan).unwrap())),
+            loaded,
             settings: BTreeMap::new(),
             window_override_ms: None,
             reload: ReloadConfig::default(),
-            limits: LimitsConfig::default(),
+            limits: self.limits,
             sinks: Vec::new(),
             metrics: self.families.rule(&id),
             id,
@@ -117,19 +156,31 @@ impl Bench {
 
     /// A message with the topic `a` that was stamped with one time, in seconds, and is processed at another.
     fn send(&mut self, stamp: i64, now: i64) {
-        let message = Message {
+        self.send_all(["{}".to_owned()], stamp, now);
+    }
+
+    /// The same with a batch of messages that have these payloads.
+    fn send_all(&mut self, payloads: impl IntoIterator<Item = String>, stamp: i64, now: i64) {
+        let messages = payloads.into_iter().map(|payload| Message {
             topic: "a".into(),
-            payload: Bytes::from_static(b"{}"),
+            payload: Bytes::from(payload),
             qos: 1,
             retain: false,
             arrival: Micros::from_millis(stamp * 1000),
-        };
+        });
         self.mill.deliveries.push(Delivery {
             source: "default".into(),
             audience: Audience::All,
-            messages: Arc::from([message]),
+            messages: messages.collect(),
         });
         self.mill.process_deliveries(Micros::from_millis(now * 1000));
+    }
+
+    /// The dead letters so far.
+    fn dead(&self) -> Vec<Value> {
+        assert!(self.dead_letters.flush(Duration::from_secs(30)));
+        let text = std::fs::read_to_string(self.folder.path().join("dead.jsonl")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     fn tick(&mut self, now: i64) {
