@@ -5,6 +5,7 @@
 mod arguments;
 mod bindings;
 mod cache;
+mod contract;
 mod convert;
 mod engine;
 mod guests;
@@ -13,6 +14,7 @@ mod kernels;
 mod library;
 mod load;
 mod meter;
+mod outline;
 mod self_test;
 mod stats;
 
@@ -20,6 +22,7 @@ mod stats;
 mod tests;
 
 pub use cache::CodeCache;
+pub use contract::CONTRACT_VERSION;
 pub use engine::GuestEngine;
 pub use guests::MillGuests;
 pub use instance::GuestState;
