@@ -1,13 +1,16 @@
 //! The commands: what the command line may say, and which code answers. They do not know how the pipeline works, and
 //! they are the only code besides `main` that ends in an exit code.
 
+mod check;
 mod demo;
 mod failure;
 mod run;
+mod sheet;
 mod signals;
 pub mod simulate;
 mod validate;
 
+pub use check::CheckArgs;
 pub use demo::DemoArgs;
 pub use failure::Failure;
 pub use run::RunArgs;
@@ -40,6 +43,8 @@ enum Command {
     Simulate(Box<SimulateArgs>),
     /// Check a configuration and list everything that is wrong with it
     Validate(ValidateArgs),
+    /// Say what rulemill would make of .wasm files: what they need and offer, their self-test, and whether they would run
+    Check(CheckArgs),
 }
 
 /// How this process logs.
@@ -73,6 +78,7 @@ impl Cli {
             Command::Demo(args) => demo::run(&args),
             Command::Simulate(args) => Ok(run::runtime()?.block_on(simulate::run(*args))?),
             Command::Validate(args) => validate::run(&args),
+            Command::Check(args) => check::run(&args),
         }
     }
 }

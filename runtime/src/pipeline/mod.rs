@@ -23,6 +23,7 @@ mod streams;
 mod unmatched;
 mod workbench;
 
+pub use catalogue::{CalledFunction, Deployed, Examined, Examiner, Verdict};
 #[doc(hidden)]
 pub use workbench::Workbench;
 
@@ -408,10 +409,7 @@ fn deployment_of(
 ) -> Deployment {
     Deployment {
         rules: config.rules.clone(),
-        defaults: GuestDefaults {
-            limits: config.limits,
-            reload: config.reload,
-        },
+        defaults: GuestDefaults::from(config),
         sinks: config.sinks.keys().cloned().collect(),
         generation,
         filters: filters.clone(),

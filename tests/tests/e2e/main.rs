@@ -7,6 +7,7 @@ mod harness;
 mod tutorial;
 
 mod bad_input;
+mod checking;
 mod code_cache;
 mod directory;
 mod draining;

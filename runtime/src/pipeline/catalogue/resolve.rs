@@ -11,10 +11,10 @@ use std::sync::Arc;
 pub(super) struct Names<'a> {
     /// The `[rules]` section.
     pub(super) rules: &'a RulesConfig,
-    /// The names of all sources, the listener's included.
-    pub(super) sources: &'a BTreeSet<String>,
-    /// The names of all sinks.
-    pub(super) sinks: &'a BTreeSet<String>,
+    /// The names of all sources, the listener's included; `None`: nobody knows, and none is wrong.
+    pub(super) sources: Option<&'a BTreeSet<String>>,
+    /// The names of all sinks; `None`: nobody knows, and none is wrong.
+    pub(super) sinks: Option<&'a BTreeSet<String>>,
 }
 
 /// What the deployment has decided.
@@ -86,20 +86,21 @@ fn wrong_names(sidecar: &Sidecar, names: &Names<'_>) -> Vec<String> {
 }
 
 fn check_source(source: Option<&String>, names: &Names<'_>, problems: &mut Vec<String>) {
-    if let Some(source) = source
-        && !names.sources.contains(source)
+    if let (Some(source), Some(known)) = (source, names.sources)
+        && !known.contains(source)
     {
-        let known = list(names.sources);
+        let known = list(known);
         problems.push(format!("its source {source} is not configured (there are: {known})"));
     }
 }
 
 fn check_sinks(wanted: &[String], names: &Names<'_>, problems: &mut Vec<String>) {
-    let unknown = wanted.iter().filter(|name| !names.sinks.contains(*name));
+    let Some(known) = names.sinks else { return };
+    let unknown = wanted.iter().filter(|name| !known.contains(*name));
     for name in unknown.take(UNKNOWN_SINKS_MAX) {
         problems.push(format!(
             "its sink {name} is not configured (there are: {}); set sinks in the .toml file beside it",
-            list(names.sinks)
+            list(known)
         ));
     }
 }
@@ -202,8 +203,8 @@ mod tests {
         let rules = rules();
         let names = Names {
             rules: &rules,
-            sources: &BTreeSet::from(["listener".to_owned()]),
-            sinks: &BTreeSet::from(["log".to_owned()]),
+            sources: Some(&BTreeSet::from(["listener".to_owned()])),
+            sinks: Some(&BTreeSet::from(["log".to_owned()])),
         };
         let text = format!("{TEXT}[settings]\nlimit = 5\n");
         let sidecar = Sidecar::parse(&text, "r.toml", &GuestDefaults::default()).unwrap();
@@ -223,8 +224,8 @@ mod tests {
         let rules = rules();
         let names = Names {
             rules: &rules,
-            sources: &BTreeSet::from(["listener".to_owned()]),
-            sinks: &BTreeSet::from(["log".to_owned()]),
+            sources: Some(&BTreeSet::from(["listener".to_owned()])),
+            sinks: Some(&BTreeSet::from(["log".to_owned()])),
         };
         let text = format!("windw = \"1s\"\n{TEXT}");
         let problems = read_sidecar("r", Some(&text), &GuestDefaults::default(), &names).unwrap_err();
@@ -247,8 +248,8 @@ mod tests {
         };
         let names = Names {
             rules: &rules,
-            sources: &BTreeSet::new(),
-            sinks: &BTreeSet::new(),
+            sources: Some(&BTreeSet::new()),
+            sinks: Some(&BTreeSet::new()),
         };
         resolve(&plan, &Sidecar::default(), &names)
     }
