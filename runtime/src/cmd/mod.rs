@@ -4,17 +4,23 @@
 mod check;
 mod demo;
 mod failure;
+mod order;
 mod run;
+mod server;
 mod sheet;
 mod signals;
 pub mod simulate;
+mod status;
 mod validate;
 
 pub use check::CheckArgs;
 pub use demo::DemoArgs;
 pub use failure::Failure;
+pub use order::OrderArgs;
 pub use run::RunArgs;
+pub use server::ServerArgs;
 pub use simulate::SimulateArgs;
+pub use status::StatusArgs;
 pub use validate::ValidateArgs;
 
 use crate::config::{self, Config, Environment};
@@ -45,6 +51,12 @@ enum Command {
     Validate(ValidateArgs),
     /// Say what rulemill would make of .wasm files: what they need and offer, their self-test, and whether they would run
     Check(CheckArgs),
+    /// Show what runs in the running process, and how it does
+    Status(StatusArgs),
+    /// Lift the quarantine of a rule or library, and load its file again
+    Retry(OrderArgs),
+    /// Let the version of a rule that runs in the shadow take over
+    Promote(OrderArgs),
 }
 
 /// How this process logs.
@@ -79,6 +91,9 @@ impl Cli {
             Command::Simulate(args) => Ok(run::runtime()?.block_on(simulate::run(*args))?),
             Command::Validate(args) => validate::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Status(args) => status::run(&args),
+            Command::Retry(args) => order::retry(&args),
+            Command::Promote(args) => order::promote(&args),
         }
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn rules(snapshot: &Snapshot) -> Value {
             "version": running.map(|running| &running.version),
             "kind": kind(rule.kind),
             "status": state(&rule.state),
+            "refused": rule.refused.is_some(),
         })
     });
     rules.collect()

@@ -6,6 +6,7 @@ mod harness;
 
 mod tutorial;
 
+mod asking;
 mod bad_input;
 mod checking;
 mod code_cache;
