@@ -26,7 +26,7 @@ pub use mosquitto::{Access, Mosquitto};
 pub use mqtt::{Publisher, Received, Subscriber};
 pub use output::Output;
 pub use receiver::HttpReceiver;
-pub use rulemill::{Finished, Rulemill, run_to_end};
+pub use rulemill::{Finished, Rulemill, run_command, run_to_end};
 pub use rulemill_test_guests as guests;
 pub use rulemill_test_guests::plan_guest;
 pub use sandbox::Sandbox;

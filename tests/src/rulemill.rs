@@ -157,15 +157,24 @@ impl Drop for Rulemill {
 /// Runs `rulemill VERB` on this configuration until it ends by itself.
 pub async fn run_to_end(sandbox: &Sandbox, verb: &str, config: &str) -> Finished {
     let path = sandbox.write("rulemill.toml", with_ports(config, free_port(), free_port()));
-    let mut process = Ending(
-        command(&path, verb)
-            .current_dir(sandbox.dir())
-            .spawn()
-            .expect("the binary can be started"),
-    );
+    end_of(command(&path, verb).current_dir(sandbox.dir())).await
+}
+
+/// Runs `rulemill ARGUMENTS` in the sandbox until it ends by itself.
+pub async fn run_command(sandbox: &Sandbox, arguments: &[&str]) -> Finished {
+    end_of(
+        piped(&mut Command::new(binary()))
+            .args(arguments)
+            .current_dir(sandbox.dir()),
+    )
+    .await
+}
+
+async fn end_of(command: &mut Command) -> Finished {
+    let what = format!("{command:?} to end");
+    let mut process = Ending(command.spawn().expect("the binary can be started"));
     let stdout = Output::follow(process.0.stdout.take().expect("stdout is piped"));
     let stderr = Output::follow(process.0.stderr.take().expect("stderr is piped"));
-    let what = format!("rulemill {verb} to end");
     let status = wait_for(&what, LIMIT, || process.0.try_wait().ok().flatten()).await;
     stdout.wait_for_end().await;
     stderr.wait_for_end().await;
@@ -200,12 +209,15 @@ fn with_ports(config: &str, http: u16, listener: u16) -> String {
 
 fn command(config: &Path, verb: &str) -> Command {
     let mut command = Command::new(binary());
-    command.arg(verb).arg("--config").arg(config);
+    piped(&mut command).arg(verb).arg("--config").arg(config);
+    command
+}
+
+fn piped(command: &mut Command) -> &mut Command {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
+        .stderr(Stdio::piped())
 }
 
 /// `target/PROFILE/rulemill`, beside the directory of the test's own executable, unless `RULEMILL_BIN` names another.

@@ -1,17 +1,26 @@
 //! The commands: what the command line may say, and which code answers. They do not know how the pipeline works, and
 //! they are the only code besides `main` that ends in an exit code.
 
+mod check;
 mod demo;
 mod failure;
+mod order;
 mod run;
+mod server;
+mod sheet;
 mod signals;
 pub mod simulate;
+mod status;
 mod validate;
 
+pub use check::CheckArgs;
 pub use demo::DemoArgs;
 pub use failure::Failure;
+pub use order::OrderArgs;
 pub use run::RunArgs;
+pub use server::ServerArgs;
 pub use simulate::SimulateArgs;
+pub use status::StatusArgs;
 pub use validate::ValidateArgs;
 
 use crate::config::{self, Config, Environment};
@@ -40,6 +49,14 @@ enum Command {
     Simulate(Box<SimulateArgs>),
     /// Check a configuration and list everything that is wrong with it
     Validate(ValidateArgs),
+    /// Say what rulemill would make of .wasm files: what they need and offer, their self-test, and whether they would run
+    Check(CheckArgs),
+    /// Show what runs in the running process, and how it does
+    Status(StatusArgs),
+    /// Lift the quarantine of a rule or library, and load its file again
+    Retry(OrderArgs),
+    /// Let the version of a rule that runs in the shadow take over
+    Promote(OrderArgs),
 }
 
 /// How this process logs.
@@ -73,6 +90,10 @@ impl Cli {
             Command::Demo(args) => demo::run(&args),
             Command::Simulate(args) => Ok(run::runtime()?.block_on(simulate::run(*args))?),
             Command::Validate(args) => validate::run(&args),
+            Command::Check(args) => check::run(&args),
+            Command::Status(args) => status::run(&args),
+            Command::Retry(args) => order::retry(&args),
+            Command::Promote(args) => order::promote(&args),
         }
     }
 }

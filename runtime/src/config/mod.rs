@@ -47,6 +47,18 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, Problems> 
     }
 }
 
+/// Reads and checks only `[http]` of the file at `path`; `None` when there is none. For whoever asks the running process, and
+/// may not be allowed to read the files that other sections name.
+///
+/// # Errors
+/// What is wrong with it, or that the file cannot be read.
+pub fn load_http(path: &Path, environment: &Environment) -> Result<Option<HttpConfig>, Problems> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => check::check_http(&text, path, environment),
+        Err(error) => Err(Problems::unreadable(path, &error)),
+    }
+}
+
 /// Checks `text` as if it were the file at `path`, which need not exist.
 ///
 /// # Errors

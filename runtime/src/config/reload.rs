@@ -1,6 +1,6 @@
 //! `[reload]`: what happens when guests are replaced or removed, also settable beside one guest.
 
-use super::types::LimitsConfig;
+use super::types::{Config, LimitsConfig};
 use std::time::Duration;
 
 /// `[reload]`, and the same keys in the file beside a guest.
@@ -43,6 +43,15 @@ pub struct GuestDefaults {
     pub limits: LimitsConfig,
     /// `[reload]`
     pub reload: ReloadConfig,
+}
+
+impl From<&Config> for GuestDefaults {
+    fn from(config: &Config) -> Self {
+        GuestDefaults {
+            limits: config.limits,
+            reload: config.reload,
+        }
+    }
 }
 
 /// That of `default.toml`.

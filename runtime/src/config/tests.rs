@@ -1,6 +1,7 @@
 //! Whole files: `tests/bad/NAME.toml` with all its problems in `NAME.txt`, `tests/good/NAME.toml` with the
 //! configuration in force. `BLESS=1` renews the `.txt` files. `# env: NAME=value` lines set the environment.
 
+use super::check::check_http;
 use super::{
     Changes, Config, Environment, GuestDefaults, LimitsConfig, OnChange, OnFull, OnRemove, Problems, ReloadConfig,
     Sidecar, SinkFormat, SinkKind, load, parse,
@@ -398,4 +399,22 @@ fn a_bad_file_beside_a_rule_is_refused_with_all_its_problems() {
             .to_string();
         assert!(problems.contains(expected), "{problems}");
     }
+}
+
+#[test]
+fn who_asks_the_running_process_needs_only_http_to_be_right() {
+    let text = "# env: PORT=9000\n[http]\nlisten = \"127.0.0.1:${PORT}\"\ntoken = \"0123456789abcdef\"\n\
+                [sink.cloud]\ntype = \"mqtt\"\nserver = \"ssl://x\"\nkey = \"/root/secret.key\"\npassword = \"${NOT_SET}\"\n";
+    assert!(checked(text).is_err());
+    let http = |text: &str| check_http(text, Path::new("rulemill.toml"), &environment(text));
+    let found = http(text).unwrap().unwrap();
+    assert_eq!(
+        (found.listen.to_string().as_str(), found.token.as_deref()),
+        ("127.0.0.1:9000", Some("0123456789abcdef"))
+    );
+    assert_eq!(http("[listener]\n").unwrap(), None);
+    let wrong = http("[http]\nlisten = \"somewhere\"").unwrap_err().to_string();
+    assert!(wrong.contains("http.listen"), "{wrong}");
+    let set = "# env: RULEMILL__HTTP__LISTEN=127.0.0.1:7\n[listener]\n";
+    assert_eq!(http(set).unwrap().unwrap().listen.port(), 7);
 }

@@ -302,6 +302,13 @@ impl PartialEq for TlsConfig {
 
 impl Eq for TlsConfig {}
 
+/// What is in force when nothing is set.
+impl Default for Config {
+    fn default() -> Self {
+        super::nothing_configured()
+    }
+}
+
 /// Those of `default.toml`.
 impl Default for LimitsConfig {
     fn default() -> Self {

@@ -55,6 +55,7 @@ pub(super) fn rules(snapshot: &Snapshot) -> Value {
             "kind": kind(rule.kind),
             "status": state(rule),
             "shadow": rule.shadow.is_some(),
+            "refused": rule.refused.is_some(),
         })
     });
     rules.collect()

@@ -201,6 +201,10 @@ async fn rules_are_listed_described_and_counted() {
         (&list[1]["kind"], &list[1]["status"], &list[1]["name"]),
         (&"unknown".into(), &"stopped".into(), &Value::Null)
     );
+    assert_eq!(
+        (&list[0]["refused"], &list[1]["refused"]),
+        (&true.into(), &false.into())
+    );
 
     let (_, rule) = endpoint.get_json("/rules/mean").await;
     assert_eq!(rule["plan"]["emits"][0]["name"], "t");

@@ -25,6 +25,7 @@ mod streams;
 mod unmatched;
 mod workbench;
 
+pub use catalogue::{CalledFunction, Deployed, Examined, Examiner, Verdict};
 #[doc(hidden)]
 pub use workbench::Workbench;
 
@@ -373,18 +374,19 @@ fn deployment_of(
 ) -> Deployment {
     Deployment {
         rules: config.rules.clone(),
-        defaults: GuestDefaults {
-            limits: config.limits,
-            reload: config.reload,
-        },
-        sinks: config
-            .sinks
-            .iter()
-            .map(|(name, sink)| (name.clone(), topic_columns(&sink.kind)))
-            .collect(),
+        defaults: GuestDefaults::from(config),
+        sinks: sink_columns(config),
         generation,
         filters: filters.clone(),
     }
+}
+
+/// The sinks, with the columns that their topics need.
+fn sink_columns(config: &Config) -> BTreeMap<String, Vec<String>> {
+    let sinks = config.sinks.iter();
+    sinks
+        .map(|(name, sink)| (name.clone(), topic_columns(&sink.kind)))
+        .collect()
 }
 
 /// One channel of topic filters for each source that a rule can name.

@@ -1,8 +1,8 @@
-//! One mill on the caller's thread, for benchmarks: the same code, metrics and encoding as in a mill thread, without the
-//! queue before it. Not part of the flow.
+//! One mill on the caller's thread, for benchmarks and for guests that are only examined: the same code, metrics and
+//! encoding as in a mill thread, without the queue before it. Not part of the flow.
 
 use super::account::Accounts;
-use super::command::{Command, PutLibrary, PutRule, Role, RuleSpec, StreamKey, Watch};
+use super::command::{Command, PutLibrary, PutRule, Refusal, Role, RuleSpec, StreamKey, Watch};
 use super::identity::Identity;
 use super::mill::{Mill, MillParts, ToCatalogue};
 use super::outlet::Outlet;
@@ -13,7 +13,7 @@ use crate::message::Delivery;
 use crate::rule::{ContentDigest, GuestEngine, LimitedLibrary, LoadedLibrary, LoadedRule};
 use crate::telemetry::Telemetry;
 use crate::telemetry::mill::MillMetrics;
-use crate::telemetry::rule::RuleFamilies;
+use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
 use crate::topic::TopicFilter;
 use rulemill_core::{HashSeed, Micros};
 use std::sync::Arc;
@@ -65,13 +65,16 @@ impl Workbench {
     }
 
     /// Adds a library.
-    pub fn put_library(&mut self, library: Arc<LoadedLibrary>) {
+    pub fn put_library(&mut self, loaded: Arc<LoadedLibrary>) {
+        let limits = self.limits;
+        self.put_limited_library(LimitedLibrary { loaded, limits });
+    }
+
+    /// Adds a library with limits of its own.
+    pub(super) fn put_limited_library(&mut self, library: LimitedLibrary) {
         let (reply, _) = oneshot::channel();
         let put = PutLibrary {
-            library: LimitedLibrary {
-                loaded: library,
-                limits: self.limits,
-            },
+            library,
             last_good: None,
             watch: Watch::from(&ReloadConfig::default()),
         };
@@ -111,11 +114,22 @@ impl Workbench {
             metrics: self.families.rule(&id),
             id,
         };
+        self.put(spec).map_err(|refusal| refusal.to_string())
+    }
+
+    /// Adds a rule as it is deployed.
+    pub(super) fn put(&mut self, spec: RuleSpec) -> Result<(), Refusal> {
         let (reply, mut answer) = oneshot::channel();
         let put = PutRule { spec, last_good: None };
         self.mill.obey(Command::PutRule(Box::new(put), reply));
-        let put = answer.try_recv().map_err(|error| error.to_string())?;
-        put.map(drop).map_err(|refusal| refusal.to_string())
+        let put = answer.try_recv();
+        put.unwrap_or_else(|error| Err(Refusal::Refused(error.to_string())))
+            .map(drop)
+    }
+
+    /// The counters of a rule.
+    pub(super) fn metrics(&self, id: &str) -> RuleMetrics {
+        self.families.rule(&id.into())
     }
 
     /// Processes deliveries as one turn of a mill thread does.

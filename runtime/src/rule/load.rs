@@ -5,10 +5,12 @@
 
 use super::allowance::CallTime;
 use super::bindings::{functions, rule};
+use super::contract::{CONTRACT_VERSION, DIAGNOSTICS, FUNCTIONS, Interfaces, RULE};
 use super::convert::shorten;
 use super::engine::GuestEngine;
 use super::instance::{GuestState, Occasion, Running};
 use super::meter::{GuestMeter, Limit};
+use super::outline;
 use super::self_test::{self, SelfTest, SelfTestError};
 use crate::clock;
 use crate::config::LimitsConfig;
@@ -30,6 +32,8 @@ pub struct Loaded {
     pub file_bytes: usize,
     /// How long it took to have the code: to compile it, or to find it in the cache.
     pub compile_time: Duration,
+    /// The interfaces that it imports.
+    pub imports: Vec<String>,
     /// Its functions, when it is a library.
     pub library: Option<Arc<LoadedLibrary>>,
     /// Its plan and kernels, when it is a rule.
@@ -68,10 +72,8 @@ pub struct ContentDigest([u8; 32]);
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file is too large.
-    #[error("the file has {bytes} bytes, more than limits.file_bytes_max allows ({max})")]
+    #[error("the file has more bytes than limits.file_bytes_max allows ({max})")]
     TooLarge {
-        /// Its size.
-        bytes: u64,
         /// The bound.
         max: u64,
     },
@@ -80,15 +82,38 @@ pub enum LoadError {
         "this is not a WebAssembly file: it must begin with the bytes 00 61 73 6d; build it with `cargo build --target wasm32-unknown-unknown`"
     )]
     NotWasm,
+    /// There is more in it than a guest may have.
+    #[error("it has {count} {what}, and a guest may have at most {max}")]
+    TooMuch {
+        /// More than so many of what.
+        what: &'static str,
+        /// As many as were counted.
+        count: usize,
+        /// The bound.
+        max: usize,
+    },
     /// A core module that does not carry the contract's type information, or whose exports do not fit it.
     #[error("the module cannot be made a component: {0}; build it with the guest SDK")]
     NotAGuest(String),
+    /// It was built for another contract.
+    #[error(
+        "it is built for {found} of the contract rulemill:guest, and this rulemill has version {CONTRACT_VERSION}; build it with the guest SDK of this rulemill"
+    )]
+    ContractVersion {
+        /// The version, in words.
+        found: String,
+    },
     /// It imports what the host does not offer.
     #[error("it imports {0}; a guest may import only {DIAGNOSTICS}, build it for wasm32-unknown-unknown")]
     ForbiddenImport(String),
     /// The engine refuses it.
     #[error("it is not valid: {0}")]
     Invalid(String),
+    /// It exports an interface of the contract that is none.
+    #[error(
+        "it exports {0}, which this rulemill does not know; of the contract a guest exports {FUNCTIONS}, {RULE}, or both"
+    )]
+    UnknownExport(String),
     /// It exports neither part of the contract.
     #[error("it exports neither {FUNCTIONS} nor {RULE} (it exports: {0})")]
     ExportsNothing(String),
@@ -122,10 +147,8 @@ pub fn load_with(
     limits: &LimitsConfig,
     settings: &BTreeMap<String, Literal>,
 ) -> Result<Loaded, LoadError> {
-    let size = bytes.len() as u64;
-    if size > limits.file_bytes_max {
+    if bytes.len() as u64 > limits.file_bytes_max {
         return Err(LoadError::TooLarge {
-            bytes: size,
             max: limits.file_bytes_max,
         });
     }
@@ -138,24 +161,25 @@ pub fn load_with(
         None => compile(engine, bytes)?,
     };
     let compile_time = clock::monotonic().duration_since(started);
-    check_imports(engine, &component)?;
+    let interfaces = Interfaces::of(engine, &component)?;
     let pre = engine
         .linker()
         .instantiate_pre(&component)
         .map_err(|error| LoadError::Invalid(root(&error)))?;
 
-    let library = match exports(&component, FUNCTIONS) {
-        true => Some(Arc::new(load_library(engine, &pre, limits)?)),
+    let meter: Arc<GuestMeter> = Arc::default();
+    let library = match interfaces.functions {
+        true => Some(Arc::new(load_library(engine, &pre, limits, &meter)?)),
         false => None,
     };
-    let rule = match exports(&component, RULE) {
-        true => Some(Arc::new(load_rule(engine, &pre, limits)?)),
+    let rule = match interfaces.rule {
+        true => Some(Arc::new(load_rule(engine, &pre, limits, &meter)?)),
         false => None,
     };
-    if library.is_none() && rule.is_none() {
-        return Err(LoadError::ExportsNothing(list_exports(engine, &component)));
-    }
-    let mut tested = SelfTest::default();
+    let mut tested = SelfTest {
+        memory_bytes_peak: meter.memory_bytes_peak(),
+        ..SelfTest::default()
+    };
     if let Some(library) = &library {
         tested.add(self_test::library(engine, library, limits)?);
     }
@@ -170,6 +194,7 @@ pub fn load_with(
         digest,
         file_bytes: bytes.len(),
         compile_time,
+        imports: interfaces.imports,
         library,
         rule,
         tested,
@@ -183,8 +208,11 @@ impl LoadError {
             LoadError::TooLarge { .. } => Some(Limit::FileBytes),
             LoadError::Describe { met, .. } => *met,
             LoadError::NotWasm
+            | LoadError::TooMuch { .. }
             | LoadError::NotAGuest(_)
+            | LoadError::ContractVersion { .. }
             | LoadError::ForbiddenImport(_)
+            | LoadError::UnknownExport(_)
             | LoadError::Invalid(_)
             | LoadError::ExportsNothing(_)
             | LoadError::Description(_)
@@ -260,11 +288,13 @@ fn compile(engine: &GuestEngine, bytes: &[u8]) -> Result<Component, LoadError> {
 
 /// A component as it is; a core module wrapped by what its own type information says.
 fn as_component(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, LoadError> {
-    if wasmparser::Parser::is_component(bytes) {
-        return Ok(bytes.into());
-    }
-    if !wasmparser::Parser::is_core_wasm(bytes) {
+    let is_component = wasmparser::Parser::is_component(bytes);
+    if !is_component && !wasmparser::Parser::is_core_wasm(bytes) {
         return Err(LoadError::NotWasm);
+    }
+    outline::check(bytes)?;
+    if is_component {
+        return Ok(bytes.into());
     }
     wasmparser::Validator::new()
         .validate_all(bytes)
@@ -284,45 +314,14 @@ fn as_component(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, LoadError> {
     }
 }
 
-fn check_imports(engine: &GuestEngine, component: &Component) -> Result<(), LoadError> {
-    let kind = component.component_type();
-    let forbidden: Vec<&str> = kind
-        .imports(engine.engine())
-        .map(|(name, _)| name)
-        .filter(|name| !ALLOWED_IMPORTS.contains(name))
-        .collect();
-    if forbidden.is_empty() {
-        Ok(())
-    } else {
-        Err(LoadError::ForbiddenImport(shorten(forbidden.join(", "))))
-    }
-}
-
-fn exports(component: &Component, interface: &str) -> bool {
-    component.get_export_index(None, interface).is_some()
-}
-
-fn list_exports(engine: &GuestEngine, component: &Component) -> String {
-    let kind = component.component_type();
-    let names: Vec<String> = kind
-        .exports(engine.engine())
-        .take(8)
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    if names.is_empty() {
-        "nothing".to_owned()
-    } else {
-        shorten(names.join(", "))
-    }
-}
-
 fn load_library(
     engine: &GuestEngine,
     pre: &InstancePre<GuestState>,
     limits: &LimitsConfig,
+    meter: &Arc<GuestMeter>,
 ) -> Result<LoadedLibrary, LoadError> {
     let indices = functions::GuestIndices::new(pre).map_err(|error| LoadError::Invalid(root(&error)))?;
-    let text = describe(engine, pre, limits, |store, instance| {
+    let text = describe(engine, pre, limits, meter, |store, instance| {
         indices.load(&mut *store, instance)?.call_describe(store)
     })?;
     let description = Library::from_json(&text).map_err(|error| LoadError::Description(shorten(error.to_string())))?;
@@ -338,9 +337,10 @@ fn load_rule(
     engine: &GuestEngine,
     pre: &InstancePre<GuestState>,
     limits: &LimitsConfig,
+    meter: &Arc<GuestMeter>,
 ) -> Result<LoadedRule, LoadError> {
     let indices = rule::GuestIndices::new(pre).map_err(|error| LoadError::Invalid(root(&error)))?;
-    let text = describe(engine, pre, limits, |store, instance| {
+    let text = describe(engine, pre, limits, meter, |store, instance| {
         indices.load(&mut *store, instance)?.call_describe(store)
     })?;
     let plan = Plan::from_json(&text).map_err(|error| LoadError::Description(shorten(error.to_string())))?;
@@ -373,15 +373,15 @@ fn describe(
     engine: &GuestEngine,
     pre: &InstancePre<GuestState>,
     limits: &LimitsConfig,
+    meter: &Arc<GuestMeter>,
     call: impl Fn(&mut wasmtime::Store<GuestState>, &wasmtime::component::Instance) -> wasmtime::Result<String>,
 ) -> Result<String, LoadError> {
-    let meter: Arc<GuestMeter> = Arc::default();
     let refuse = |error| LoadError::Describe {
         error,
         met: meter.met(),
     };
     let occasion = (Occasion::Load, CallTime::Full);
-    let (mut running, instance) = Running::start(engine, pre, limits, occasion, &meter).map_err(refuse)?;
+    let (mut running, instance) = Running::start(engine, pre, limits, occasion, meter).map_err(refuse)?;
     let mut describe = || running.call(|store| call(store, &instance));
     let (fresh, used) = (describe(), describe());
     let fresh = fresh.map_err(refuse)?;
@@ -401,8 +401,3 @@ fn root(error: &wasmtime::Error) -> String {
 const DESCRIPTION_BYTES_MAX: usize = 2 << 20;
 /// The most problems of a description that are told.
 const PROBLEMS_MAX: usize = 8;
-const FUNCTIONS: &str = "rulemill:guest/functions@1.0.0";
-const RULE: &str = "rulemill:guest/rule@1.0.0";
-const DIAGNOSTICS: &str = "rulemill:guest/diagnostics@1.0.0";
-/// The columns interface holds types only, so importing it brings nothing in.
-const ALLOWED_IMPORTS: [&str; 2] = [DIAGNOSTICS, "rulemill:guest/columns@1.0.0"];

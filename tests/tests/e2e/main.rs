@@ -6,7 +6,9 @@ mod harness;
 
 mod tutorial;
 
+mod asking;
 mod bad_input;
+mod checking;
 mod code_cache;
 mod directory;
 mod draining;

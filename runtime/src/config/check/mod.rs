@@ -21,7 +21,7 @@ use super::placeholders;
 use super::problems::{Problems, Spot, join};
 use super::raw::RawTop;
 use super::section::{Key, names, refuse_unknown};
-use super::types::{Config, Digest};
+use super::types::{Config, Digest, HttpConfig};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -32,17 +32,31 @@ use std::path::{Path, PathBuf};
 pub(super) fn check(text: &str, file: &Path, environment: &Environment) -> Result<Config, Problems> {
     let mut checker = Checker::of(&file.display().to_string());
     file.parent().unwrap_or(Path::new("")).clone_into(&mut checker.folder);
-    let mut table = Node::parse(text, &mut checker.problems);
+    let table = Node::parse(text, &mut checker.problems);
     if !checker.problems.is_empty() {
         // What is not TOML has been misread in part; more would only confuse.
         return checker.problems.or(None);
     }
-    environment.expand(&mut table, "", &mut checker.problems);
-    environment.override_keys(&mut table, &mut checker.problems);
-    Defaults::read().complete(&mut table);
-    placeholders::replace(&mut table, &environment.hostname);
+    let table = checker.completed(table, environment);
     let config = checker.config(&table);
     checker.problems.or(config)
+}
+
+/// The same for `[http]` alone; what stands in other sections is not looked at.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(super) fn check_http(text: &str, file: &Path, environment: &Environment) -> Result<Option<HttpConfig>, Problems> {
+    let mut checker = Checker::of(&file.display().to_string());
+    let mut table = Node::parse(text, &mut checker.problems);
+    if !checker.problems.is_empty() {
+        return checker.problems.or(None);
+    }
+    table.retain(|name, _| name == "http");
+    let table = checker.completed(table, environment);
+    let http = checker.section(&table, "http").map(|section| checker.http(&section));
+    let http = transpose(http);
+    checker.problems.or(http)
 }
 
 /// The state of one check.
@@ -80,6 +94,15 @@ impl Checker {
             problems: Problems::none(file),
             digests: BTreeMap::new(),
         }
+    }
+
+    /// What is in force: the file with the environment, the defaults, and what stands for something else.
+    fn completed(&mut self, mut table: Table, environment: &Environment) -> Table {
+        environment.expand(&mut table, "", &mut self.problems);
+        environment.override_keys(&mut table, &mut self.problems);
+        Defaults::read().complete(&mut table);
+        placeholders::replace(&mut table, &environment.hostname);
+        table
     }
 
     fn config(&mut self, table: &Table) -> Option<Config> {

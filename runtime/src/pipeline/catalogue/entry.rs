@@ -1,13 +1,18 @@
 //! One guest in the rules directory: what runs, what waits, and what was refused.
 
-use super::super::command::StreamKey;
+use super::super::command::{Role, RuleSpec, StreamKey};
 use super::super::identity::Identity;
+use super::resolve::Resolved;
+use super::scan::Found;
 use super::store::Files;
 use crate::config::{GuestDefaults, Sidecar};
-use crate::rule::{LimitedLibrary, Loaded, LoadedRule};
+use crate::rule::{GuestEngine, LimitedLibrary, LoadError, Loaded, LoadedRule, load_with};
+use crate::sink::SinkHandle;
+use crate::telemetry::rule::RuleMetrics;
 use crate::telemetry::shadow::ShadowMetrics;
 use rulemill_core::Micros;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One guest: the files `NAME.wasm` and perhaps `NAME.toml`.
 pub(super) struct Entry {
@@ -46,6 +51,45 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
+    /// Checks, compiles, describes and tests a guest. This takes as long as compiling does.
+    pub(super) fn load(engine: &GuestEngine, found: Found, sidecar: Sidecar) -> Result<Self, LoadError> {
+        let loaded = load_with(engine, &found.wasm, &sidecar.limits, &sidecar.settings)?;
+        Ok(Candidate {
+            loaded,
+            sidecar,
+            sidecar_text: found.sidecar.as_deref().map(Arc::from),
+            identity: found.identity,
+            files: Some(Arc::new(Files {
+                wasm: found.wasm,
+                sidecar: found.sidecar,
+            })),
+        })
+    }
+
+    /// What a mill is told of its rule.
+    pub(super) fn spec(
+        &self,
+        name: &str,
+        loaded: Arc<LoadedRule>,
+        resolved: Resolved,
+        sinks: Vec<SinkHandle>,
+        metrics: RuleMetrics,
+    ) -> RuleSpec {
+        RuleSpec {
+            id: name.into(),
+            role: Role::Runs,
+            identity: self.identity,
+            stream: resolved.stream,
+            settings: resolved.settings,
+            window_override_ms: self.sidecar.window.map(whole_millis),
+            reload: self.sidecar.reload,
+            limits: self.sidecar.limits,
+            sinks,
+            metrics,
+            loaded,
+        }
+    }
+
     /// The same version, with `defaults` where the file beside it sets nothing.
     pub(super) fn with_defaults(&self, name: &str, defaults: &GuestDefaults) -> Self {
         let mut renewed = self.clone();
@@ -188,6 +232,10 @@ impl Entry {
         let running = self.running.as_ref().filter(|running| running.stream.is_some())?;
         running.candidate.loaded.rule.as_deref()
     }
+}
+
+fn whole_millis(window: Duration) -> u64 {
+    u64::try_from(window.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A reason as it is logged and shown. It may quote names that a guest made up, of any length.

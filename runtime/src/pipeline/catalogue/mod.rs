@@ -4,6 +4,7 @@
 //! that is refused leaves the running one untouched.
 
 mod entry;
+mod examine;
 mod libraries;
 mod probation;
 mod publish;
@@ -15,18 +16,19 @@ mod shadow;
 mod store;
 mod watch;
 
-use super::command::{Command, PutRule, Refusal, Role, RuleSpec, StreamKey};
+use super::command::{Command, PutRule, Refusal, RuleSpec, StreamKey};
 use super::identity::Identity;
 use super::mill::Incident;
 use super::mills::{MillGone, Mills};
 use crate::clock;
 use crate::config::{GuestDefaults, RulesConfig};
 use crate::http::{GuestRequest, Snapshot};
-use crate::rule::{GuestEngine, load_with};
+use crate::rule::GuestEngine;
 use crate::sink::Sinks;
 use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
 use crate::topic::TopicFilter;
 use entry::{Candidate, Entry, Refused, Running, shortened};
+pub use examine::{CalledFunction, Deployed, Examined, Examiner, Verdict};
 use probation::Quarantine;
 use resolve::Names;
 use rulemill_core::{Micros, Removal, Swap};
@@ -34,8 +36,7 @@ use scan::{Found, Scan, Scanner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use store::{Files, Store};
+use store::Store;
 use tokio::sync::{Notify, RwLock, mpsc, watch as channel};
 pub(super) use watch::Touched;
 use watch::Watch;
@@ -220,33 +221,16 @@ impl Catalogue {
         let defaults = &self.parts.deployment.defaults;
         let sources = self.sources();
         let sidecar = resolve::read_sidecar(&found.name, found.sidecar.as_deref(), defaults, &self.names(&sources))?;
-        let sidecar_text = found.sidecar.as_deref().map(Arc::from);
         let engine = self.parts.engine.clone();
-        let (limits, settings) = (sidecar.limits, sidecar.settings.clone());
-        let identity = found.identity;
-        let wasm = found.wasm;
-        let loading = tokio::task::spawn_blocking(move || {
-            let loaded = load_with(&engine, &wasm, &limits, &settings);
-            (loaded, wasm)
-        });
-        let (loaded, wasm) = loading.await.map_err(|error| format!("loading it failed: {error}"))?;
-        let loaded = loaded.map_err(|error| {
+        let name = found.name.clone();
+        let loading = tokio::task::spawn_blocking(move || Candidate::load(&engine, found, sidecar));
+        let loaded = loading.await.map_err(|error| format!("loading it failed: {error}"))?;
+        loaded.map_err(|error| {
             if let Some(limit) = error.limit() {
-                let guest = self.parts.families.guests.guest(&found.name.as_str().into());
+                let guest = self.parts.families.guests.guest(&name.as_str().into());
                 guest.limit_hits(limit.name(), 1);
             }
             error.to_string()
-        })?;
-        let files = Files {
-            wasm,
-            sidecar: found.sidecar,
-        };
-        Ok(Candidate {
-            loaded,
-            sidecar,
-            sidecar_text,
-            identity,
-            files: Some(Arc::new(files)),
         })
     }
 
@@ -343,22 +327,9 @@ impl Catalogue {
         let metrics = self.metrics_of(name);
         let sinks = self.parts.sinks.read().await;
         let sources = self.sources();
-        let sidecar = &candidate.sidecar;
-        let resolved = resolve::resolve(&loaded.plan, sidecar, &self.names(&sources))?;
-        let spec = RuleSpec {
-            id: name.into(),
-            role: Role::Runs,
-            identity: candidate.identity,
-            stream: resolved.stream,
-            settings: resolved.settings,
-            window_override_ms: sidecar.window.map(whole_millis),
-            reload: sidecar.reload,
-            limits: sidecar.limits,
-            sinks: resolved.sinks.iter().filter_map(|name| sinks.handle(name)).collect(),
-            metrics,
-            loaded,
-        };
-        Ok(spec)
+        let resolved = resolve::resolve(&loaded.plan, &candidate.sidecar, &self.names(&sources))?;
+        let handles = resolved.sinks.iter().filter_map(|name| sinks.handle(name)).collect();
+        Ok(candidate.spec(name, loaded, resolved, handles, metrics))
     }
 
     /// The names of all sources that a rule may name, the listener's included.
@@ -369,8 +340,8 @@ impl Catalogue {
     fn names<'a>(&'a self, sources: &'a BTreeSet<String>) -> Names<'a> {
         Names {
             rules: &self.parts.deployment.rules,
-            sources,
-            sinks: &self.parts.deployment.sinks,
+            sources: Some(sources),
+            sinks: Some(&self.parts.deployment.sinks),
         }
     }
 
@@ -478,8 +449,4 @@ fn swap_words(swap: &Swap) -> &'static str {
         Swap::StateKept => "open windows go on",
         Swap::StateDraining => "open windows finish with the old version",
     }
-}
-
-fn whole_millis(window: Duration) -> u64 {
-    u64::try_from(window.as_millis()).unwrap_or(u64::MAX)
 }

@@ -11,10 +11,10 @@ use std::sync::Arc;
 pub(super) struct Names<'a> {
     /// The `[rules]` section.
     pub(super) rules: &'a RulesConfig,
-    /// The names of all sources, the listener's included.
-    pub(super) sources: &'a BTreeSet<String>,
-    /// All sinks, with the columns that their topics need.
-    pub(super) sinks: &'a BTreeMap<String, Vec<String>>,
+    /// The names of all sources, the listener's included; `None`: nobody knows, and none is wrong.
+    pub(super) sources: Option<&'a BTreeSet<String>>,
+    /// All sinks, with the columns that their topics need; `None`: nobody knows, and none is wrong.
+    pub(super) sinks: Option<&'a BTreeMap<String, Vec<String>>>,
 }
 
 /// What the deployment has decided.
@@ -91,29 +91,31 @@ fn wrong_names(sidecar: &Sidecar, names: &Names<'_>) -> Vec<String> {
 }
 
 fn check_source(source: Option<&String>, names: &Names<'_>, problems: &mut Vec<String>) {
-    if let Some(source) = source
-        && !names.sources.contains(source)
+    if let (Some(source), Some(known)) = (source, names.sources)
+        && !known.contains(source)
     {
-        let known = list(names.sources.iter());
+        let known = list(known.iter());
         problems.push(format!("its source {source} is not configured (there are: {known})"));
     }
 }
 
 fn check_sinks(wanted: &[String], names: &Names<'_>, problems: &mut Vec<String>) {
-    let unknown = wanted.iter().filter(|name| !names.sinks.contains_key(*name));
+    let Some(known) = names.sinks else { return };
+    let unknown = wanted.iter().filter(|name| !known.contains_key(*name));
     for name in unknown.take(UNKNOWN_SINKS_MAX) {
         problems.push(format!(
             "its sink {name} is not configured (there are: {}); set sinks in the .toml file beside it",
-            list(names.sinks.keys())
+            list(known.keys())
         ));
     }
 }
 
 /// A topic that needs a column needs it in every row.
 fn check_topic_columns(plan: &Plan, sinks: &[String], names: &Names<'_>, problems: &mut Vec<String>) {
+    let Some(known) = names.sinks else { return };
     let sinks: BTreeSet<&String> = sinks.iter().collect();
     for sink in sinks {
-        let needed: BTreeSet<&String> = names.sinks.get(sink).into_iter().flatten().collect();
+        let needed: BTreeSet<&String> = known.get(sink).into_iter().flatten().collect();
         for column in needed {
             if !plan.emits.iter().any(|emit| emit.name == *column) {
                 problems.push(format!(
@@ -230,8 +232,8 @@ mod tests {
         let rules = rules();
         let names = Names {
             rules: &rules,
-            sources: &BTreeSet::from(["listener".to_owned()]),
-            sinks: &sinks(&[("log", &[])]),
+            sources: Some(&BTreeSet::from(["listener".to_owned()])),
+            sinks: Some(&sinks(&[("log", &[])])),
         };
         let text = format!("{TEXT}window = \"5s\"\n[settings]\nlimit = 5\n");
         let sidecar = Sidecar::parse(&text, "r.toml", &GuestDefaults::default()).unwrap();
@@ -252,8 +254,8 @@ mod tests {
         let rules = rules();
         let names = Names {
             rules: &rules,
-            sources: &BTreeSet::from(["listener".to_owned()]),
-            sinks: &sinks(&[("log", &[])]),
+            sources: Some(&BTreeSet::from(["listener".to_owned()])),
+            sinks: Some(&sinks(&[("log", &[])])),
         };
         let text = format!("windw = \"1s\"\n{TEXT}");
         let problems = read_sidecar("r", Some(&text), &GuestDefaults::default(), &names).unwrap_err();
@@ -276,8 +278,8 @@ mod tests {
         };
         let names = Names {
             rules: &rules,
-            sources: &BTreeSet::new(),
-            sinks: &BTreeMap::new(),
+            sources: Some(&BTreeSet::new()),
+            sinks: Some(&BTreeMap::new()),
         };
         resolve(&plan, &Sidecar::default(), &names)
     }
@@ -290,8 +292,8 @@ mod tests {
         };
         let names = Names {
             rules: &rules,
-            sources: &BTreeSet::new(),
-            sinks: &sinks(&[("aws", &["device", "line"]), ("log", &["other"])]),
+            sources: Some(&BTreeSet::new()),
+            sinks: Some(&sinks(&[("aws", &["device", "line"]), ("log", &["other"])])),
         };
         let plan = serde_json::json!({
             "name": "r",

@@ -9,6 +9,7 @@ use crate::clock;
 use crate::rule::ContentDigest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -154,12 +155,7 @@ impl Scanner {
             return Ok(None);
         }
         let read_at = clock::system();
-        let wasm = read_bounded(&wasm_path, self.file_bytes_max)?;
-        let sidecar = match sidecar_stamp {
-            Some(_) => unless_absent(read_text(&sidecar_path))?,
-            None => None,
-        };
-        let found = Found::new(name.to_owned(), wasm, sidecar);
+        let found = Found::read(&self.dir, name, self.file_bytes_max)?;
         let changed = known.and_then(|seen| seen.identity) != Some(found.identity);
         self.seen.insert(
             name.to_owned(),
@@ -175,6 +171,13 @@ impl Scanner {
 }
 
 impl Found {
+    /// The files of a guest in `dir`, as they are now. Of the `.wasm` file no more is read than one byte beyond the bound.
+    pub(super) fn read(dir: &Path, name: &str, file_bytes_max: u64) -> std::io::Result<Self> {
+        let wasm = read_bounded(&dir.join(format!("{name}.wasm")), file_bytes_max)?;
+        let sidecar = unless_absent(read_text(&dir.join(format!("{name}.toml"))))?;
+        Ok(Found::new(name.to_owned(), wasm, sidecar))
+    }
+
     /// The files of a guest, wherever they come from.
     pub(super) fn new(name: String, wasm: Vec<u8>, sidecar: Option<String>) -> Self {
         let identity = Identity {
@@ -213,7 +216,7 @@ pub(super) fn guest_of(path: &Path) -> Option<String> {
     guest_name(file).or_else(|| named(file, ".toml")).map(ToOwned::to_owned)
 }
 
-fn guest_name(file: &str) -> Option<&str> {
+pub(super) fn guest_name(file: &str) -> Option<&str> {
     named(file, ".wasm")
 }
 
@@ -226,17 +229,33 @@ fn named<'a>(file: &'a str, suffix: &str) -> Option<&'a str> {
 /// device never ends.
 fn stamp(path: &Path) -> std::io::Result<Stamp> {
     let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() {
-        let file = path.file_name().unwrap_or_default().display();
-        return Err(std::io::Error::other(format!(
-            "{file} must be a regular file or a link to one"
-        )));
-    }
+    check_regular(path, &metadata)?;
     Ok(Stamp {
         len: metadata.len(),
         modified: metadata.modified().ok(),
         inode: std::os::unix::fs::MetadataExt::ino(&metadata),
     })
+}
+
+fn check_regular(path: &Path, metadata: &std::fs::Metadata) -> std::io::Result<()> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let file = path.file_name().unwrap_or_default().display();
+    Err(std::io::Error::other(format!(
+        "{file} must be a regular file or a link to one"
+    )))
+}
+
+/// Opens a regular file. One that becomes a named pipe between the look and the opening does not block.
+fn open(path: &Path) -> std::io::Result<std::fs::File> {
+    stamp(path)?;
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    check_regular(path, &file.metadata()?)?;
+    Ok(file)
 }
 
 fn unless_absent<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
@@ -250,9 +269,7 @@ fn unless_absent<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
 /// Reads at most one byte more than the bound, so that the loader can refuse the file without it being held whole.
 fn read_bounded(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?
-        .take(bytes_max.saturating_add(1))
-        .read_to_end(&mut bytes)?;
+    open(path)?.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -366,6 +383,27 @@ mod tests {
         let (dir, mut scanner) = scanner();
         std::fs::write(dir.path().join("a.wasm"), vec![0; 5000]).unwrap();
         assert_eq!(scanner.scan(&Touched::default()).unwrap().changed[0].wasm.len(), 1001);
+    }
+
+    #[test]
+    fn a_file_of_ten_gigabytes_is_not_read_into_memory() {
+        let (dir, mut scanner) = scanner();
+        let file = std::fs::File::create(dir.path().join("a.wasm")).unwrap();
+        // It takes no room on the disk.
+        file.set_len(10 << 30).unwrap();
+        assert_eq!(scanner.scan(&Touched::default()).unwrap().changed[0].wasm.len(), 1001);
+    }
+
+    #[test]
+    fn a_device_and_a_link_to_a_folder_are_refused() {
+        let (dir, mut scanner) = scanner();
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("a.wasm")).unwrap();
+        std::os::unix::fs::symlink(".", dir.path().join("b.wasm")).unwrap();
+        std::os::unix::fs::symlink("c.wasm", dir.path().join("c.wasm")).unwrap();
+        let scan = scanner.scan(&Touched::default()).unwrap();
+        let refused: Vec<&str> = scan.unreadable.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(refused, ["a", "b", "c"], "the last is a link to itself");
+        assert!(scan.changed.is_empty());
     }
 
     #[test]

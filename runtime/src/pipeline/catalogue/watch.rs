@@ -26,8 +26,27 @@ pub(super) struct Watch {
     poll_interval: Duration,
     pending: Arc<Pending>,
     /// What was taken over and not yet given to anybody: a wait that is given up must not lose it.
-    gathered: BTreeMap<String, Writing>,
+    gathered: Named,
     watcher: Option<RecommendedWatcher>,
+    events: Events,
+}
+
+/// Whether file events are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Events {
+    /// Where the file system has them.
+    Wanted,
+    /// Never, as if the file system had none.
+    #[cfg(test)]
+    None,
+}
+
+/// What events have named.
+#[derive(Debug, Default)]
+struct Named {
+    guests: BTreeMap<String, Writing>,
+    /// That anything may have changed: events were lost, or what files are links to was replaced.
+    everything: Option<Writing>,
 }
 
 /// The events of one guest since it was last given to anybody.
@@ -42,19 +61,24 @@ struct Writing {
 /// What events have named since the last look. The lock is held for single insertions: events come on notify's own thread.
 #[derive(Default)]
 struct Pending {
-    touched: Mutex<BTreeMap<String, Writing>>,
+    touched: Mutex<Named>,
     wake: Notify,
 }
 
 impl Watch {
     /// Starts to watch. Where events cannot be had, the poll alone does it.
     pub(super) fn new(dir: PathBuf, poll_interval: Duration) -> Self {
+        Self::with(Events::Wanted, dir, poll_interval)
+    }
+
+    fn with(events: Events, dir: PathBuf, poll_interval: Duration) -> Self {
         let mut watch = Watch {
             dir,
             poll_interval,
             pending: Arc::default(),
-            gathered: BTreeMap::new(),
+            gathered: Named::default(),
             watcher: None,
+            events,
         };
         watch.watch_again();
         watch
@@ -68,10 +92,10 @@ impl Watch {
         loop {
             self.gather();
             let now = clock::timers();
-            if self.gathered.values().any(|writing| writing.is_ready(now)) {
+            if self.gathered.all().any(|writing| writing.is_ready(now)) {
                 return self.take(now);
             }
-            let rests_at = self.gathered.values().map(Writing::ready_at).min();
+            let rests_at = self.gathered.all().map(Writing::ready_at).min();
             tokio::select! {
                 () = self.pending.wake.notified() => {}
                 () = tokio::time::sleep_until(rests_at.unwrap_or(poll_at).min(poll_at)) => {
@@ -89,26 +113,35 @@ impl Watch {
     }
 
     fn take(&mut self, now: Instant) -> Touched {
-        let ready = self.gathered.iter().filter(|(_, writing)| writing.is_ready(now));
+        let gathered = &mut self.gathered;
+        // Whatever is looked at, all of the directory is.
+        gathered.everything = None;
+        let ready = gathered.guests.iter().filter(|(_, writing)| writing.is_ready(now));
         let ready: BTreeSet<String> = ready.map(|(name, _)| name.clone()).collect();
-        self.gathered.retain(|name, _| !ready.contains(name));
+        gathered.guests.retain(|name, _| !ready.contains(name));
         Touched {
             ready,
-            writing: self.gathered.keys().cloned().collect(),
+            writing: gathered.guests.keys().cloned().collect(),
         }
     }
 
     /// Takes over what events have named.
     fn gather(&mut self) {
         let touched = std::mem::take(&mut *self.pending.touched.lock().unwrap_or_else(PoisonError::into_inner));
-        for (name, writing) in touched {
-            let known = self.gathered.entry(name).or_insert(writing);
-            known.last = writing.last;
-            known.whole = writing.whole;
+        for (name, writing) in touched.guests {
+            self.gathered.guests.entry(name).or_insert(writing).go_on(writing);
+        }
+        if let Some(writing) = touched.everything {
+            self.gathered.everything.get_or_insert(writing).go_on(writing);
         }
     }
 
     fn watch_again(&mut self) {
+        match self.events {
+            Events::Wanted => {}
+            #[cfg(test)]
+            Events::None => return,
+        }
         let pending = Arc::clone(&self.pending);
         let made = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if let Ok(event) = event {
@@ -125,7 +158,19 @@ impl Watch {
     }
 }
 
+impl Named {
+    fn all(&self) -> impl Iterator<Item = &Writing> {
+        self.guests.values().chain(&self.everything)
+    }
+}
+
 impl Writing {
+    /// Takes over what came later.
+    fn go_on(&mut self, later: Writing) {
+        self.last = later.last;
+        self.whole = later.whole;
+    }
+
     fn ready_at(&self) -> Instant {
         (self.last + WRITE_PAUSE).min(self.first + WRITING_MAX)
     }
@@ -149,23 +194,33 @@ impl Pending {
             .iter()
             .filter_map(|path: &PathBuf| guest_of(Path::new(path)))
             .collect();
-        if names.is_empty() {
+        let everything = event.need_rescan() || event.paths.iter().any(|path| is_behind_guests(path));
+        if names.is_empty() && !everything {
             return;
         }
         let now = clock::timers();
+        let writing = Writing {
+            first: now,
+            last: now,
+            whole,
+        };
         let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
         for name in names {
-            let first = touched.get(&name).map_or(now, |writing| writing.first);
-            let writing = Writing {
-                first,
-                last: now,
-                whole,
-            };
-            touched.insert(name, writing);
+            touched.guests.entry(name).or_insert(writing).go_on(writing);
+        }
+        if everything {
+            touched.everything.get_or_insert(writing).go_on(writing);
         }
         drop(touched);
         self.wake.notify_one();
     }
+}
+
+/// Whether guests may be links into it. Kubernetes shows a config map as links into a folder `..data`, which is itself a link
+/// that a rename replaces.
+fn is_behind_guests(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.len() > 2 && name.starts_with(".."))
 }
 
 /// How long a file that is being written must rest before it is read.
@@ -174,100 +229,4 @@ const WRITE_PAUSE: Duration = Duration::from_millis(100);
 const WRITING_MAX: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use futures_util::FutureExt as _;
-
-    /// A watch without events of its own: they are noted by hand.
-    fn watch() -> Watch {
-        Watch {
-            dir: PathBuf::from("nowhere"),
-            poll_interval: Duration::from_secs(600),
-            pending: Arc::default(),
-            gathered: BTreeMap::new(),
-            watcher: None,
-        }
-    }
-
-    fn note(pending: &Pending, kind: EventKind, file: &str) {
-        pending.note(&notify::Event::new(kind).add_path(PathBuf::from(file)));
-    }
-
-    const WRITTEN: EventKind = EventKind::Modify(ModifyKind::Any);
-    const CLOSED: EventKind = EventKind::Access(AccessKind::Close(AccessMode::Write));
-
-    fn touched(ready: &[&str], writing: &[&str]) -> Touched {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Touched {
-            ready: names(ready),
-            writing: names(writing),
-        }
-    }
-
-    #[tokio::test]
-    async fn names_survive_a_wait_that_is_given_up() {
-        let mut watch = watch();
-        note(&watch.pending, WRITTEN, "a.wasm");
-        let given_up = tokio::select! {
-            biased;
-            _ = watch.changed() => false,
-            () = std::future::ready(()) => true,
-        };
-        assert!(given_up);
-        assert_eq!(watch.changed().await, touched(&["a"], &[]));
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_whole_does_not_make_another_taken_that_is_being_written() {
-        let mut watch = watch();
-        note(&watch.pending, WRITTEN, "a.wasm");
-        note(&watch.pending, CLOSED, "b.wasm");
-        assert_eq!(watch.changed().await, touched(&["b"], &["a"]));
-        assert_eq!(watch.changed().await, touched(&["a"], &[]), "it rests");
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_closed_is_taken_at_once() {
-        let mut watch = watch();
-        note(&watch.pending, WRITTEN, "a.wasm");
-        note(&watch.pending, CLOSED, "a.wasm");
-        assert_eq!(watch.changed().now_or_never(), Some(touched(&["a"], &[])));
-    }
-
-    #[tokio::test]
-    async fn a_file_that_is_written_again_after_it_was_closed_is_waited_for() {
-        let mut watch = watch();
-        note(&watch.pending, CLOSED, "a.toml");
-        note(&watch.pending, WRITTEN, "a.wasm");
-        let before = clock::timers();
-        assert_eq!(watch.changed().await, touched(&["a"], &[]));
-        assert!(clock::timers() >= before + WRITE_PAUSE);
-    }
-
-    #[tokio::test]
-    async fn a_file_written_without_pause_is_taken_all_the_same() {
-        let mut watch = watch();
-        let pending = Arc::clone(&watch.pending);
-        let before = clock::timers();
-        note(&pending, WRITTEN, "a.wasm");
-        let found = tokio::select! {
-            found = watch.changed() => found,
-            () = async {
-                loop {
-                    note(&pending, WRITTEN, "a.wasm");
-                    tokio::task::yield_now().await;
-                }
-            } => Touched::default(),
-        };
-        assert_eq!(found, touched(&["a"], &[]));
-        assert!(clock::timers() >= before + WRITING_MAX);
-    }
-
-    #[tokio::test]
-    async fn the_poll_passes_over_what_is_being_written() {
-        let mut watch = watch();
-        watch.poll_interval = WRITE_PAUSE / 2;
-        note(&watch.pending, WRITTEN, "a.wasm");
-        assert_eq!(watch.changed().await, touched(&[], &["a"]));
-    }
-}
+mod tests;
