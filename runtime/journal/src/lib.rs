@@ -1,0 +1,11 @@
+//! What rulemill keeps on disk, so that nothing accepted is lost.
+//!
+//! Bytes come in and bytes go out. There is no async, no thread, no clock and no randomness here, and nothing is known of
+//! rules, windows or MQTT; the only I/O goes through the [`Storage`] trait, so that all of it also runs on a simulated
+//! disk that loses, tears and refuses ([`sim`]).
+
+mod storage;
+
+pub mod sim;
+
+pub use storage::{Directory, DirectoryError, Lock, LockError, Storage, StorageFile, append_all, is_full, read_full};
