@@ -4,8 +4,12 @@
 //! rules, windows or MQTT; the only I/O goes through the [`Storage`] trait, so that all of it also runs on a simulated
 //! disk that loses, tears and refuses ([`sim`]).
 
+mod fields;
 mod storage;
 
+pub mod log;
 pub mod sim;
 
-pub use storage::{Directory, DirectoryError, Lock, LockError, Storage, StorageFile, append_all, is_full, read_full};
+pub use storage::{
+    Directory, DirectoryError, DiskError, Lock, LockError, Storage, StorageFile, append_all, is_full, read_full,
+};

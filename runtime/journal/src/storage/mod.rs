@@ -86,6 +86,34 @@ pub enum LockError {
     },
 }
 
+/// The disk did not do what it was asked.
+#[derive(Debug, Error)]
+#[error("{file} cannot be {action}: {source}")]
+pub struct DiskError {
+    /// The file.
+    pub file: String,
+    /// What was tried.
+    pub action: &'static str,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+impl DiskError {
+    /// What to make of the system's error when `file` was to be `action`.
+    pub(crate) fn of<'f>(file: &'f str, action: &'static str) -> impl FnOnce(io::Error) -> DiskError + 'f {
+        move |source| DiskError {
+            file: file.to_owned(),
+            action,
+            source,
+        }
+    }
+
+    /// Whether the disk is full, so that it helps to make space.
+    pub fn is_disk_full(&self) -> bool {
+        is_full(&self.source)
+    }
+}
+
 /// Appends all of `bytes`. When it fails, a part of them may be there.
 pub fn append_all(file: &dyn StorageFile, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
