@@ -4,12 +4,14 @@
 //! rules, windows or MQTT; the only I/O goes through the [`Storage`] trait, so that all of it also runs on a simulated
 //! disk that loses, tears and refuses ([`sim`]).
 
+mod entry;
 mod fields;
 mod storage;
 
 pub mod log;
 pub mod sim;
 
+pub use entry::{Audience, Change, Entry, EntryError, Guest, Message, Qos, Switch};
 pub use storage::{
     Directory, DirectoryError, DiskError, Lock, LockError, Storage, StorageFile, append_all, is_full, read_full,
 };
