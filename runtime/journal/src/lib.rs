@@ -7,7 +7,10 @@
 mod entry;
 mod fields;
 mod storage;
+#[cfg(test)]
+mod tests;
 
+pub mod checkpoint;
 pub mod log;
 pub mod sim;
 
