@@ -12,6 +12,7 @@ mod tests;
 
 pub mod checkpoint;
 pub mod log;
+pub mod outbox;
 pub mod sim;
 
 pub use entry::{Audience, Change, Entry, EntryError, Guest, Message, Qos, Switch};

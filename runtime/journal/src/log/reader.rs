@@ -4,7 +4,7 @@ use super::appending::Log;
 use super::error::ReadError;
 use super::segment::Segment;
 use super::sequence::{Kind, Sequence};
-use super::walk::{Step, Walk};
+use super::walk::{Found, Step, Walk};
 use std::io;
 
 /// A place in a log. It reads ahead by a quarter of a megabyte, or one record when that is larger.
@@ -14,6 +14,8 @@ pub struct Reader {
     position: Sequence,
     at: Option<Place>,
     missing: u64,
+    /// What was read last, while it is in memory.
+    last: Option<(Found, u64)>,
 }
 
 /// A record that was read.
@@ -43,6 +45,7 @@ impl Reader {
             position,
             at: None,
             missing: 0,
+            last: None,
         }
     }
 
@@ -58,6 +61,7 @@ impl Reader {
 
     /// The next record that was written to `log`, which must be the same each time; `None` when there is none yet.
     pub fn next<'r>(&'r mut self, log: &Log) -> Result<Option<Record<'r>>, ReadError> {
+        self.last = None;
         let before = self.missing;
         loop {
             let Some(place) = self.place(log)? else {
@@ -68,14 +72,8 @@ impl Reader {
                 Ok(Step::Record(found)) if found.sequence >= self.position => {
                     self.pass_over(found.sequence);
                     self.position = found.sequence.next();
-                    let missing = self.missing - before;
-                    let walk = self.at.as_ref().map(|place| &place.walk);
-                    return Ok(walk.map(|walk| Record {
-                        sequence: found.sequence,
-                        kind: found.kind,
-                        payload: walk.payload(&found),
-                        missing,
-                    }));
+                    self.last = Some((found, self.missing - before));
+                    return Ok(self.last());
                 }
                 Ok(Step::Record(_) | Step::Mark(_) | Step::Damage) => {}
                 Ok(Step::End) => {
@@ -86,6 +84,18 @@ impl Reader {
                 Err(source) => return Err(self.failed(source)),
             }
         }
+    }
+
+    /// What [`Reader::next`] gave last.
+    pub fn last(&self) -> Option<Record<'_>> {
+        let (found, missing) = self.last.as_ref()?;
+        let place = self.at.as_ref()?;
+        Some(Record {
+            sequence: found.sequence,
+            kind: found.kind,
+            payload: place.walk.payload(found),
+            missing: *missing,
+        })
     }
 
     /// Where to read. `None` when there is nothing to read.

@@ -4,6 +4,7 @@
 
 use crate::checkpoint::{Checkpoints, SectionKind};
 use crate::log::{Durability, Kind, Log, LogOptions, Reader, Sequence};
+use crate::outbox::{EmissionId, OnFull, Outbox, OutboxOptions, Pushed};
 use crate::sim::SimDisk;
 use crate::{Audience, Change, Entry, Guest, Message, Qos, Storage, Switch};
 use std::path::{Path, PathBuf};
@@ -166,6 +167,47 @@ fn a_checkpoint_is_written_like_version_1() {
     }
     writer.finish().unwrap();
     compare(&disk, "v1", "checkpoint");
+}
+
+fn outbox_options() -> OutboxOptions {
+    OutboxOptions {
+        bytes_max: 1 << 20,
+        on_full: OnFull::Block,
+        segment_bytes: 200,
+        salt: 0x1234_5678,
+    }
+}
+
+#[test]
+fn an_outbox_of_version_1_is_read() {
+    let disk = kept("v1", "outbox");
+    let (mut outbox, recovered) = Outbox::open(disk.directory("outbox"), outbox_options()).unwrap();
+    assert_eq!((recovered.waiting, recovered.unknown), (4, 0));
+    for number in 3..=6 {
+        let emission = outbox.take().unwrap().unwrap();
+        assert_eq!(emission.id, EmissionId([number; 16]));
+        assert_eq!(emission.bytes, b"[{\"mean\":21.5}]");
+    }
+    assert!(outbox.take().unwrap().is_none());
+}
+
+#[test]
+fn an_outbox_is_written_like_version_1() {
+    let disk = SimDisk::new(1);
+    let (mut outbox, _) = Outbox::open(disk.directory("outbox"), outbox_options()).unwrap();
+    for number in 1..=6 {
+        let pushed = outbox
+            .push(EmissionId([number; 16]), &[b"[{\"mean\":", b"21.5}]"])
+            .unwrap();
+        assert!(matches!(pushed, Pushed::Queued { .. }));
+        outbox.commit(Durability::ProcessCrash).unwrap();
+    }
+    for _ in 1..=2 {
+        let sequence = outbox.take().unwrap().unwrap().sequence;
+        assert!(outbox.acknowledge(sequence));
+    }
+    outbox.close().unwrap();
+    compare(&disk, "v1", "outbox");
 }
 
 #[test]
