@@ -43,6 +43,11 @@ impl<'c> CheckpointWriter<'c> {
         })
     }
 
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        self.place.number
+    }
+
     /// Adds a section.
     pub fn section(&mut self, kind: SectionKind, payload: &[u8]) -> Result<(), CheckpointError> {
         if payload.len() > SECTION_BYTES_MAX {

@@ -24,6 +24,8 @@ pub struct Log {
     pub(super) next: Sequence,
     pub(super) written: Sequence,
     pub(super) synced: Sequence,
+    /// The highest id of a segment.
+    pub(super) last_id: u64,
     /// The bytes of all segments.
     pub(super) bytes: u64,
     /// Damaged segments whose records are trimmed or unreadable, from old to new.
@@ -226,7 +228,9 @@ impl Log {
         self.bytes -= replaced.map_or(0, |segment| segment.size);
         let size = (HEADER_BYTES + contents.len()) as u64;
         self.bytes += size;
+        self.last_id += 1;
         self.segments.push(Segment {
+            id: self.last_id,
             name,
             salt: self.options.salt,
             first,

@@ -156,6 +156,7 @@ impl Opening {
                 next: covered.next(),
                 written: covered,
                 synced: covered,
+                last_id: 0,
                 bytes: 0,
                 kept_aside: Vec::new(),
                 broken: None,
@@ -191,12 +192,17 @@ impl Opening {
                 Some(reason) => self.put_aside(&file.name, reason, &mut names)?,
                 None => file.name.clone(),
             };
+            if file.aside.is_some() || name != file.name {
+                self.recovered.aside.push(name.clone());
+            }
             let condition = if name == file.name && file.aside.is_none() {
                 Condition::Whole
             } else {
                 Condition::Aside
             };
+            self.log.last_id += 1;
             let segment = Segment {
+                id: self.log.last_id,
                 name,
                 salt: file.header.as_ref().map_or(0, |header| header.salt),
                 first: file.first,
@@ -319,6 +325,12 @@ impl Opening {
             cut.map_err(DiskError::of(&kept.name, "cut"))?;
             self.log.bytes -= kept.size - begins;
             kept.size = begins;
+        } else if kept.next <= kept.first {
+            // The new one holds all that could be read of it.
+            let at = self.log.segments.len() - 2;
+            let emptied = self.log.segments.remove(at);
+            self.log.bytes -= emptied.size;
+            self.log.kept_aside.push(emptied.name);
         }
         Ok(())
     }

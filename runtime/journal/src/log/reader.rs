@@ -33,6 +33,7 @@ pub struct Record<'r> {
 
 #[derive(Debug)]
 struct Place {
+    id: u64,
     first: Sequence,
     name: String,
     walk: Walk,
@@ -112,6 +113,7 @@ impl Reader {
                 source,
             })?;
             self.at = Some(Place {
+                id: segment.id,
                 first: segment.first,
                 name: segment.name.clone(),
                 walk: Walk::new(file, segment.salt, segment.first, segment.end),
@@ -125,12 +127,17 @@ impl Reader {
         let Some(place) = &mut self.at else {
             return false;
         };
-        let grown = |segment: &&Segment| segment.first == place.first && segment.end > place.walk.offset();
+        let grown = |segment: &&Segment| segment.id == place.id && segment.end > place.walk.offset();
         if let Some(segment) = log.segments().iter().find(grown) {
             place.walk.extend(segment.end);
             return true;
         }
-        let follower = log.segments().iter().find(|segment| segment.first > place.first);
+        let segments = log.segments();
+        let follower = match segments.iter().position(|segment| segment.id == place.id) {
+            Some(at) => segments.get(at + 1),
+            // It was trimmed, or another one has taken its place.
+            None => segments.iter().find(|segment| segment.first >= place.first),
+        };
         let Some(follower) = follower else {
             return false;
         };

@@ -15,8 +15,10 @@ pub struct Recovered {
     pub cut_bytes: u64,
     /// The records that were copied because nothing proved that they had been synced.
     pub secured: u64,
-    /// The segments in which something could not be read, by now renamed aside.
+    /// The segments in which something could not be read, renamed aside just now.
     pub quarantined: Vec<Quarantined>,
+    /// All damaged segments that are there, also those that were renamed aside before.
+    pub aside: Vec<String>,
     /// The records that should be there and are not: lost. Those that the caller said are covered do not count.
     pub missing: Vec<Missing>,
     /// Files that are not the log's; they were left alone.

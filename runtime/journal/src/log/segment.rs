@@ -5,6 +5,8 @@ use super::sequence::Sequence;
 /// A segment that holds records.
 #[derive(Clone, Debug)]
 pub(super) struct Segment {
+    /// Which file it is: one that takes the place of another has its name, and not its id.
+    pub(super) id: u64,
     pub(super) name: String,
     pub(super) salt: u32,
     /// The first record it was made for.

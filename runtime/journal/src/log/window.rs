@@ -44,7 +44,7 @@ impl Window {
         }
         self.filled = 0;
         self.offset = offset;
-        self.filled = self.read(offset, wanted)?;
+        self.filled = self.read(offset, wanted, length)?;
         Ok((length <= self.filled).then_some(0..length))
     }
 
@@ -56,17 +56,18 @@ impl Window {
         usize::try_from(offset.checked_sub(self.offset)?).ok()
     }
 
-    /// A disk may fail to read once and succeed the next time, so it is asked a few times.
-    fn read(&mut self, offset: u64, wanted: usize) -> io::Result<usize> {
-        let mut attempt = 1;
-        loop {
-            match read_full(self.file.as_ref(), offset, &mut self.buffer[..wanted]) {
-                Err(_) if attempt < READ_ATTEMPTS => attempt += 1,
-                done => return done,
+    /// A disk may fail to read once and succeed the next time, so it is asked again; and then for no more than is needed, for
+    /// what cannot be read may lie behind that.
+    fn read(&mut self, offset: u64, wanted: usize, needed: usize) -> io::Result<usize> {
+        let mut failed = None;
+        for length in [wanted, wanted, needed] {
+            match read_full(self.file.as_ref(), offset, &mut self.buffer[..length]) {
+                Ok(count) => return Ok(count),
+                Err(error) => failed = Some(error),
             }
         }
+        Err(failed.unwrap_or_else(|| io::ErrorKind::Other.into()))
     }
 }
 
 const CHUNK_BYTES: usize = 256 << 10;
-const READ_ATTEMPTS: u32 = 3;

@@ -89,6 +89,11 @@ impl SimDisk {
         self.lock_state().faults = faults;
     }
 
+    /// How often it fails.
+    pub fn faults(&self) -> Faults {
+        self.lock_state().faults
+    }
+
     /// How often it has failed.
     pub fn faults_hit(&self) -> u64 {
         self.lock_state().faults_hit

@@ -42,9 +42,12 @@ impl FileBytes {
 
     pub(super) fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
-        let count = self.visible.len().saturating_sub(offset).min(into.len());
-        if self.broken_from.is_some_and(|broken| offset + count > broken) {
-            return Err(io::Error::other("simulated: the medium cannot be read"));
+        let mut count = self.visible.len().saturating_sub(offset).min(into.len());
+        if let Some(broken) = self.broken_from.filter(|broken| offset + count > *broken) {
+            count = broken.saturating_sub(offset);
+            if count == 0 {
+                return Err(io::Error::other("simulated: the medium cannot be read"));
+            }
         }
         if let (Some(to), Some(from)) = (into.get_mut(..count), self.visible.get(offset..offset + count)) {
             to.copy_from_slice(from);

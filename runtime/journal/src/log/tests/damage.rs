@@ -253,3 +253,22 @@ fn a_directory_of_rubbish_is_a_new_log() {
     bench.commit(1..=3, Durability::PowerLoss);
     assert_eq!(bench.reopened().numbers(), to(3));
 }
+
+#[test]
+fn what_could_be_read_of_an_unreadable_segment_is_read_once() {
+    let mut bench = Bench::new(1);
+    bench.commit(1..=2, Durability::ProcessCrash);
+    let name = segment_of(&bench, 1);
+    let size = bench.disk.contents("d", &name).unwrap().len();
+    bench.disk.break_file("d", &name, size - 10);
+    let mut bench = bench.reopened();
+    assert_eq!(bench.recovered.quarantined.len(), 1);
+    assert_eq!(
+        bench.numbers(),
+        [1],
+        "nothing says that the second was synced, and the first is on disk now"
+    );
+    bench.commit(2..=4, Durability::ProcessCrash);
+    assert_eq!(bench.numbers(), to(4));
+    assert_eq!(bench.reopened().numbers(), to(4));
+}

@@ -54,6 +54,19 @@ fn a_reader_in_a_trimmed_segment_goes_on() {
 }
 
 #[test]
+fn a_reader_sees_that_an_empty_segment_was_replaced() {
+    let mut bench = Bench::new(1);
+    bench.commit(1..=5, Durability::ProcessCrash);
+    bench.log.trim(Sequence(6)).unwrap();
+    let mut bench = bench.reopened();
+    let mut reader = Reader::new(Sequence(6));
+    assert!(reader.next(&bench.log).unwrap().is_none());
+    bench.commit(6..=6, Durability::ProcessCrash);
+    let record = reader.next(&bench.log).unwrap().unwrap();
+    assert_eq!((record.sequence, record.missing), (Sequence(6), 0));
+}
+
+#[test]
 fn a_record_is_as_large_as_it_likes() {
     let mut bench = Bench::new(1);
     bench.log.options.bytes_max = 10 << 20;
