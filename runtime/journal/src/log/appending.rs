@@ -24,6 +24,8 @@ pub struct Log {
     pub(super) next: Sequence,
     pub(super) written: Sequence,
     pub(super) synced: Sequence,
+    /// Written since the last sync that has succeeded.
+    pub(super) unsynced_bytes: u64,
     /// The highest id of a segment.
     pub(super) last_id: u64,
     /// The bytes of all segments.
@@ -101,6 +103,7 @@ impl Log {
         Ok(active.map(|active| SyncJob {
             file: Arc::clone(&active.file),
             to: self.written,
+            bytes: self.unsynced_bytes,
         }))
     }
 
@@ -113,7 +116,11 @@ impl Log {
             return Ok(());
         }
         match done.result {
-            Ok(()) => self.synced = self.synced.max(done.to),
+            Ok(()) if done.to > self.synced => {
+                self.synced = done.to;
+                self.unsynced_bytes = self.unsynced_bytes.saturating_sub(done.bytes);
+            }
+            Ok(()) => {}
             Err(source) => return Err(self.fail(DiskError::of(&self.active_name(), "synced")(source))),
         }
         Ok(())
@@ -173,6 +180,12 @@ impl Log {
     /// The last record that is synced: it survives a loss of power.
     pub fn synced(&self) -> Sequence {
         self.synced
+    }
+
+    /// What was written and may not be synced. The next segment waits for it, so whoever appends much begins a sync elsewhere
+    /// when it has grown to a few megabytes.
+    pub fn unsynced_bytes(&self) -> u64 {
+        self.unsynced_bytes
     }
 
     /// The oldest record that may still be there.
@@ -327,6 +340,7 @@ impl Log {
         segment.size += length;
         segment.next = self.next;
         self.bytes += length;
+        self.unsynced_bytes += length;
         self.written = self.next.before();
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_BYTES_KEPT);
@@ -337,6 +351,7 @@ impl Log {
         let synced = self.active.as_ref().map_or(Ok(()), |active| active.file.sync());
         synced.map_err(|source| self.fail(DiskError::of(&self.active_name(), "synced")(source)))?;
         self.synced = self.written;
+        self.unsynced_bytes = 0;
         Ok(())
     }
 

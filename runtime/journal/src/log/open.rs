@@ -156,6 +156,7 @@ impl Opening {
                 next: covered.next(),
                 written: covered,
                 synced: covered,
+                unsynced_bytes: 0,
                 last_id: 0,
                 bytes: 0,
                 kept_aside: Vec::new(),

@@ -41,6 +41,8 @@ impl SyncedFile {
 pub struct SyncJob {
     pub(super) file: Arc<SyncedFile>,
     pub(super) to: Sequence,
+    /// What there was to sync when it was begun.
+    pub(super) bytes: u64,
 }
 
 impl SyncJob {
@@ -50,6 +52,7 @@ impl SyncJob {
             result: self.file.sync(),
             file: self.file,
             to: self.to,
+            bytes: self.bytes,
         }
     }
 }
@@ -60,5 +63,6 @@ impl SyncJob {
 pub struct Synced {
     pub(super) file: Arc<SyncedFile>,
     pub(super) to: Sequence,
+    pub(super) bytes: u64,
     pub(super) result: io::Result<()>,
 }

@@ -186,6 +186,11 @@ impl Outbox {
         self.waiting_bytes
     }
 
+    /// See [`Log::unsynced_bytes`].
+    pub fn unsynced_bytes(&self) -> u64 {
+        self.log.unsynced_bytes()
+    }
+
     /// Everything up to here is done.
     pub fn cursor(&self) -> Sequence {
         self.done.cursor()

@@ -34,5 +34,5 @@ fn a_crash_at_every_operation_is_survived() {
     }
 }
 
-const SEEDS: u64 = 3_000;
-const SEEDS_OF_EVERY_OPERATION: u64 = 20;
+const SEEDS: u64 = 2_500;
+const SEEDS_OF_EVERY_OPERATION: u64 = 15;

@@ -193,8 +193,10 @@ fn a_sync_elsewhere_counts_when_the_log_knows_of_it() {
     bench.commit(2..=2, Durability::ProcessCrash);
     let done = job.run();
     assert_eq!(bench.log.synced(), Sequence::START);
+    let both = bench.log.unsynced_bytes();
     bench.log.finish_sync(done).unwrap();
     assert_eq!(bench.log.synced(), Sequence(1));
+    assert_eq!(bench.log.unsynced_bytes(), both / 2);
     // One that ends after its segment has.
     let job = bench.log.begin_sync().unwrap().unwrap();
     bench.commit(3..=10, Durability::ProcessCrash);
