@@ -15,7 +15,7 @@ GUEST   := wasm32-unknown-unknown
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 NEXTEST := $(shell command -v cargo-nextest)
 
-.PHONY: help run build rules test check-format check-lints check-docs check-dependencies unit e2e bench soak ci \
+.PHONY: help run build rules test check-format check-lints check-docs check-dependencies unit e2e sim bench soak ci \
         need-rust need-guest-target need-mosquitto clean
 
 help: ## this list
@@ -62,6 +62,9 @@ check-docs: need-rust ## the API documentation builds without warnings
 check-dependencies: need-rust ## licences, bans and sources (the same lists are also checked by a test)
 	if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; \
 	else echo "cargo-deny is not installed; tests/tests/tidy checked deny.toml's lists"; fi
+
+sim: need-rust ## crashes on a simulated disk; ARGS="SEEDS FIRST" are handed on, 100000 seeds without
+	cargo bench --quiet --package rulemill-journal --bench sim -- $(ARGS)
 
 bench: build rules ## the measurements of docs/benchmarks.md
 	cargo bench --package rulemill --bench budgets

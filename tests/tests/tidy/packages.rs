@@ -26,6 +26,15 @@ fn pure_crates_depend_on_nothing_that_does_io() {
 }
 
 #[test]
+fn the_journal_is_simulated_without_the_host() {
+    let metadata = metadata();
+    let reached = Graph::of(&metadata).reached_from("rulemill-journal");
+    let offenders = IMPURE.into_iter().chain(["rulemill-core", "serde_json"]);
+    let offenders = offenders.filter(|needed| reached.contains(needed));
+    assert_none("keep these out of rulemill-journal", offenders);
+}
+
+#[test]
 fn every_package_has_an_accepted_licence() {
     let deny = deny_toml();
     let accepted = deny["licenses"]["allow"].as_array().expect("deny.toml lists licences");

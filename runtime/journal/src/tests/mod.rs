@@ -1,0 +1,3 @@
+//! What holds for the formats together.
+
+mod formats;
