@@ -18,11 +18,14 @@ pub struct GuestFamilies {
     suspended: Family<GuestLabels, Gauge>,
     suspensions: Family<GuestLabels, Counter>,
     /// What is suspended now: by guest, in the order in which it began.
-    suspended_now: Arc<Mutex<BTreeMap<(Arc<str>, u64), Suspended>>>,
+    suspended_now: Arc<Mutex<SuspendedNow>>,
     suspended_next: Arc<AtomicU64>,
     /// The limits that were ever met; they are words of the code, so there are few.
     limits: Arc<Mutex<Vec<&'static str>>>,
 }
+
+/// By guest, and by number.
+type SuspendedNow = BTreeMap<(Arc<str>, u64), Suspended>;
 
 /// The metrics of one guest. A clone counts into the same, also over reloads.
 #[derive(Clone, Debug)]
@@ -169,7 +172,7 @@ impl GuestMetrics {
 }
 
 impl GuestFamilies {
-    fn suspended_now(&self) -> MutexGuard<'_, BTreeMap<(Arc<str>, u64), Suspended>> {
+    fn suspended_now(&self) -> MutexGuard<'_, SuspendedNow> {
         self.suspended_now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -219,7 +222,7 @@ mod tests {
         let shown = families.guest(&stays).suspend(suspended.clone());
         drop(families.guest(&stays).suspend(suspended.clone()));
         assert_eq!(families.guest(&gone).suspended(), []);
-        assert_eq!(families.guest(&stays).suspended(), [suspended.clone()]);
+        assert_eq!(families.guest(&stays).suspended(), std::slice::from_ref(&suspended));
         let later = Suspended {
             until: Micros(4),
             ..suspended

@@ -82,7 +82,7 @@ fn sums() -> Value {
         "name": "sums",
         "topics": ["values"],
         "needs": [{"name": "value", "type": "int", "origin": {"field": ["value"]}, "missing": "reject"}],
-        "before": [{"call": {"function": "same", "arguments": [{"column": 0}]}}],
+        "before": [{"call": {"name": "result", "function": "same", "arguments": [{"column": 0}]}}],
         "window": {"kind": "tumbling", "size_ms": 86_400_000},
         "aggregates": [
             {"name": "n", "function": "count"},

@@ -36,7 +36,7 @@ pub(super) const PLAN: &str = "int";
 pub(super) fn calling(function: &str, aggregate: &str) -> Value {
     let mut plan = plan(PLAN);
     let humidity = json!([{"column": 0}]);
-    plan["before"] = json!([{"call": {"function": function, "arguments": humidity}}]);
+    plan["before"] = json!([{"call": {"name": "result", "function": function, "arguments": humidity}}]);
     plan["aggregates"][0] = json!({"name": "n", "function": aggregate, "arguments": humidity});
     plan
 }

@@ -24,7 +24,7 @@ pub(super) fn calling_plan(function: &str, arguments: &Value) -> Value {
     let mut plan = counting_plan();
     let other = json!({"name": "other", "type": "int", "origin": {"field": ["other"]}});
     plan["needs"].as_array_mut().unwrap().push(other);
-    plan["before"] = json!([{"call": {"function": function, "arguments": arguments}}]);
+    plan["before"] = json!([{"call": {"name": "result", "function": function, "arguments": arguments}}]);
     plan
 }
 
