@@ -60,7 +60,7 @@ impl LogSide {
         &mut self,
         covered: Sequence,
         since: Since,
-        ever_flipped: bool,
+        ever_damaged: bool,
         told: bool,
         tally: &mut Tally,
     ) -> Result<(), Broken> {
@@ -87,7 +87,7 @@ impl LogSide {
             tally.told_lost += 1;
         }
         let false_alarm = !self.recovered.quarantined.is_empty() || !self.recovered.missing.is_empty();
-        if false_alarm && !ever_flipped {
+        if false_alarm && !ever_damaged {
             return Err(format!("nothing is damaged, but it says {:?}", self.recovered));
         }
         let last = found.keys().next_back().copied().unwrap_or_default();
