@@ -136,8 +136,9 @@ impl OutboxSide {
             let state = State::Waiting;
             (sequence, Item { id, state })
         };
-        // What is done comes again when the cursor that says so is lost.
-        self.items.retain(|_, item| item.state == State::Done);
+        // What is done comes again when the cursor that says so is lost. It may have been dropped by a push that failed.
+        self.items.retain(|_, item| ever_damaged || item.state == State::Done);
+        self.items.values_mut().for_each(|item| item.state = State::Done);
         self.items.extend(found.into_iter().map(waiting));
         Ok(())
     }
