@@ -19,7 +19,9 @@ impl Name {
             return Name::Foreign;
         };
         let number = digits.parse().ok();
-        let Some(number) = number.filter(|_| digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        let Some(number) = number
+            .filter(|number| *number <= NUMBER_MAX)
+            .filter(|_| digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit()))
         else {
             return Name::Foreign;
         };
@@ -46,11 +48,14 @@ pub(super) fn damaged(number: u64) -> String {
     format!("{number:020}.checkpoint.damaged")
 }
 
+/// A file with a higher number is not ours: there must be numbers after it.
+const NUMBER_MAX: u64 = u64::MAX / 2;
+
 #[test]
 fn names_are_read_as_they_are_written() {
     for (name, expected) in [
         (checkpoint(7), Name::Checkpoint(7)),
-        (checkpoint(u64::MAX), Name::Checkpoint(u64::MAX)),
+        (checkpoint(u64::MAX), Name::Foreign),
         (unfinished(7), Name::Unfinished),
         (damaged(7), Name::Damaged(7)),
         (RESERVE.to_owned(), Name::Reserve),

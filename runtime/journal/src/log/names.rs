@@ -19,7 +19,9 @@ impl Name {
             return Name::Foreign;
         };
         let number = digits.parse().ok().map(Sequence);
-        let Some(first) = number.filter(|_| digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        let Some(first) = number
+            .filter(|number| *number <= NUMBER_MAX)
+            .filter(|_| digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit()))
         else {
             return Name::Foreign;
         };
@@ -52,6 +54,9 @@ pub(super) fn aside(segment: &str, taken: &[String]) -> String {
     names.find(|name| !taken.contains(name)).expect("numbers do not end")
 }
 
+/// A file with a higher number is not ours: no log lives so long, and there must be numbers after it.
+const NUMBER_MAX: Sequence = Sequence(u64::MAX / 2);
+
 #[test]
 fn names_are_read_as_they_are_written() {
     let first = Sequence(42);
@@ -75,6 +80,7 @@ fn other_names_are_foreign() {
         "42.log",
         "+0000000000000000042.log",
         "99999999999999999999.log",
+        "18446744073709551615.log",
         "00000000000000000042",
         "00000000000000000042.log.old",
         "00000000000000000042.log.damaged-",

@@ -216,8 +216,11 @@ impl Opening {
                 Some(scan) if scan.records > 0 || condition == Condition::Whole => {
                     self.take_segment(segment, &scan, last == Some(at))?;
                 }
-                // What was lost with it is seen from the numbers of those around it.
-                Some(_) | None => self.log.kept_aside.push(segment.name),
+                // Nothing can be read of it, but its name says which numbers were given away.
+                scan => {
+                    self.account(segment.first, &scan.unwrap_or_default());
+                    self.log.kept_aside.push(segment.name);
+                }
             }
         }
         Ok(())
@@ -236,11 +239,7 @@ impl Opening {
     }
 
     fn take_segment(&mut self, mut segment: Segment, scan: &Scan, is_last: bool) -> Result<(), OpenError> {
-        add_missing(&mut self.missing, self.expected, segment.first);
-        for missing in &scan.missing {
-            add_missing(&mut self.missing, missing.first, missing.last.next());
-        }
-        self.expected = self.expected.max(scan.next).max(scan.proven.next());
+        self.account(segment.first, scan);
         self.recovered.records += scan.records;
         if is_last && scan.next > scan.proven.next() {
             self.unproven = Some((scan.proven, scan.next));
@@ -254,6 +253,15 @@ impl Opening {
         self.log.bytes += segment.size;
         self.log.segments.push(segment);
         Ok(())
+    }
+
+    /// Notes what is missing before and in a segment, and which number comes after it.
+    fn account(&mut self, first: Sequence, scan: &Scan) {
+        add_missing(&mut self.missing, self.expected, first);
+        for missing in &scan.missing {
+            add_missing(&mut self.missing, missing.first, missing.last.next());
+        }
+        self.expected = self.expected.max(first).max(scan.next).max(scan.proven.next());
     }
 
     /// Makes everything durable: names, and the records of the last segment that may only be in memory.

@@ -53,6 +53,7 @@ impl Outbox {
             taken: BTreeMap::new(),
             waiting: 0,
             waiting_bytes: 0,
+            dropped: 0,
         };
         let unknown = outbox.count()?;
         let recovered = OutboxRecovered {

@@ -19,6 +19,7 @@ pub struct Outbox {
     /// Of what is not done.
     pub(super) waiting: u64,
     pub(super) waiting_bytes: u64,
+    pub(super) dropped: u64,
     pub(super) saved: Saved,
 }
 
@@ -186,6 +187,11 @@ impl Outbox {
         self.waiting_bytes
     }
 
+    /// How many emissions of the queue were dropped for others since it was opened, also for one whose push failed then.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
     /// See [`Log::unsynced_bytes`].
     pub fn unsynced_bytes(&self) -> u64 {
         self.log.unsynced_bytes()
@@ -232,6 +238,7 @@ impl Outbox {
             return Ok(None);
         };
         self.finish(sequence, bytes);
+        self.dropped += 1;
         Ok(Some(bytes))
     }
 

@@ -200,6 +200,7 @@ fn a_full_queue_blocks_or_drops_and_counts() {
     bench.commit([]);
     assert_eq!(bench.take().0, (4..=13).collect::<Vec<_>>());
     assert_eq!(bench.outbox.waiting(), 10);
+    assert_eq!(bench.outbox.dropped(), 3);
     // All of these may have arrived.
     assert_eq!(bench.push(14), dropped);
 }

@@ -140,17 +140,18 @@ impl SimDisk {
 
     /// Inverts one bit of a file of a directory, and says of which; `None` when there are no bytes.
     pub fn flip_bit(&self, directory: &str) -> Option<String> {
-        let mut guard = self.lock_state();
-        let state = &mut *guard;
-        let names = state.directories.get(directory)?;
-        let sizes = names
-            .iter()
-            .map(|(name, file)| (name, file, state.files[file].visible().len()));
-        let filled = sizes.filter(|(_, _, size)| *size > 0).collect::<Vec<_>>();
-        let (name, file, size) = *filled.get(state.random.below(filled.len()))?;
-        let name = name.to_owned();
-        let (at, bit) = (state.random.below(size), state.random.below(8));
+        let mut state = self.lock_state();
+        let (name, file, at) = state.some_byte(directory)?;
+        let bit = state.random.below(8);
         state.files[file].flip(at, bit);
+        Some(name)
+    }
+
+    /// From some byte on, a file of a directory cannot be read any more; says which file, `None` when there are no bytes.
+    pub fn break_some_file(&self, directory: &str) -> Option<String> {
+        let mut state = self.lock_state();
+        let (name, file, at) = state.some_byte(directory)?;
+        state.files[file].break_from(at);
         Some(name)
     }
 
@@ -207,6 +208,18 @@ impl State {
         let names = self.directories.get(directory);
         let found = names.and_then(|names| names.find(name));
         found.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// A place in a file of a directory.
+    fn some_byte(&mut self, directory: &str) -> Option<(String, usize, usize)> {
+        let names = self.directories.get(directory)?;
+        let sizes = names
+            .iter()
+            .map(|(name, file)| (name, file, self.files[file].visible().len()));
+        let filled = sizes.filter(|(_, _, size)| *size > 0).collect::<Vec<_>>();
+        let (name, file, size) = *filled.get(self.random.below(filled.len()))?;
+        let name = name.to_owned();
+        Some((name, file, self.random.below(size)))
     }
 
     fn fails(&mut self, permille: u16) -> bool {

@@ -93,7 +93,8 @@ impl FileBytes {
     }
 
     pub(super) fn break_from(&mut self, at: usize) {
-        self.broken_from = Some(at);
+        // It never gets better.
+        self.broken_from = Some(self.broken_from.map_or(at, |before| before.min(at)));
     }
 
     /// Writes what was not synced to the platter: all, none, a beginning, or some of its sectors.

@@ -249,9 +249,25 @@ fn a_directory_of_rubbish_is_a_new_log() {
         disk.put("d", name, vec![0xff; 100]);
     }
     let mut bench = Bench::on(disk, Sequence::START);
-    assert_eq!(bench.recovered.quarantined.len(), 2);
-    bench.commit(1..=3, Durability::PowerLoss);
-    assert_eq!(bench.reopened().numbers(), to(3));
+    assert_eq!(bench.recovered.quarantined.len(), 1);
+    assert_eq!(bench.recovered.aside.len(), 2);
+    assert_eq!(bench.recovered.foreign.len(), 1, "no number would be left after it");
+    assert_eq!(bench.recovered.next, Sequence(7), "its name says that there were six");
+    bench.commit(7..=9, Durability::PowerLoss);
+    assert_eq!(bench.reopened().numbers(), [7, 8, 9]);
+}
+
+#[test]
+fn numbers_are_not_given_away_twice_when_nothing_can_be_read() {
+    let bench = ten();
+    for name in bench.names() {
+        bench.disk.break_file("d", &name, 28);
+    }
+    let last = segment_of(&bench, 10)[..20].parse().unwrap();
+    let mut bench = bench.reopened();
+    assert_eq!(bench.recovered.missing, [missing(1, last - 1)]);
+    bench.commit([last, last + 1], Durability::PowerLoss);
+    assert_eq!(bench.reopened().numbers(), [last, last + 1]);
 }
 
 #[test]

@@ -52,13 +52,13 @@ impl CheckpointSide {
         Ok(())
     }
 
-    pub(super) fn check(&mut self, flipped: bool, tally: &mut Tally) -> Result<(), Broken> {
+    pub(super) fn check(&mut self, damaged: bool, ever_damaged: bool, tally: &mut Tally) -> Result<(), Broken> {
         let newest = self.found.newest.unwrap_or(0);
-        // One that is damaged is told once, by whatever attempt to open, so only the flip itself is an excuse.
-        if newest < self.finished && !flipped {
+        // One that is damaged is told once, by whatever attempt to open, so only the damage itself is an excuse.
+        if newest < self.finished && !damaged {
             return Err(format!("checkpoint {} is gone: {:?}", self.finished, self.found));
         }
-        if !self.found.rejected.is_empty() && !flipped {
+        if !self.found.rejected.is_empty() && !ever_damaged {
             return Err(format!("nothing is damaged, but it says {:?}", self.found));
         }
         let read = self

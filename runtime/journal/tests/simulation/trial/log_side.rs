@@ -60,7 +60,7 @@ impl LogSide {
         &mut self,
         covered: Sequence,
         since: Since,
-        ever_flipped: bool,
+        ever_damaged: bool,
         told: bool,
         tally: &mut Tally,
     ) -> Result<(), Broken> {
@@ -68,7 +68,8 @@ impl LogSide {
             return Err("the log is not open".to_owned());
         };
         let found = read(log)?;
-        for (sequence, id) in &found {
+        // What was trimmed is nobody's any more, and may be there or not.
+        for (sequence, id) in found.range(self.trimmed_below..) {
             if self.records.get(sequence) != Some(id) {
                 return Err(format!("record {sequence} was never appended as it is"));
             }
@@ -87,7 +88,7 @@ impl LogSide {
             tally.told_lost += 1;
         }
         let false_alarm = !self.recovered.quarantined.is_empty() || !self.recovered.missing.is_empty();
-        if false_alarm && !ever_flipped {
+        if false_alarm && !ever_damaged {
             return Err(format!("nothing is damaged, but it says {:?}", self.recovered));
         }
         let last = found.keys().next_back().copied().unwrap_or_default();

@@ -61,14 +61,14 @@ struct Trial {
     outbox: OutboxSide,
     /// Since each of them was opened last.
     since: [Since; 3],
-    ever_flipped: bool,
+    ever_damaged: bool,
 }
 
 /// What goes wrong in this trial.
 #[derive(Clone, Copy, Debug)]
 struct Setting {
     faults: Faults,
-    flips: bool,
+    damage: bool,
     capacity: Option<usize>,
     durability: Option<Durability>,
 }
@@ -77,7 +77,7 @@ struct Setting {
 #[derive(Clone, Copy, Debug, Default)]
 struct Since {
     power_lost: bool,
-    flipped: bool,
+    damaged: bool,
     /// An attempt to open it has failed, and its report is lost.
     tried: bool,
 }
@@ -93,7 +93,7 @@ impl Setting {
         };
         Setting {
             faults: if random.coin() { faults } else { Faults::default() },
-            flips: random.below(4) == 0,
+            damage: random.below(4) == 0,
             capacity: (random.below(5) == 0).then(|| 12_000 + random.below(20_000)),
             durability: match random.below(5) {
                 0 => Some(Durability::PowerLoss),
@@ -129,7 +129,7 @@ impl Trial {
             setting,
             tally: Tally::default(),
             since: [Since::default(); 3],
-            ever_flipped: false,
+            ever_damaged: false,
         }
     }
 
@@ -184,10 +184,18 @@ impl Trial {
         let directories = [checkpoint_side::DIRECTORY, log_side::DIRECTORY, outbox_side::DIRECTORY];
         for (since, directory) in self.since.iter_mut().zip(directories) {
             since.power_lost |= crash == Crash::Power;
-            if self.setting.flips && self.random.below(6) == 0 && self.disk.flip_bit(directory).is_some() {
-                since.flipped = true;
-                self.ever_flipped = true;
-                self.tally.flips += 1;
+            if !self.setting.damage || self.random.below(6) > 0 {
+                continue;
+            }
+            let damaged = if self.random.below(4) > 0 {
+                self.disk.flip_bit(directory)
+            } else {
+                self.disk.break_some_file(directory)
+            };
+            if damaged.is_some() {
+                since.damaged = true;
+                self.ever_damaged = true;
+                self.tally.damaged += 1;
             }
         }
         self.tally.power_losses += u64::from(crash == Crash::Power);
@@ -213,7 +221,11 @@ impl Trial {
             }
             opened = self.without_read_errors(|trial| trial.checkpoints.open());
         }
-        self.with_good_disk(|trial| trial.checkpoints.check(trial.since[0].flipped, &mut trial.tally))?;
+        self.with_good_disk(|trial| {
+            trial
+                .checkpoints
+                .check(trial.since[0].damaged, trial.ever_damaged, &mut trial.tally)
+        })?;
         self.since[0] = Since::default();
         Ok(())
     }
@@ -230,7 +242,7 @@ impl Trial {
             }
             attempt += 1;
         }
-        let (since, ever) = (self.since[1], self.ever_flipped);
+        let (since, ever) = (self.since[1], self.ever_damaged);
         let told = told && attempt == 0;
         self.with_good_disk(|trial| trial.log.check(covered, since, ever, told, &mut trial.tally))?;
         self.since[1] = Since::default();
@@ -248,7 +260,7 @@ impl Trial {
             }
             attempt += 1;
         }
-        let (since, ever) = (self.since[2], self.ever_flipped);
+        let (since, ever) = (self.since[2], self.ever_damaged);
         let told = told && attempt == 0;
         self.with_good_disk(|trial| trial.outbox.check(since, ever, told, &mut trial.tally))?;
         self.since[2] = Since::default();
@@ -373,7 +385,7 @@ fn id_of(bytes: &[u8]) -> Option<u64> {
     (bytes_of(id) == bytes).then_some(id)
 }
 
-/// Whether something that must be there may be missing: a bit has flipped, and that was told.
+/// Whether something that must be there may be missing: the disk is damaged, and that was told.
 fn is_excused(
     sequence: Sequence,
     covered: Sequence,
@@ -383,5 +395,5 @@ fn is_excused(
 ) -> bool {
     let in_report = recovered.missing.iter().any(|missing| missing.contains(sequence));
     let at_end = sequence >= recovered.next && (recovered.cut_bytes > 0 || !recovered.aside.is_empty() || !told);
-    since.flipped && (in_report || at_end || sequence <= covered)
+    since.damaged && (in_report || at_end || sequence <= covered)
 }

@@ -83,7 +83,7 @@ impl OutboxSide {
     pub(super) fn check(
         &mut self,
         since: Since,
-        ever_flipped: bool,
+        ever_damaged: bool,
         told: bool,
         tally: &mut Tally,
     ) -> Result<(), Broken> {
@@ -112,7 +112,7 @@ impl OutboxSide {
         }
         let log = &self.recovered.log;
         let false_alarm = !log.quarantined.is_empty() || !log.missing.is_empty() || self.recovered.unknown > 0;
-        if false_alarm && !ever_flipped {
+        if false_alarm && !ever_damaged {
             return Err(format!("nothing is damaged, but it says {:?}", self.recovered));
         }
         if self.recovered.waiting != found.len() as u64 || outbox.waiting() != self.recovered.waiting {
@@ -136,8 +136,9 @@ impl OutboxSide {
             let state = State::Waiting;
             (sequence, Item { id, state })
         };
-        // What is done comes again when the cursor that says so is lost.
-        self.items.retain(|_, item| item.state == State::Done);
+        // What is done comes again when the cursor that says so is lost. It may have been dropped by a push that failed.
+        self.items.retain(|_, item| ever_damaged || item.state == State::Done);
+        self.items.values_mut().for_each(|item| item.state = State::Done);
         self.items.extend(found.into_iter().map(waiting));
         Ok(())
     }

@@ -13,8 +13,8 @@ pub(crate) struct Tally {
     pub(crate) crashes: u64,
     /// Ends at which the power was lost.
     pub(crate) power_losses: u64,
-    /// Bits that flipped.
-    pub(crate) flips: u64,
+    /// Bits that flipped, and files that could not be read any more.
+    pub(crate) damaged: u64,
     /// Things that were done.
     pub(crate) operations: u64,
     /// Attempts to open something that failed.
@@ -35,7 +35,7 @@ pub(crate) struct Tally {
     pub(crate) secured: u64,
     /// Segments that were put aside.
     pub(crate) quarantined: u64,
-    /// Promised records that were lost to a flipped bit, and told.
+    /// Promised records that were lost to damage, and told.
     pub(crate) told_lost: u64,
     /// Emissions that came again after a start.
     pub(crate) emissions: u64,
@@ -50,7 +50,7 @@ impl Tally {
             ("lives", self.lives),
             ("crashes", self.crashes),
             ("losses of power", self.power_losses),
-            ("flipped bits", self.flips),
+            ("damaged files", self.damaged),
             ("operations", self.operations),
             ("failed opens", self.failed_opens),
             ("opened again", self.reopened),
@@ -61,7 +61,7 @@ impl Tally {
             ("torn ends", self.cuts),
             ("records copied", self.secured),
             ("segments put aside", self.quarantined),
-            ("records lost to a flipped bit, and told", self.told_lost),
+            ("records lost to damage, and told", self.told_lost),
             ("emissions found", self.emissions),
             ("emissions dropped", self.dropped),
         ]
@@ -72,7 +72,7 @@ impl Tally {
         self.lives += other.lives;
         self.crashes += other.crashes;
         self.power_losses += other.power_losses;
-        self.flips += other.flips;
+        self.damaged += other.damaged;
         self.operations += other.operations;
         self.failed_opens += other.failed_opens;
         self.reopened += other.reopened;
