@@ -154,7 +154,7 @@ impl Company {
 }
 
 /// How long loading may take, of guests that want it to take long.
-const LOADING_LIMIT: Duration = Duration::from_secs(60);
+const LOADING_LIMIT: Duration = Duration::from_secs(180);
 
 /// What hostile guests left behind.
 pub(super) struct Aftermath {
