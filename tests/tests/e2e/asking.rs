@@ -74,7 +74,7 @@ async fn a_file_is_loaded_again_when_that_is_asked_for() {
     let (sandbox, _rulemill) = start(&config(&[LISTENER])).await;
     let finished = ask(&sandbox, &["retry", "count"]).await;
     assert_eq!(finished.code, Some(0), "{}", finished.stderr);
-    assert_eq!(finished.stdout, "count is loaded again\n");
+    assert_eq!(finished.stdout, "count is loaded again");
     let finished = ask(&sandbox, &["retry", "nobody"]).await;
     assert_eq!(finished.code, Some(1));
     assert!(

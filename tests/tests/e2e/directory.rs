@@ -1,8 +1,10 @@
 //! Rules come and go with their files.
 
 use crate::common::{LISTENER, config, reading, topic};
-use rulemill_tests::{LIMIT, Publisher, Rulemill, Sandbox, get, get_json, wait_for_async};
+use rulemill_tests::{LIMIT, Publisher, Rulemill, Sandbox, get, get_json, plan_guest, wait_for_async};
 use rumqttc::QoS;
+use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rule_file_takes_effect_when_it_appears_and_ends_when_it_goes() {
@@ -68,6 +70,36 @@ async fn a_file_that_is_no_guest_disturbs_nobody() {
     assert!(!log.text().contains("readme.txt"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_hundred_rules_that_come_at_once_all_run() {
+    let sandbox = Sandbox::new();
+    let rulemill = Rulemill::start(&sandbox, &config(&[LISTENER])).await;
+    for number in 0..500 {
+        let plan = json!({
+            "name": format!("count_{number}"),
+            "topics": ["a"],
+            "window": {"kind": "tumbling", "size_ms": 1000},
+            "aggregates": [{"name": "count", "function": "count"}],
+            "emits": [{"name": format!("count_{number}"), "column": 2}],
+        });
+        sandbox.write(&format!("rules.d/count_{number}.wasm"), plan_guest(&plan));
+    }
+    wait_for_async("all rules to run", MANY_LIMIT, async || {
+        (rule_ids(&rulemill).await.len() == 500).then_some(())
+    })
+    .await;
+    let mut publisher = Publisher::connect(rulemill.listener);
+    publisher.publish("a", "{}", QoS::AtLeastOnce).await;
+    let emissions = rulemill
+        .wait_for_emissions("an emission of each", LIMIT, |all| all.len() == 500)
+        .await;
+    let mut counted: Vec<String> = emissions.iter().map(|rows| rows[0].to_string()).collect();
+    counted.sort();
+    let mut expected: Vec<String> = (0..500).map(|number| format!("{{\"count_{number}\":1}}")).collect();
+    expected.sort();
+    assert_eq!(counted, expected);
+}
+
 async fn rule_ids(rulemill: &Rulemill) -> Vec<String> {
     let rules = get_json(rulemill.http, "/rules")
         .await
@@ -88,3 +120,6 @@ async fn wait_for_status(rulemill: &Rulemill, status: &str) {
     })
     .await;
 }
+
+/// How long 500 files may take to be compiled, described and tested.
+const MANY_LIMIT: Duration = Duration::from_secs(120);
