@@ -8,6 +8,7 @@ use crate::telemetry::shadow::{Difference, Excess, ShadowMetrics};
 use rulemill_core::{Micros, Unfinished};
 use std::cmp::Ordering;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Whose result it is.
@@ -21,6 +22,8 @@ pub(super) enum Side {
 
 /// The comparison of one shadow.
 pub(super) struct Comparison {
+    /// The rule's id.
+    rule: Arc<str>,
     metrics: ShadowMetrics,
     /// Windows of which the two sides have not seen the same rows.
     unequal: Vec<Window>,
@@ -63,8 +66,9 @@ impl Side {
 impl Comparison {
     /// Compares the windows that both sides see whole, and counts into `metrics`. `begun` is what either had begun before;
     /// `patience` is for how long a side may leave a window out that the other one has.
-    pub(super) fn new(metrics: ShadowMetrics, begun: Unfinished, patience: Duration) -> Self {
+    pub(super) fn new(rule: Arc<str>, metrics: ShadowMetrics, begun: Unfinished, patience: Duration) -> Self {
         Comparison {
+            rule,
             metrics,
             unequal: begun.windows,
             from: begun.watermark.unwrap_or(Micros(i64::MIN)),
@@ -184,12 +188,10 @@ impl Comparison {
             running,
             shadow,
         };
-        let rule = sides.iter().flat_map(|part| &part.emissions).next();
-        let rule = rule.map_or("", |emission| &*emission.rule);
         let (running, shadow) = (difference.running.rows, difference.shadow.rows);
         if self.metrics.differs(difference) {
             tracing::warn!(
-                rule,
+                rule = &*self.rule,
                 rows_only_running = running,
                 rows_only_shadow = shadow,
                 "the shadow gives another result than the version that runs; further ones are counted"

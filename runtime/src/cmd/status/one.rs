@@ -29,6 +29,9 @@ pub(super) fn sheet(rule: &Value, status: &Value, functions: &Value) -> String {
     let library = library.filter(|function| rule["kind"] == "library" && function["library"] == rule["name"]);
     sheet.lines("functions", library.map(function));
     sheet.line("reloads", &reloads(status));
+    if status["shadow"].is_object() {
+        about_shadow(&mut sheet, &status["shadow"]);
+    }
     if status["last_exception"].is_string() {
         let (what, when) = (text(&status["last_exception"]), text(&status["last_exception_time"]));
         sheet.line("last error", &format!("{what} (at {when})"));
@@ -93,14 +96,54 @@ fn function(function: &Value) -> String {
     )
 }
 
+fn about_shadow(sheet: &mut Sheet, shadow: &Value) {
+    let count = |key: &str| count(shadow, key);
+    let version = format!("{} {}", text(&shadow["name"]), text(&shadow["version"]));
+    sheet.line(
+        "shadow",
+        &format!("{}, since {}", version.trim(), text(&shadow["loaded_at"])),
+    );
+    sheet.line("", &format!("digest {}", text(&shadow["digest"])));
+    let rows = format!(
+        "{} rows in, {} that it would emit, {} dead, {} traps",
+        count("records_in_total"),
+        count("records_out_total"),
+        count("dead_rows_total"),
+        count("traps_total"),
+    );
+    sheet.line("", &rows);
+    let compared = match shadow["not_compared"].as_str() {
+        Some(reason) => format!("not compared: {reason}"),
+        None => format!(
+            "results: {} equal, {} different, {} skipped; rows only in what runs: {}, only in the shadow: {}",
+            count("results_equal_total"),
+            count("results_different_total"),
+            count("results_skipped_total"),
+            count("rows_only_running_total"),
+            count("rows_only_shadow_total"),
+        ),
+    };
+    sheet.line("", &compared);
+    for (side, key) in [("running", "only_running"), ("shadow", "only_shadow")] {
+        let examples = shadow["last_difference"][key]["examples"].as_array();
+        for row in examples.into_iter().flatten() {
+            sheet.line("", &format!("only in {side}: {row}"));
+        }
+    }
+}
+
 fn reloads(status: &Value) -> String {
-    let count = |key: &str| status[key].as_u64().unwrap_or_default();
+    let count = |key: &str| count(status, key);
     format!(
         "{} taken, {} refused, {} taken back",
         count("reloads_ok_total"),
         count("reloads_refused_total"),
         count("reloads_rolled_back_total"),
     )
+}
+
+fn count(value: &Value, key: &str) -> u64 {
+    value[key].as_u64().unwrap_or_default()
 }
 
 /// What the deployment sets, else what the plan says.
@@ -131,6 +174,27 @@ fn seconds(value: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_shadow_is_told_with_its_last_difference() {
+        let rule = json!({"id": "mean", "kind": "rule", "name": "mean", "plan": {}, "deployment": {}});
+        let mut status = json!({"status": "running", "shadow": {
+            "name": "mean", "version": "2", "digest": "ab", "loaded_at": "2026-01-01T00:00:00Z", "not_compared": null,
+            "results_equal_total": 4, "results_different_total": 1, "rows_only_shadow_total": 2, "records_in_total": 9,
+            "last_difference": {"only_running": {"examples": []}, "only_shadow": {"examples": [{"n": 5}]}},
+        }});
+        let told = sheet(&rule, &status, &json!([]));
+        for line in [
+            "  shadow      mean 2, since 2026-01-01T00:00:00Z\n",
+            "9 rows in, 0 that it would emit",
+            "results: 4 equal, 1 different, 0 skipped; rows only in what runs: 0, only in the shadow: 2\n",
+            "only in shadow: {\"n\":5}\n",
+        ] {
+            assert!(told.contains(line), "{line} is not in\n{told}");
+        }
+        status["shadow"]["not_compared"] = json!("no version runs");
+        assert!(sheet(&rule, &status, &json!([])).contains("not compared: no version runs"));
+    }
 
     #[test]
     fn a_refused_version_is_told_with_its_sentence() {

@@ -22,9 +22,16 @@ pub struct Examiner {
     bench: Workbench,
     rules: RulesConfig,
     defaults: GuestDefaults,
-    /// The sources, and the sinks with the columns that their topics need, when there is a configuration to say them.
-    known: Option<(BTreeSet<String>, BTreeMap<String, Vec<String>>)>,
+    /// What a configuration names, when there is one.
+    known: Option<Known>,
     libraries: BTreeMap<String, Provider>,
+}
+
+/// What a configuration has for rules to name.
+struct Known {
+    sources: BTreeSet<String>,
+    /// The sinks, with the columns that their topics need.
+    sinks: BTreeMap<String, Vec<String>>,
 }
 
 /// What was found about one file.
@@ -101,7 +108,10 @@ impl Examiner {
         let mut examiner = Self::for_any_deployment(config, engine, dead_letters);
         let listener = config.listener.as_ref().map(|_| LISTENER.to_owned());
         let sources = config.sources.keys().cloned().chain(listener).collect();
-        examiner.known = Some((sources, sink_columns(config)));
+        examiner.known = Some(Known {
+            sources,
+            sinks: sink_columns(config),
+        });
         examiner
     }
 
@@ -296,8 +306,8 @@ impl Examiner {
         let known = self.known.as_ref();
         Names {
             rules: &self.rules,
-            sources: known.map(|(sources, _)| sources),
-            sinks: known.map(|(_, sinks)| sinks),
+            sources: known.map(|known| &known.sources),
+            sinks: known.map(|known| &known.sinks),
         }
     }
 }

@@ -24,7 +24,7 @@ fn comparison(from: i64) -> (Comparison, ShadowMetrics) {
         windows: vec![window(-100)],
         watermark: Some(Micros(from)),
     };
-    let comparison = Comparison::new(metrics.clone(), begun, Duration::from_secs(1));
+    let comparison = Comparison::new(Arc::from("rule"), metrics.clone(), begun, Duration::from_secs(1));
     (comparison, metrics)
 }
 

@@ -105,7 +105,7 @@ impl Mill {
         }
         self.install(spec, config::OnChange::Boundary)?;
         if let Some(running) = running {
-            let comparison = Comparison::new(metrics, begun, patience);
+            let comparison = Comparison::new(Arc::clone(&running), metrics, begun, patience);
             self.outlet.compare(&running, &shadow, comparison);
         }
         Ok(())
