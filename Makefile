@@ -69,8 +69,8 @@ sim: need-rust ## crashes on a simulated disk; ARGS="SEEDS FIRST" are handed on,
 bench: build rules ## the measurements of docs/benchmarks.md
 	cargo bench --package rulemill --bench budgets
 
-soak: build rules ## a thousand reloads under load: nothing lost, nothing leaked; SOAK_RELOADS=100 makes it shorter
-	cargo bench --package rulemill --bench budgets -- soak
+soak: build rules ## a thousand reloads under load: nothing lost, nothing leaked; ARGS=100 makes it shorter
+	cargo bench --package rulemill --bench budgets -- soak $(ARGS)
 
 ci: test ## what CI runs
 

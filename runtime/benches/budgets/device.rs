@@ -70,7 +70,7 @@ fn send(mut stream: TcpStream, per_second: u32, stop: &AtomicBool, sent: &Sent) 
         let device = usize::try_from(number)? * 617 % DEVICES;
         let id = u16::try_from(number % 60_000)? + 1;
         packet.clear();
-        publish(&mut packet, &topic(device), &payload(device), Some(id.to_be_bytes()));
+        publish(&mut packet, &topic(device), &payload(device), Some(id));
         let mut waiting = sent.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push_back(clock::monotonic());
         drop(waiting);

@@ -61,10 +61,8 @@ fn run(with_loop: bool) -> anyhow::Result<Delays> {
     let mut longest = Duration::ZERO;
     // By whole seconds of the wall clock, so that a window that comes late is not taken for the next one.
     let first = clock::wall().0.div_euclid(SECOND) + 1;
-    let mut before = rulemill.emitted_lines()?;
-    for window in 0..WINDOWS {
+    for (before, window) in (rulemill.emitted_lines()?..).zip(0..WINDOWS) {
         rulemill.wait_briefly("an emission", |rulemill| Ok(rulemill.emitted_lines()? > before))?;
-        before += 1;
         let late = clock::wall().0 - (first + window) * SECOND;
         longest = longest.max(Duration::from_micros(late.max(0).unsigned_abs()));
     }
