@@ -48,8 +48,9 @@ async fn a_rule_that_overlaps_another_comes_and_goes_without_the_other_noticing(
         if expect == 2.0 {
             by_device(&sandbox);
         } else {
-            sandbox.remove("rules.d/by_device.toml");
+            // In this order: without the file beside it the rule would listen and send elsewhere.
             sandbox.remove("rules.d/by_device.wasm");
+            sandbox.remove("rules.d/by_device.toml");
         }
         wait_for_async("the connections that the rules need", LIMIT, async || {
             publish(&mut publisher, 1).await;
