@@ -4,6 +4,7 @@
 
 mod backoff;
 pub mod clock;
+pub mod handover;
 pub mod message;
 pub mod topic;
 

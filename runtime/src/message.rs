@@ -54,6 +54,13 @@ pub struct Served {
     pub nowhere: BTreeSet<TopicFilter>,
 }
 
+impl Delivery {
+    /// How many bytes the payloads have together.
+    pub fn payload_bytes(&self) -> usize {
+        self.messages.iter().map(|message| message.payload.len()).sum()
+    }
+}
+
 impl Audience {
     /// Whether a message is for a stream of which these filters match it, in the order of the stream.
     pub fn takes<'f>(&self, mut matching: impl Iterator<Item = &'f TopicFilter>) -> bool {

@@ -12,10 +12,11 @@ mod clients;
 mod collector;
 mod frame;
 
-use super::inlet::{Closed, Inlet};
+use super::inlet::Inlet;
 use super::rejects::Rejects;
 use crate::clock;
 use crate::config::ListenerConfig;
+use crate::handover::Closed;
 use crate::telemetry::listener::{CloseReason, ListenerMetrics};
 use crate::telemetry::rate_limit::RateLimited;
 use client::{Admission, Client};

@@ -9,5 +9,5 @@ pub mod mqtt;
 mod rejects;
 mod topic_names;
 
-pub use inlet::{Closed, Inlet, MillQueue, Refused};
+pub use inlet::Inlet;
 pub use rejects::Rejects;

@@ -32,8 +32,6 @@ pub(super) enum Command {
     LibraryInUse(String, oneshot::Sender<bool>),
     /// Take away a library that no rule uses.
     RemoveLibrary(String, oneshot::Sender<()>),
-    /// Take no more deliveries; process what waits, close what is open, and end.
-    Finish,
 }
 
 /// A rule to put, and what to go back to.

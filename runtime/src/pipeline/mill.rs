@@ -1,23 +1,25 @@
-//! A mill thread: it turns deliveries into emissions, and carries out commands between two batches.
+//! A mill thread: it turns batches into emissions, and carries out commands between two batches.
 //!
-//! It does no I/O. Time comes from the arrival stamps of messages, and from the clock only when no message waits, so that
-//! a window is never closed over the head of a message that has already arrived. When that clock was set back, streams
+//! It does no I/O. Time comes with the batches, and from the recorder when it asks for it because nothing has arrived, so that
+//! a window is never closed over the head of a message that has already arrived. When the clock was set back, streams
 //! are told before they see a message of the new time.
 
+mod clockwork;
 mod commands;
 mod probation;
 
+pub(super) use clockwork::Clockwork;
 pub(super) use probation::{Incident, OffendingBatch};
 
 use probation::{Probations, Verdict, lost_groups};
 
 use super::account::Accounts;
 use super::command::{Command, Role, RuleSpec};
+use super::flow::{Batch, Flow, Gathering};
 use super::outlet::Outlet;
 use super::streams::{SourceBatch, StreamEntry};
 use super::unmatched::Unmatched;
 use crate::clock;
-use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::message::{Delivery, Message};
 use crate::rule::{GuestEngine, MillGuests};
 use crate::telemetry::mill::{MillMetrics, SourceMetrics};
@@ -29,10 +31,12 @@ use tokio::sync::{Notify, mpsc};
 
 /// What flows into a mill thread.
 pub(super) struct MillInputs {
-    /// Messages. When every sender is gone the mill finishes.
-    pub(super) deliveries: mpsc::Receiver<Delivery>,
+    /// Messages and the time. When this is closed the mill finishes.
+    pub(super) flow: mpsc::Receiver<Flow>,
     /// Commands.
     pub(super) commands: mpsc::Receiver<Command>,
+    /// To ask for the time.
+    pub(super) clockwork: Clockwork,
 }
 
 /// The way from a mill thread to the catalogue.
@@ -79,7 +83,6 @@ pub(super) struct Mill {
     /// On one of the mills, which thereby counts messages for all.
     unmatched: Option<Unmatched>,
     topic_ids: Vec<TopicId>,
-    deliveries: Vec<Delivery>,
 }
 
 /// The version of a rule that runs.
@@ -119,43 +122,62 @@ impl Mill {
             source_metrics: HashMap::new(),
             unmatched,
             topic_ids: Vec::new(),
-            deliveries: Vec::new(),
         }
     }
 
-    /// Works until it is told to finish, or every source is gone; then closes what is open, so that nothing taken in stays behind.
-    pub(super) async fn run(mut self, mut inputs: MillInputs) {
+    /// Works until nothing can come any more; then closes what is open, so that nothing taken in stays behind.
+    pub(super) async fn run(mut self, inputs: MillInputs) {
+        let MillInputs {
+            mut flow,
+            mut commands,
+            mut clockwork,
+        } = inputs;
         let mut commands_open = true;
         loop {
-            let wait = self.time_to_wait();
+            let wait = self.time_to_wait(&clockwork);
             tokio::select! {
                 biased;
-                command = inputs.commands.recv(), if commands_open => match command {
-                    Some(Command::Finish) | None => {
-                        commands_open = false;
-                        inputs.deliveries.close();
-                    }
+                command = commands.recv(), if commands_open => match command {
                     Some(command) => self.obey(command),
+                    None => commands_open = false,
                 },
-                taken = inputs.deliveries.recv_many(&mut self.deliveries, DELIVERIES_AT_ONCE) => {
-                    if taken == 0 {
-                        break;
+                next = flow.recv() => match next {
+                    Some(Flow::Batch(batch)) => {
+                        clockwork.heard();
+                        self.process_batch(&batch);
                     }
-                    self.process_deliveries(clock::arrival());
-                }
-                () = pause(wait.unwrap_or_default()), if wait.is_some() => self.advance(clock::arrival()),
+                    Some(Flow::Tick(now)) => {
+                        clockwork.heard();
+                        self.advance(now);
+                    }
+                    None => break,
+                },
+                () = pause(wait.unwrap_or_default()), if wait.is_some() => self.pass(&mut clockwork),
             }
         }
         self.close_all();
     }
 
-    /// What a turn of the thread does with these deliveries, for who has no thread. Their stamps are all the time there is.
+    /// What a thread does with these deliveries, for who has none. Their stamps are all the time there is.
     pub(super) fn turn(&mut self, deliveries: impl IntoIterator<Item = Delivery>) -> Option<Duration> {
-        self.deliveries.extend(deliveries);
-        let last = self.deliveries.last().and_then(|delivery| delivery.messages.last());
-        let now = last.map_or(self.now, |message| message.arrival.max(self.now));
-        self.process_deliveries(now);
-        self.time_to_wait()
+        let mut gathering = Gathering::default();
+        for delivery in deliveries {
+            if !gathering.takes(&delivery) {
+                self.process_gathered(std::mem::take(&mut gathering));
+            }
+            gathering.add(delivery);
+        }
+        self.process_gathered(gathering);
+        self.deadline().map(until)
+    }
+
+    fn process_gathered(&mut self, gathering: Gathering) {
+        let batch = gathering.finish(self.now);
+        if let Some(mut batch) = batch {
+            let last = batch.messages().last().map(|message| message.arrival);
+            batch.now = last.map_or(self.now, |last| last.max(self.now));
+            self.process_batch(&batch);
+        }
     }
 
     /// The guests that it calls.
@@ -163,44 +185,15 @@ impl Mill {
         &self.guests
     }
 
-    fn process_deliveries(&mut self, now: Micros) {
-        self.tell_time(now);
-        let deliveries = std::mem::take(&mut self.deliveries);
-        let waiting: usize = deliveries.iter().map(|delivery| delivery.messages.len()).sum();
-        let mut batch: Vec<&Message> = Vec::with_capacity(waiting.min(BATCH_ROWS_MAX));
-        let mut bytes = 0;
-        let mut last: Option<&Delivery> = None;
-        for delivery in &deliveries {
-            if let Some(last) = last
-                && !(last.source == delivery.source && last.audience.is(&delivery.audience))
-            {
-                self.process(last, &batch);
-                batch.clear();
-                bytes = 0;
-            }
-            last = Some(delivery);
-            for message in delivery.messages.iter() {
-                let full = batch.len() >= BATCH_ROWS_MAX || bytes + message.payload.len() > BATCH_BYTES_MAX;
-                if !batch.is_empty() && full {
-                    self.process(delivery, &batch);
-                    batch.clear();
-                    bytes = 0;
-                }
-                bytes += message.payload.len();
-                batch.push(message);
-            }
-        }
-        if let Some(last) = last {
-            self.process(last, &batch);
-        }
-        drop(batch);
-        self.deliveries = deliveries;
-        self.deliveries.clear();
+    /// A batch, through every stream of its source.
+    fn process_batch(&mut self, batch: &Batch) {
+        self.tell_time(batch.now);
+        let messages: Vec<&Message> = batch.messages().collect();
+        self.process(batch, &messages);
     }
 
-    /// One batch of the source and for the audience of `delivery`, through every stream of that source.
-    fn process(&mut self, delivery: &Delivery, messages: &[&Message]) {
-        let source = &delivery.source;
+    fn process(&mut self, batch: &Batch, messages: &[&Message]) {
+        let source = batch.source();
         self.topic_ids.clear();
         self.topics.make_room();
         for message in messages {
@@ -209,7 +202,7 @@ impl Mill {
         let now = messages.last().map(|message| message.arrival.min(self.now));
         let mut verdicts = Vec::new();
         for position in 0..self.streams.len() {
-            match (self.process_stream(position, delivery, messages), now) {
+            match (self.process_stream(position, batch, messages), now) {
                 (Some(found), _) => verdicts.extend(found),
                 // Time passes for the other streams too.
                 (None, Some(now)) => self.advance_stream(position, now),
@@ -218,7 +211,7 @@ impl Mill {
         }
         self.outlet.end_batch();
         if !verdicts.is_empty() {
-            self.with_batch(delivery, messages, |mill, batch| mill.take_back(verdicts, batch));
+            self.with_batch(batch, messages, |mill, batch| mill.take_back(verdicts, batch));
         }
         self.count(source, messages.len());
         self.accounts.touch();
@@ -226,17 +219,12 @@ impl Mill {
     }
 
     /// Does something with the batch at hand that may change the mill.
-    fn with_batch(
-        &mut self,
-        delivery: &Delivery,
-        messages: &[&Message],
-        work: impl FnOnce(&mut Self, &SourceBatch<'_>),
-    ) {
+    fn with_batch(&mut self, batch: &Batch, messages: &[&Message], work: impl FnOnce(&mut Self, &SourceBatch<'_>)) {
         let topics = std::mem::take(&mut self.topic_ids);
         let table = std::mem::replace(&mut self.topics, TopicTable::new(self.seed.clone()));
         let batch = SourceBatch {
-            source: &delivery.source,
-            audience: &delivery.audience,
+            source: batch.source(),
+            audience: batch.audience(),
             messages,
             topics: &topics,
             table: &table,
@@ -248,8 +236,8 @@ impl Mill {
     }
 
     /// Gives what is to become of versions that are watched; `None`: none of the messages is for the stream.
-    fn process_stream(&mut self, position: usize, delivery: &Delivery, messages: &[&Message]) -> Option<Vec<Verdict>> {
-        let source = &delivery.source;
+    fn process_stream(&mut self, position: usize, batch: &Batch, messages: &[&Message]) -> Option<Vec<Verdict>> {
+        let source = batch.source();
         let role = self.streams[position].key().role;
         let watching = role == Role::Runs && !self.probations.is_idle();
         if watching {
@@ -260,20 +248,20 @@ impl Mill {
         if !entry.key().takes_from(source) {
             return None;
         }
-        let batch = SourceBatch {
+        let taken = SourceBatch {
             source,
-            audience: &delivery.audience,
+            audience: batch.audience(),
             messages,
             topics: &self.topic_ids,
             table: &self.topics,
             now: self.now,
         };
-        let decoding = entry.process(&batch, &mut self.guests, &mut self.output)?;
+        let decoding = entry.process(&taken, &mut self.guests, &mut self.output)?;
         self.metrics.decoded(decoding);
         let mut verdicts = Vec::new();
         if watching {
             entry.stream.settle(&mut self.output);
-            self.with_batch(delivery, messages, |mill, batch| verdicts = mill.judge(position, batch));
+            self.with_batch(batch, messages, |mill, batch| verdicts = mill.judge(position, batch));
         }
         lost_groups(&self.output, &mut self.rules, &mut self.probations);
         let entry = &mut self.streams[position];
@@ -385,19 +373,43 @@ impl Mill {
         self.outlet.book(&mut self.output.counts);
     }
 
-    fn time_to_wait(&self) -> Option<Duration> {
-        let deadline = self
-            .streams
-            .iter()
-            .filter_map(|entry| entry.stream.next_deadline())
-            .min();
-        let wait = deadline.map(|deadline| {
-            let wait = deadline.0.saturating_sub(clock::arrival().0).max(0);
+    /// Nothing has come for as long as there was to wait.
+    fn pass(&mut self, clockwork: &mut Clockwork) {
+        let Some(deadline) = self.deadline() else {
+            self.after_work();
+            return;
+        };
+        let now = clock::arrival();
+        if deadline <= self.now {
+            // What did not fit into the calls before; no time needs to pass for that.
+            self.advance_to(self.now);
+        } else if deadline <= now || now < self.now {
+            clockwork.ask();
+        }
+        self.outlet.tell_time(now);
+        self.after_work();
+    }
+
+    fn deadline(&self) -> Option<Micros> {
+        let deadlines = self.streams.iter().filter_map(|entry| entry.stream.next_deadline());
+        deadlines.min()
+    }
+
+    fn time_to_wait(&self, clockwork: &Clockwork) -> Option<Duration> {
+        let wait = match self.deadline() {
+            Some(deadline) if deadline <= self.now => Some(Duration::ZERO),
             // The wall clock may go forward while nothing happens here.
-            Duration::from_micros(wait.unsigned_abs()).min(CLOCK_INTERVAL)
-        });
+            Some(deadline) if !clockwork.has_asked() => Some(until(deadline).min(CLOCK_INTERVAL)),
+            Some(_) | None => None,
+        };
         [wait, self.accounts.wait()].into_iter().flatten().min()
     }
+}
+
+/// How long it is until a time of arrival.
+fn until(time: Micros) -> Duration {
+    let wait = time.0.saturating_sub(clock::arrival().0).max(0);
+    Duration::from_micros(wait.unsigned_abs())
 }
 
 /// How long the thread sleeps at most while windows are open.
@@ -412,9 +424,6 @@ async fn pause(wait: Duration) {
         clock::pass(wait).await;
     }
 }
-
-/// Deliveries taken from the queue at once.
-const DELIVERIES_AT_ONCE: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,22 @@
 //! The mill threads as the rest of the pipeline sees them.
 
 use super::command::{Command, StreamKey};
-use super::mill::{Mill, MillInputs};
-use crate::ingest::MillQueue;
+use super::flow::{MillQueue, Wanted};
+use super::mill::{Clockwork, Mill, MillInputs};
+use super::recorder::{Recorder, RecorderInputs};
+use crate::handover::Offered;
 use crate::limits::MILL_QUEUE_BATCHES_MAX;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-/// Starts mill threads, and tells them what to do.
+/// Starts mill threads and the recorder before them, and tells them what to do.
 pub(super) struct Mills {
     commands: Vec<mpsc::Sender<Command>>,
-    deliveries: Vec<MillQueue>,
+    wanted: Vec<Wanted>,
+    offers: mpsc::Sender<Offered>,
+    finish: watch::Sender<bool>,
     /// Taken out when they are joined.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -26,42 +30,55 @@ impl Mills {
     /// Starts a thread for each mill.
     pub(super) fn start(mills: Vec<Mill>) -> std::io::Result<Self> {
         let mut commands = Vec::new();
-        let mut deliveries = Vec::new();
+        let mut queues = Vec::new();
         let mut threads = Vec::new();
+        let (ask_ticks, ticks) = mpsc::channel(mills.len().max(1));
         for (number, mill) in mills.into_iter().enumerate() {
             let (command_sender, command_receiver) = mpsc::channel(COMMANDS_MAX);
-            let (delivery_sender, delivery_receiver) = mpsc::channel(MILL_QUEUE_BATCHES_MAX);
+            let (flow_sender, flow_receiver) = mpsc::channel(MILL_QUEUE_BATCHES_MAX);
             let inputs = MillInputs {
-                deliveries: delivery_receiver,
+                flow: flow_receiver,
                 commands: command_receiver,
+                clockwork: Clockwork::new(number, ask_ticks.clone()),
             };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
             let thread = std::thread::Builder::new()
                 .name(format!("mill-{number}"))
                 .spawn(move || runtime.block_on(mill.run(inputs)))?;
             commands.push(command_sender);
-            deliveries.push(MillQueue::idle(delivery_sender));
+            queues.push(MillQueue::idle(flow_sender));
             threads.push(thread);
         }
         // The first one counts all messages, those that no rule listens to included.
-        if let Some(first) = deliveries.first() {
-            first.want();
+        if let Some(first) = queues.first() {
+            first.wanted().want();
         }
+        let wanted = queues.iter().map(|queue| queue.wanted().clone()).collect();
+        let (offers, offered) = mpsc::channel(OFFERS_MAX);
+        let (finish, finished) = watch::channel(false);
+        let inputs = RecorderInputs {
+            offers: offered,
+            ticks,
+            finish: finished,
+        };
+        threads.push(Recorder::start(queues, inputs)?);
         Ok(Mills {
             commands,
-            deliveries,
+            wanted,
+            offers,
+            finish,
             threads: Mutex::new(threads),
         })
     }
 
-    /// Where sources deliver to: one queue a mill.
-    pub(super) fn deliveries(&self) -> Vec<MillQueue> {
-        self.deliveries.clone()
+    /// Where sources hand over.
+    pub(super) fn offers(&self) -> mpsc::Sender<Offered> {
+        self.offers.clone()
     }
 
-    /// From now on the mill gets deliveries: it is about to have a rule.
+    /// From now on the mill gets batches: it is about to have a rule.
     pub(super) fn wake(&self, mill: usize) {
-        self.deliveries[mill].want();
+        self.wanted[mill].want();
     }
 
     /// How many there are.
@@ -89,17 +106,14 @@ impl Mills {
         answer.await.map_err(|_| MillGone)
     }
 
-    /// Lets the mills finish: they take nothing more, process what waits, and end.
+    /// Lets the mills finish: nothing more is taken, what waits is processed, and they end.
     pub(super) async fn finish(&self) {
-        for commands in &self.commands {
-            // One that is gone has finished already.
-            let _ = commands.send(Command::Finish).await;
-        }
+        self.finish.send_replace(true);
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {
                 if thread.join().is_err() {
-                    tracing::error!("a mill thread panicked; what it held is lost");
+                    tracing::error!("a mill thread or the recorder panicked; what it held is lost");
                 }
             }
         });
@@ -110,3 +124,5 @@ impl Mills {
 
 /// Commands that may wait for a mill; further ones wait at their sender.
 const COMMANDS_MAX: usize = 64;
+/// Deliveries that sources may have offered; further ones wait at their source. Each source offers one at a time.
+const OFFERS_MAX: usize = 64;

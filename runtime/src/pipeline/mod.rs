@@ -1,9 +1,9 @@
 //! The pipeline: it connects the stages, starts them in the order that loses nothing, and stops them in the other.
 //!
 //! ```text
-//! sources, listener --deliveries--> mill threads --emissions--> sinks
-//!                                       ^  commands
-//! rules directory --> catalogue --------'
+//! sources, listener --deliveries--> recorder --batches, ticks--> mill threads --emissions--> sinks
+//!                                                                  ^  commands
+//! rules directory --> catalogue -----------------------------------'
 //! ```
 //!
 //! Stages do not know each other; what one needs of another is handed to it here.
@@ -13,6 +13,7 @@ mod catalogue;
 mod command;
 mod comparison;
 mod engine;
+mod flow;
 mod health;
 mod identity;
 mod metrics;
@@ -20,6 +21,7 @@ mod mill;
 mod mills;
 mod outlet;
 mod patience;
+mod recorder;
 mod sources;
 mod streams;
 mod unmatched;
@@ -313,7 +315,7 @@ impl Pipeline {
         let (Some(config), Some(filters)) = (self.config.sources.get(name), self.filters.get(name)) else {
             return;
         };
-        let inlet = Inlet::new(name, self.mills.deliveries());
+        let inlet = Inlet::new(name, self.mills.offers());
         self.sources.start(name, config.clone(), inlet, filters.subscribe());
     }
 
@@ -323,7 +325,7 @@ impl Pipeline {
         if let Some(address) = self.listener_address {
             tracing::info!(%address, "listening for MQTT devices");
         }
-        let inlet = Inlet::new(LISTENER, self.mills.deliveries());
+        let inlet = Inlet::new(LISTENER, self.mills.offers());
         let rejects = rejects_of(&self.dead_letters);
         let run = listener.run(inlet, rejects, metrics.listener.clone(), self.stop.subscribe());
         self.tasks.push(tokio::spawn(run));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::ListenerConfig;
+use crate::handover::test::acceptor;
 use crate::ingest::listener::Listener;
 use crate::ingest::mqtt::tests::broker::Broker;
 use crate::ingest::{Inlet, Rejects};
@@ -32,11 +33,11 @@ async fn listener() -> (mpsc::Receiver<Delivery>, u16, watch::Sender<bool>) {
     };
     let listener = Listener::bind(config).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (sender, mill) = mpsc::channel(10_000);
+    let (offers, mill) = acceptor(10_000);
     let (stop, stopped) = watch::channel(false);
     let rejects = Rejects::new(|_, _, reason| panic!("{reason}"));
     tokio::spawn(listener.run(
-        Inlet::new("listener", [sender]),
+        Inlet::new("listener", offers),
         rejects,
         ListenerMetrics::default(),
         stopped,

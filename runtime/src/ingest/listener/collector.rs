@@ -5,9 +5,10 @@
 //! channel and the byte budget fill, and clients stop reading their sockets: TCP holds the devices back, and nothing
 //! is dropped.
 
-use super::super::inlet::{Closed, Inlet};
+use super::super::inlet::Inlet;
 use super::super::topic_names::TopicNames;
 use crate::clock;
+use crate::handover::Closed;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::message::{Audience, Message};
 use crate::telemetry::listener::ListenerMetrics;

@@ -5,6 +5,7 @@ mod device;
 mod publishing;
 
 use super::*;
+use crate::handover::test::acceptor;
 use crate::message::Delivery;
 use device::Device;
 use std::sync::Mutex;
@@ -44,7 +45,7 @@ impl Running {
         };
         let mut listener = Listener::bind(config).await.unwrap();
         adapt(&mut listener);
-        let (sender, mill) = mpsc::channel(1);
+        let (offers, mill) = acceptor(1);
         let (stop, stop_receiver) = watch::channel(false);
         let metrics = ListenerMetrics::default();
         let rejected = Arc::new(Mutex::new(Vec::new()));
@@ -54,7 +55,7 @@ impl Running {
             let kept = (message.topic.to_string(), message.payload.to_vec(), reason.to_owned());
             keep.lock().unwrap().push(kept);
         });
-        let inlet = Inlet::new("listener", [sender]);
+        let inlet = Inlet::new("listener", offers);
         Running {
             address: listener.local_addr().unwrap(),
             mill,

@@ -4,17 +4,17 @@
 //! lost connection still go to the mills, and QoS 1 messages are kept until the next CONNACK tells whether the broker
 //! will send them again.
 
-use super::super::inlet::{Closed, Inlet, Refused};
+use super::super::inlet::Inlet;
 use super::super::topic_names::TopicNames;
 use super::orders::Orders;
 use crate::clock;
+use crate::handover::{Closed, Offer};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::message::Message;
 use crate::telemetry::source::SourceMetrics;
+use futures_util::FutureExt as _;
 use rumqttc::{Publish, QoS};
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 /// Between a connection and the inlet.
@@ -53,7 +53,7 @@ struct Held {
 struct Offered {
     messages: Arc<[Message]>,
     acks: Vec<Option<u16>>,
-    room: Pin<Box<dyn Future<Output = Result<(), Closed>> + Send>>,
+    offer: Offer,
 }
 
 impl Intake {
@@ -90,16 +90,13 @@ impl Intake {
     pub(super) fn offer(&mut self) -> Result<(), Closed> {
         while self.offered.is_none() && !self.queue.is_empty() {
             let (messages, acks) = self.next_batch();
-            let audience = self.orders.audience();
-            match self.inlet.try_deliver(Arc::clone(&messages), &audience) {
-                Ok(()) => self.settle(&messages, acks),
-                Err(Refused::Closed) => return Err(Closed),
-                Err(Refused::Full(_)) => {
-                    let inlet = self.inlet.clone();
-                    let batch = Arc::clone(&messages);
-                    let room = Box::pin(async move { inlet.deliver(batch, audience).await });
-                    self.offered = Some(Offered { messages, acks, room });
+            let mut offer = self.inlet.offer(Arc::clone(&messages), self.orders.audience());
+            match (&mut offer).now_or_never() {
+                Some(accepted) => {
+                    accepted?;
+                    self.settle(&messages, acks);
                 }
+                None => self.offered = Some(Offered { messages, acks, offer }),
             }
         }
         Ok(())
@@ -110,7 +107,7 @@ impl Intake {
         let Some(offered) = &mut self.offered else {
             return std::future::pending().await;
         };
-        offered.room.as_mut().await?;
+        (&mut offered.offer).await?;
         if let Some(offered) = self.offered.take() {
             self.settle(&offered.messages, offered.acks);
         }
@@ -128,8 +125,12 @@ impl Intake {
             }
             return;
         }
-        // The batch that waits has reached no mill, so it can be taken apart.
-        let waiting = self.offered.take().into_iter().flat_map(|offered| {
+        // A batch that nobody has taken can be taken apart. One that was taken will be accepted, and the broker sends it again.
+        let waiting = self.offered.take_if(|offered| offered.offer.withdraw());
+        if let Some(offered) = &mut self.offered {
+            offered.acks.fill(None);
+        }
+        let waiting = waiting.into_iter().flat_map(|offered| {
             let messages = offered.messages.to_vec();
             messages
                 .into_iter()

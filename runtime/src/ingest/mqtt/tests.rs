@@ -9,6 +9,7 @@ mod subscribing;
 
 use super::*;
 use crate::config::ServerAddress;
+use crate::handover::test::acceptor;
 use crate::message::Delivery;
 use crate::telemetry::source::{DisconnectReason, SourcesMetrics};
 use broker::{Broker, DEADLINE, publish};
@@ -52,7 +53,7 @@ impl Running {
         wanted: &[&str],
         adapt: impl FnOnce(&mut SourceConfig, &mut Timing),
     ) -> Self {
-        let (sender, mill) = mpsc::channel(1);
+        let (offers, mill) = acceptor(1);
         let (filters, filters_receiver) = watch::channel(wanted.iter().map(|text| filter(text)).collect());
         let (stop, stop_receiver) = watch::channel(false);
         let metrics = Arc::new(SourcesMetrics::default().source("default"));
@@ -76,7 +77,7 @@ impl Running {
                     rejected.lock().unwrap().push(kept);
                 })
             },
-            inlet: Inlet::new("default", [sender]),
+            inlet: Inlet::new("default", offers),
             filters: filters_receiver,
             metrics: Arc::clone(&metrics),
             stop: stop_receiver,

@@ -35,7 +35,6 @@ impl Mill {
                 let _ = reply.send(());
             }
             Command::LibraryInUse(name, reply) => drop(reply.send(self.guests.has_users(&name))),
-            Command::Finish => {}
         }
         self.accounts.touch();
         self.after_work();

@@ -168,12 +168,14 @@ impl Bench {
             retain: false,
             arrival: Micros::from_millis(stamp * 1000),
         });
-        self.mill.deliveries.push(Delivery {
+        let mut gathering = Gathering::default();
+        gathering.add(Delivery {
             source: "default".into(),
             audience: Audience::All,
             messages: messages.collect(),
         });
-        self.mill.process_deliveries(Micros::from_millis(now * 1000));
+        let batch = gathering.finish(Micros::from_millis(now * 1000)).unwrap();
+        self.mill.process_batch(&batch);
     }
 
     /// The dead letters so far.
