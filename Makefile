@@ -14,9 +14,11 @@ RULES   := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard rules/*/Cargo.toml)))
 GUEST   := wasm32-unknown-unknown
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 NEXTEST := $(shell command -v cargo-nextest)
+FUZZED  := loader lifting json config
+FUZZ_SECONDS ?= 600
 
-.PHONY: help run build rules test check-format check-lints check-docs check-dependencies unit e2e sim bench soak ci \
-        need-rust need-guest-target need-mosquitto clean
+.PHONY: help run build rules test check-format check-lints check-docs check-dependencies unit e2e sim bench soak fuzz ci \
+        need-rust need-guest-target need-mosquitto need-fuzzer clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -72,6 +74,12 @@ bench: build rules ## the measurements of docs/benchmarks.md
 soak: build rules ## a thousand reloads under load: nothing lost, nothing leaked; ARGS=100 makes it shorter
 	cargo bench --package rulemill --bench budgets -- soak $(ARGS)
 
+fuzz: need-fuzzer ## ten minutes of random bytes for the loader, results, payloads and the configuration; FUZZ_SECONDS=60 makes it shorter
+	cd tests/fuzz && for target in $(FUZZED); do \
+	  mkdir -p corpus/$$target && cargo +nightly fuzz run --fuzz-dir . --sanitizer none $$target corpus/$$target seeds/$$target -- \
+	    -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=20 -rss_limit_mb=4096; \
+	done
+
 ci: test ## what CI runs
 
 need-rust:
@@ -88,6 +96,10 @@ need-mosquitto:
 	  elif command -v dnf >/dev/null; then $(SUDO) dnf install -y -q mosquitto; \
 	  elif command -v brew >/dev/null; then brew install mosquitto; \
 	  else echo "install mosquitto by hand, then run this again" >&2; exit 1; fi; }
+
+need-fuzzer: need-rust
+	@rustup toolchain list | grep -q nightly || rustup toolchain install nightly --profile minimal
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
 
 clean: ## forget what was built
 	cargo clean

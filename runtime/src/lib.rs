@@ -28,3 +28,6 @@ pub mod tls;
 mod writer;
 
 pub mod cmd;
+
+#[doc(hidden)]
+pub mod fuzzing;

@@ -6,6 +6,7 @@ use super::mill::{Clockwork, Mill, MillInputs};
 use super::recorder::{Recorder, RecorderInputs};
 use crate::handover::Offered;
 use crate::limits::MILL_QUEUE_BATCHES_MAX;
+use crate::telemetry::mill::MillMetrics;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -27,8 +28,8 @@ pub(super) struct Mills {
 pub(super) struct MillGone;
 
 impl Mills {
-    /// Starts a thread for each mill.
-    pub(super) fn start(mills: Vec<Mill>) -> std::io::Result<Self> {
+    /// Starts a thread for each mill, and the recorder.
+    pub(super) fn start(mills: Vec<Mill>, metrics: MillMetrics) -> std::io::Result<Self> {
         let mut commands = Vec::new();
         let mut queues = Vec::new();
         let mut threads = Vec::new();
@@ -61,7 +62,7 @@ impl Mills {
             ticks,
             finish: finished,
         };
-        threads.push(Recorder::start(queues, inputs)?);
+        threads.push(Recorder::start(queues, inputs, metrics)?);
         Ok(Mills {
             commands,
             wanted,

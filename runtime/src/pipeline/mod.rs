@@ -434,7 +434,8 @@ fn start_mills(
             })
         })
         .collect();
-    Ok(Arc::new(Mills::start(mills).map_err(StartError::Thread)?))
+    let mills = Mills::start(mills, metrics.mills.clone());
+    Ok(Arc::new(mills.map_err(StartError::Thread)?))
 }
 
 async fn bind_listener(config: &Config) -> Result<Option<Listener>, StartError> {

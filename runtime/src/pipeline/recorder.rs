@@ -10,6 +10,7 @@ use crate::clock;
 use crate::handover::Offered;
 use crate::limits::{ACCEPTED_BYTES_MAX, ACCEPTED_ROWS_MAX};
 use crate::message::Delivery;
+use crate::telemetry::mill::MillMetrics;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -31,6 +32,7 @@ pub(super) struct Recorder {
     offers: mpsc::Receiver<Offered>,
     ticks: mpsc::Receiver<usize>,
     accepted: Accepted,
+    metrics: MillMetrics,
 }
 
 /// What was accepted and is on its way to no mill yet.
@@ -46,7 +48,11 @@ struct MillsGone;
 
 impl Recorder {
     /// Starts the thread. It ends, and with it the queues of the mills, when it is told to and has handed over everything.
-    pub(super) fn start(mills: Vec<MillQueue>, inputs: RecorderInputs) -> std::io::Result<JoinHandle<()>> {
+    pub(super) fn start(
+        mills: Vec<MillQueue>,
+        inputs: RecorderInputs,
+        metrics: MillMetrics,
+    ) -> std::io::Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         let RecorderInputs { offers, ticks, finish } = inputs;
         let recorder = Recorder {
@@ -54,6 +60,7 @@ impl Recorder {
             offers,
             ticks,
             accepted: Accepted::default(),
+            metrics,
         };
         std::thread::Builder::new()
             .name("recorder".to_owned())
@@ -66,9 +73,11 @@ impl Recorder {
             mut offers,
             mut ticks,
             mut accepted,
+            metrics,
         } = self;
         let (mut open, mut coming) = (true, true);
         while coming || !accepted.is_empty() {
+            metrics.waiting(accepted.rows);
             tokio::select! {
                 biased;
                 room = room(&mills), if !accepted.is_empty() => match room {
@@ -86,6 +95,7 @@ impl Recorder {
                 }
             }
         }
+        metrics.waiting(0);
     }
 }
 

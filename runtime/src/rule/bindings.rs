@@ -11,4 +11,5 @@ wasmtime::component::bindgen!({
 });
 
 pub(super) use self::exports::rulemill::guest::{functions, rule};
-pub(super) use self::rulemill::guest::{columns, diagnostics};
+pub(crate) use self::rulemill::guest::columns;
+pub(super) use self::rulemill::guest::diagnostics;

@@ -33,7 +33,7 @@ fn lower_texts(texts: &Texts) -> TextsParam<'_> {
 }
 
 /// Takes over a column that a guest returned; it must have `rows` rows of type `wanted`.
-pub(super) fn lift(column: ColumnResult, wanted: Type, rows: usize) -> Result<Column, CallError> {
+pub(crate) fn lift(column: ColumnResult, wanted: Type, rows: usize) -> Result<Column, CallError> {
     let bad = CallError::BadResult;
     let cells = match column.cells {
         CellsResult::Bools(words) => {
@@ -73,7 +73,7 @@ pub(super) fn lift(column: ColumnResult, wanted: Type, rows: usize) -> Result<Co
 
 /// Takes over row errors; each must name one of the `rows` rows, and there may be one for each. Those beyond `texts_max`
 /// lose their texts; how many did is the second result.
-pub(super) fn lift_errors(
+pub(crate) fn lift_errors(
     errors: Vec<GuestRowError>,
     rows: usize,
     texts_max: usize,

@@ -24,6 +24,14 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+/// What of the stage is fuzzed by itself.
+pub(crate) mod fuzzed {
+    pub(crate) use super::bindings::columns::{
+        BlobsResult, CellsResult, ColumnResult, RowError as GuestRowError, TextsResult,
+    };
+    pub(crate) use super::convert::{lift, lift_errors};
+}
+
 pub use cache::CodeCache;
 pub use conduct::{Operation, Suspension};
 pub use contract::CONTRACT_VERSION;

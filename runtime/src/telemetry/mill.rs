@@ -1,4 +1,4 @@
-//! The mill threads: messages in, decoding, the queue before them.
+//! The mill threads: messages in, decoding, what waits before them.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -17,15 +17,15 @@ pub struct MillMetrics {
     unmatched: Family<SourceLabels, Counter>,
     bad: Family<BadLabels, Counter>,
     decode: Counter<f64, AtomicU64>,
-    queue: Gauge,
+    waiting: Gauge,
 }
 
 /// The counters of one source. A clone counts into the same.
 #[derive(Clone, Debug)]
 pub struct SourceMetrics {
-    /// Messages taken from the queue.
+    /// Messages that came to the mills.
     pub messages: Counter,
-    /// Deliveries taken from the queue.
+    /// Batches that came to the mills.
     pub batches: Counter,
     /// Messages whose topic no rule listens to.
     pub unmatched: Counter,
@@ -47,16 +47,24 @@ impl MillMetrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         let mill = registry.sub_registry_with_prefix("mill");
-        mill.register("messages", "Messages taken from the queue", metrics.messages.clone());
-        mill.register("batches", "Deliveries taken from the queue", metrics.batches.clone());
+        mill.register(
+            "messages",
+            "Messages that came to the mill threads",
+            metrics.messages.clone(),
+        );
+        mill.register(
+            "batches",
+            "Batches that came to the mill threads",
+            metrics.batches.clone(),
+        );
         let help = "Messages whose topic no rule listens to; they are passed over";
         mill.register("unmatched_messages", help, metrics.unmatched.clone());
         let help = "Messages that could not be decoded; each goes to the dead-letter output";
         mill.register("bad_messages", help, metrics.bad.clone());
         let help = "Time spent decoding messages";
         mill.register_with_unit("decode", help, Unit::Seconds, metrics.decode.clone());
-        let help = "Deliveries that wait for a mill thread";
-        mill.register("queue_batches", help, metrics.queue.clone());
+        let help = "Messages that were accepted and wait until the mill threads have room for a batch";
+        mill.register("waiting_messages", help, metrics.waiting.clone());
         metrics
     }
 
@@ -83,13 +91,8 @@ impl MillMetrics {
         self.decode.inc_by(took.as_secs_f64());
     }
 
-    /// Counts a delivery that was put into the queue.
-    pub fn queued(&self) {
-        self.queue.inc();
-    }
-
-    /// Counts a delivery that was taken from the queue.
-    pub fn dequeued(&self) {
-        self.queue.dec();
+    /// Says how many messages were accepted and are in no batch yet.
+    pub fn waiting(&self, messages: usize) {
+        self.waiting.set(i64::try_from(messages).unwrap_or(i64::MAX));
     }
 }

@@ -5,12 +5,14 @@ use super::*;
 use crate::handover::{Closed, Offer};
 use crate::limits::BATCH_ROWS_MAX;
 use crate::message::{Audience, Delivery, Message};
+use crate::telemetry::Telemetry;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use rulemill_core::Micros;
 
 /// A recorder that runs, and the test's ends of it.
 struct Running {
+    telemetry: Telemetry,
     offers: mpsc::Sender<Offered>,
     ticks: mpsc::Sender<usize>,
     finish: watch::Sender<bool>,
@@ -34,19 +36,31 @@ impl Running {
         let (offers, offered) = mpsc::channel(64);
         let (ask, ticks) = mpsc::channel(rooms.len());
         let (finish, finished) = watch::channel(false);
+        let mut telemetry = Telemetry::start();
+        let metrics = MillMetrics::register(&mut telemetry.registry);
         let inputs = RecorderInputs {
             offers: offered,
             ticks,
             finish: finished,
         };
         Running {
+            telemetry,
             offers,
             ticks: ask,
             finish,
             mills,
             wanted,
-            thread: Recorder::start(queues, inputs).unwrap(),
+            thread: Recorder::start(queues, inputs, metrics.clone()).unwrap(),
         }
+    }
+
+    /// How many messages wait, as the metrics have it.
+    fn waiting(&self) -> String {
+        let exposed = self.telemetry.encode();
+        let line = exposed
+            .lines()
+            .find_map(|line| line.strip_prefix("rulemill_mill_waiting_messages "));
+        line.unwrap().to_owned()
     }
 
     fn offer(&self, source: &str, payloads: &[&str]) -> Offer {
@@ -156,8 +170,10 @@ async fn at_the_bound_nothing_more_is_accepted_until_the_mills_take_something() 
         running.offer("x", &full).await.unwrap();
     }
     let mut waiting = running.offer("x", &["n"]);
-    running.ticks.send(0).await.unwrap();
     assert_eq!((&mut waiting).now_or_never(), None);
+    while running.waiting() != ACCEPTED_ROWS_MAX.to_string() {
+        tokio::task::yield_now().await;
+    }
 
     assert_eq!(running.next(0).await.unwrap().len(), BATCH_ROWS_MAX);
 
