@@ -35,8 +35,8 @@ pub fn json(data: &[u8]) {
     for (row, payload) in decoded.good.iter().map(|&at| payloads[at as usize]).enumerate() {
         let value: Value = match serde_json::from_slice(payload) {
             Ok(value) => value,
-            // Deeper than a plain reading goes; fields that are wanted do not lie so deep.
-            Err(error) if error.to_string().contains("recursion limit") => continue,
+            // Deeper than a plain reading goes, where no field lies that is wanted; or a number beyond a double, which is mistyped.
+            Err(error) if BEYOND.iter().any(|beyond| error.to_string().contains(beyond)) => continue,
             Err(error) => panic!("{error}, and it was decoded"),
         };
         for (at, field) in (0..).zip(&fields) {
@@ -99,5 +99,8 @@ fn compare(value: &Value, field: &Field, column: &Column, row: usize, mistyped: 
         Cells::Times(_) | Cells::Bytes(_) => {}
     }
 }
+
+/// What a plain reading says of JSON that it does not take, and a decoder need not mind.
+const BEYOND: [&str; 2] = ["recursion limit", "number out of range"];
 
 const FINE: &str = r#"{"i": 7, "t": "a\u00e9", "b": true, "n": {"i": -1, "t": ""}, "l": [0, 2.5]}"#;

@@ -48,6 +48,7 @@ use mills::Mills;
 use outlet::Outlet;
 use patience::Patience;
 use rulemill_core::HashSeed;
+use rulemill_journal::{Directory, DirectoryError, Lock, LockError, Storage as _};
 use sources::Sources;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -75,6 +76,8 @@ pub struct Pipeline {
     stop: watch::Sender<bool>,
     catalogue: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
+    /// Nobody else works in the data directory.
+    _data: Box<dyn Lock>,
     listener_address: Option<SocketAddr>,
     http_address: Option<SocketAddr>,
 }
@@ -91,9 +94,15 @@ pub enum Stop {
 /// Why the pipeline did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data directory cannot be made or written.
+    /// A file of the data directory cannot be made or written.
     #[error("data.dir {0}: {1}")]
     Data(std::path::PathBuf, std::io::Error),
+    /// The data directory cannot be opened.
+    #[error("data.dir: {0}")]
+    Directory(#[from] DirectoryError),
+    /// Another process works in it.
+    #[error("data.dir: {0}")]
+    Lock(#[from] LockError),
     /// An address cannot be listened on.
     #[error("{0} cannot listen on {1}: {2}")]
     Listen(&'static str, SocketAddr, std::io::Error),
@@ -115,7 +124,7 @@ impl Pipeline {
     /// Starts everything: sinks first, then the rules, then what brings messages in, so that the first message finds its
     /// rules. `tap` gets a copy of each emission that it has room for.
     pub async fn start(config: Config, tap: Option<SyncSender<EncodedEmission>>) -> Result<Self, StartError> {
-        std::fs::create_dir_all(&config.data_dir).map_err(|error| StartError::Data(config.data_dir.clone(), error))?;
+        let data = Directory::open(&config.data_dir)?.lock()?;
         let listener = bind_listener(&config).await?;
         let http_listener = bind_http(&config).await?;
 
@@ -190,6 +199,7 @@ impl Pipeline {
             stop,
             catalogue,
             tasks: vec![tokio::spawn(health)],
+            _data: data,
             listener_address: None,
             http_address: None,
         };

@@ -12,6 +12,7 @@ use super::instance::{GuestState, Occasion, Running};
 use super::meter::{GuestMeter, Limit};
 use super::outline;
 use super::self_test::{self, SelfTest, SelfTestError};
+use super::type_information;
 use crate::clock;
 use crate::config::LimitsConfig;
 use rulemill_core::CallError;
@@ -299,6 +300,7 @@ fn as_component(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, LoadError> {
     wasmparser::Validator::new()
         .validate_all(bytes)
         .map_err(|error| LoadError::Invalid(shorten(error.to_string())))?;
+    type_information::check(bytes)?;
     // The encoder believes the type information that a module carries, and may panic over one that is broken.
     let encoded = std::panic::catch_unwind(|| {
         wit_component::ComponentEncoder::default()

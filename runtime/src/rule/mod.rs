@@ -20,6 +20,7 @@ mod outline;
 mod self_test;
 mod standing;
 mod stats;
+mod type_information;
 
 #[cfg(test)]
 mod tests;

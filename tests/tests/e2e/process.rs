@@ -1,7 +1,9 @@
 //! The process stops in good order and takes on another configuration.
 
 use crate::common::{LISTENER, WINDOW_LIMIT, config, counts, reading, source, topic};
-use rulemill_tests::{Access, HttpReceiver, LIMIT, Mosquitto, Publisher, Rulemill, Sandbox, wait_for, wait_for_async};
+use rulemill_tests::{
+    Access, HttpReceiver, LIMIT, Mosquitto, Publisher, Rulemill, Sandbox, run_to_end, wait_for, wait_for_async,
+};
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, Outgoing, QoS};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -189,4 +191,20 @@ fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with_guests(&["text.wasm", "device_temperature.wasm"]);
     sandbox.write("rules.d/device_temperature.toml", "window = \"500ms\"");
     sandbox
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_process_does_not_work_in_the_same_data_directory() {
+    let sandbox = sandbox();
+    let text = config(&[LISTENER]);
+    let mut first = Rulemill::start(&sandbox, &text).await;
+
+    let second = run_to_end(&sandbox, "run", &text).await;
+
+    assert_eq!(second.code, Some(1));
+    assert!(second.stderr.contains("is in use by process"), "{}", second.stderr);
+    assert!(second.stderr.contains("set another directory"), "{}", second.stderr);
+    assert_eq!(first.stop().await.code(), Some(0));
+    let mut third = Rulemill::start(&sandbox, &text).await;
+    assert_eq!(third.stop().await.code(), Some(0));
 }

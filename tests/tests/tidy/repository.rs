@@ -79,5 +79,12 @@ fn collect(root: &Path, folder: &Path, extension: &str, found: &mut Vec<PathBuf>
     Ok(())
 }
 
-/// Folders of the root that hold what was built or written by a run; `.gitignore` names them too.
-const BUILT: [&str; 3] = ["target", "dist", "data"];
+/// Folders that hold what was built or written by a run; `.gitignore` names them too.
+const BUILT: [&str; 6] = [
+    "target",
+    "dist",
+    "data",
+    "tests/fuzz/target",
+    "tests/fuzz/corpus",
+    "tests/fuzz/artifacts",
+];
