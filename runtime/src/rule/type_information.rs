@@ -41,7 +41,7 @@ struct Packages {
 impl Packages {
     fn add(&mut self, section: &[u8]) -> Result<(), LoadError> {
         if !Parser::is_component(section) {
-            let message = "its type information is in a format of old tools";
+            let message = "its type information is no component (old tools wrote another format)";
             return Err(LoadError::NotAGuest(message.to_owned()));
         }
         self.seen.clear();

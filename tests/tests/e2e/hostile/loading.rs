@@ -23,6 +23,11 @@ async fn files_that_are_no_guests() {
         ("half_a_file", rule[..rule.len() / 2].to_vec(), ""),
         ("zeros_after_the_start", [&rule[..8], &[0; 4096]].concat(), ""),
         ("broken_type_information", broken_type, ""),
+        (
+            "packages_in_a_circle",
+            include_bytes!("../../../fuzz/seeds/loader/packages_in_a_circle").to_vec(),
+            "packages that depend on each other",
+        ),
         ("nothing_exported", text("(component)"), "it exports: nothing"),
         ("ten_thousand_functions", ten_thousand_functions(), ""),
         ("many_instances", many_instances(), ""),
