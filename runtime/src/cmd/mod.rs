@@ -1,7 +1,9 @@
 //! The commands: what the command line may say, and which code answers. They do not know how the pipeline works, and
 //! they are the only code besides `main` that ends in an exit code.
 
+mod base64;
 mod check;
+mod dead_letters;
 mod demo;
 mod failure;
 mod order;
@@ -14,6 +16,7 @@ mod status;
 mod validate;
 
 pub use check::CheckArgs;
+pub use dead_letters::DeadLettersArgs;
 pub use demo::DemoArgs;
 pub use failure::Failure;
 pub use order::OrderArgs;
@@ -53,6 +56,8 @@ enum Command {
     Check(CheckArgs),
     /// Show what runs in the running process, and how it does
     Status(StatusArgs),
+    /// List, show and publish again what could not be processed
+    DeadLetters(DeadLettersArgs),
     /// Lift the quarantine of a rule or library, and load its file again
     Retry(OrderArgs),
     /// Let the version of a rule that runs in the shadow take over
@@ -92,6 +97,7 @@ impl Cli {
             Command::Validate(args) => validate::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Status(args) => status::run(&args),
+            Command::DeadLetters(args) => dead_letters::run(&args),
             Command::Retry(args) => order::retry(&args),
             Command::Promote(args) => order::promote(&args),
         }

@@ -97,13 +97,7 @@ pub async fn run(args: SimulateArgs) -> anyhow::Result<()> {
     };
     let bar = progress_bar(args.count);
     let start = clock::monotonic();
-    let interrupt = async {
-        // Without a signal handler the process simply ends.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let outcome = publisher::publish(&plan, &mut next, interrupt, |arrived| bar.set_position(arrived)).await;
+    let outcome = publisher::publish(&plan, &mut next, interrupted(), |arrived| bar.set_position(arrived)).await;
     bar.finish_and_clear();
     let outcome = outcome?;
     let took = clock::monotonic().saturating_duration_since(start);
@@ -144,6 +138,42 @@ pub(super) async fn publish_to(
     let mut next = || Some(simulation.next(clock::wall()));
     let outcome = publisher::publish(&plan, &mut next, stop, |_| {}).await?;
     Ok(outcome.arrived)
+}
+
+/// Publishes messages with QoS 1, as fast as they are acknowledged: how many were.
+///
+/// # Errors
+/// When the server cannot be reached.
+pub(super) async fn publish_all(server: &ServerAddress, samples: Vec<Sample>) -> anyhow::Result<u64> {
+    if server.tls {
+        bail!("only tcp:// can be published to, got {server}; `rulemill simulate --file` knows TLS");
+    }
+    let client_id = format!("rulemill-replay-{:08x}", fastrand::u32(..));
+    let mut options = MqttOptions::new(client_id, server.client_host(), server.port);
+    options
+        .set_keep_alive(Duration::from_secs(30))
+        .set_inflight(1000)
+        .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
+    let plan = Plan {
+        options,
+        qos: QoS::AtLeastOnce,
+        rate: 0.0,
+        count: None,
+        duration: None,
+        retry: Duration::from_secs(1),
+    };
+    let mut samples = samples.into_iter();
+    let mut next = || samples.next();
+    let outcome = publisher::publish(&plan, &mut next, interrupted(), |_| {}).await?;
+    Ok(outcome.arrived)
+}
+
+/// Ready when the user wants the end.
+async fn interrupted() {
+    // Without a signal handler the process simply ends.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 impl SimulateArgs {
@@ -235,7 +265,7 @@ fn parse_topic(text: &str) -> Result<Template, String> {
 }
 
 /// Whether somebody can publish to `topic`.
-fn check_topic(topic: &str) -> Result<(), String> {
+pub(super) fn check_topic(topic: &str) -> Result<(), String> {
     let reason = if topic.is_empty() {
         "at least one character"
     } else if topic.len() > TOPIC_BYTES_MAX {

@@ -2,6 +2,7 @@
 
 use super::check_topic;
 use super::simulation::{Sample, Simulation};
+use crate::cmd::base64;
 use anyhow::{Context, anyhow, bail};
 use rulemill_core::Micros;
 use serde_json::{Map, Value};
@@ -101,8 +102,15 @@ fn json_message(line: String) -> anyhow::Result<Message> {
     let Value::Object(mut object) = value else {
         return Ok((None, line.into_bytes()));
     };
-    if !object.contains_key("payload") || !object.keys().all(|key| MESSAGE_KEYS.contains(&key.as_str())) {
+    let kept = object.contains_key("payload") || object.contains_key("payload_base64");
+    if !kept || !object.keys().all(|key| MESSAGE_KEYS.contains(&key.as_str())) {
         return Ok((None, line.into_bytes()));
+    }
+    if let (Some(Value::String(topic)), Some(Value::String(payload))) =
+        (object.get("topic"), object.get("payload_base64"))
+    {
+        let payload = base64::decode(payload).context("payload_base64 is not base64")?;
+        return Ok((Some(topic.clone()), payload));
     }
     match (object.remove("topic"), object.remove("payload")) {
         (Some(Value::String(topic)), Some(Value::String(payload))) => Ok((Some(topic), payload.into_bytes())),
@@ -112,8 +120,17 @@ fn json_message(line: String) -> anyhow::Result<Message> {
 }
 
 /// The keys of a kept message.
-const MESSAGE_KEYS: [&str; 9] = [
-    "topic", "payload", "source", "qos", "arrival", "time", "kind", "reason", "rule",
+const MESSAGE_KEYS: [&str; 10] = [
+    "topic",
+    "payload",
+    "payload_base64",
+    "source",
+    "qos",
+    "arrival",
+    "time",
+    "kind",
+    "reason",
+    "rule",
 ];
 
 #[cfg(test)]
@@ -156,6 +173,7 @@ mod tests {
             "a.jsonl",
             "{\"b\":  1, \"a\": 2}\n\n[1]\n\
              {\"source\":\"s\",\"topic\":\"w\",\"qos\":1,\"arrival\":5,\"payload\":\"{}\"}\n{\"topic\":\"x\",\"payload\":{\"t\":1}}\n{\"topic\":\"y\",\"payload\":\"raw\"}\n\
+             {\"topic\":\"v\",\"qos\":0,\"payload_base64\":\"d2FybQ==\"}\n\
              {\"topic\":\"z\",\"payload\":1,\"more\":2}\n",
             &[
                 ("d/1", "{\"b\":  1, \"a\": 2}"),
@@ -163,7 +181,8 @@ mod tests {
                 ("w", "{}"),
                 ("x", r#"{"t":1}"#),
                 ("y", "raw"),
-                ("d/2", "{\"topic\":\"z\",\"payload\":1,\"more\":2}"),
+                ("v", "warm"),
+                ("d/1", "{\"topic\":\"z\",\"payload\":1,\"more\":2}"),
             ],
         );
     }
