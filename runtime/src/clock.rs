@@ -30,6 +30,13 @@ pub fn arrival() -> Micros {
     now
 }
 
+/// The time of arrival goes on from where an earlier process left it, as if that had just read it. To be called before anything is
+/// read.
+pub fn resume(last: Micros) {
+    let mut arrivals = ARRIVALS.lock().unwrap_or_else(PoisonError::into_inner);
+    arrivals.resume(monotonic(), last);
+}
+
 /// What the wall clock did to the time of arrival so far.
 pub fn arrival_steps() -> Steps {
     ARRIVALS.lock().unwrap_or_else(PoisonError::into_inner).steps()

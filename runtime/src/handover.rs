@@ -3,6 +3,7 @@
 //! An offer can be withdrawn as long as nobody has taken it, so that messages of a lost connection that nobody has can be
 //! left to the broker.
 
+use crate::config::Durability;
 use crate::message::Delivery;
 use std::future::Future;
 use std::pin::Pin;
@@ -20,6 +21,7 @@ pub struct Closed;
 #[derive(Debug)]
 pub struct Offered {
     delivery: Delivery,
+    durability: Durability,
     stage: Arc<Stage>,
     accepted: oneshot::Sender<()>,
 }
@@ -42,8 +44,13 @@ struct Stage(AtomicU8);
 impl Offered {
     /// A delivery that is not sent through a channel, and what tells of it.
     pub fn new(delivery: Delivery) -> (Self, impl Future<Output = Result<(), Closed>> + Send + use<>) {
-        let (offered, _, answer) = Self::with_stage(delivery);
+        let (offered, _, answer) = Self::with_stage(delivery, Durability::None);
         (offered, async move { answer.await.map_err(|_| Closed) })
+    }
+
+    /// What must have happened to the delivery before it is accepted.
+    pub fn durability(&self) -> Durability {
+        self.durability
     }
 
     /// Takes the delivery: from here on it cannot be withdrawn. `None`: it was.
@@ -52,11 +59,12 @@ impl Offered {
         taken.then_some((self.delivery, Receipt(self.accepted)))
     }
 
-    fn with_stage(delivery: Delivery) -> (Self, Arc<Stage>, oneshot::Receiver<()>) {
+    fn with_stage(delivery: Delivery, durability: Durability) -> (Self, Arc<Stage>, oneshot::Receiver<()>) {
         let stage = Arc::<Stage>::default();
         let (accepted, answer) = oneshot::channel();
         let offered = Offered {
             delivery,
+            durability,
             stage: Arc::clone(&stage),
             accepted,
         };
@@ -74,8 +82,8 @@ impl Receipt {
 
 impl Offer {
     /// Offers a delivery through a channel, as soon as that has room.
-    pub(crate) fn through(channel: mpsc::Sender<Offered>, delivery: Delivery) -> Self {
-        let (offered, stage, answer) = Offered::with_stage(delivery);
+    pub(crate) fn through(channel: mpsc::Sender<Offered>, delivery: Delivery, durability: Durability) -> Self {
+        let (offered, stage, answer) = Offered::with_stage(delivery, durability);
         let accepted = match channel.try_send(offered) {
             Ok(()) => {
                 Box::pin(async move { answer.await.map_err(|_| Closed) }) as Pin<Box<dyn Future<Output = _> + Send>>
@@ -180,7 +188,7 @@ mod tests {
     #[test]
     fn an_offer_is_accepted_once_its_receipt_is() {
         let (channel, mut taker) = mpsc::channel(1);
-        let mut offer = Offer::through(channel, delivery());
+        let mut offer = Offer::through(channel, delivery(), Durability::None);
         let (taken, receipt) = taker.try_recv().unwrap().take().unwrap();
         assert_eq!(taken.messages.len(), 1);
         assert_eq!((&mut offer).now_or_never(), None);
@@ -194,27 +202,27 @@ mod tests {
     #[test]
     fn what_is_withdrawn_or_dropped_cannot_be_taken() {
         let (channel, mut taker) = mpsc::channel(2);
-        let offer = Offer::through(channel.clone(), delivery());
+        let offer = Offer::through(channel.clone(), delivery(), Durability::None);
         assert!(offer.withdraw());
         assert!(offer.withdraw(), "it still is");
         assert!(taker.try_recv().unwrap().take().is_none());
 
-        drop(Offer::through(channel, delivery()));
+        drop(Offer::through(channel, delivery(), Durability::None));
         assert!(taker.try_recv().unwrap().take().is_none());
     }
 
     #[test]
     fn an_offer_waits_for_room_and_leaves_nothing_behind_when_dropped() {
         let (channel, mut taker) = mpsc::channel(1);
-        let first = Offer::through(channel.clone(), delivery());
-        let mut second = Offer::through(channel.clone(), delivery());
+        let first = Offer::through(channel.clone(), delivery(), Durability::None);
+        let mut second = Offer::through(channel.clone(), delivery(), Durability::None);
         assert_eq!((&mut second).now_or_never(), None);
         drop(second);
         assert!(taker.try_recv().unwrap().take().is_some());
         assert!(taker.try_recv().is_err());
         drop(first);
 
-        let mut third = Offer::through(channel, delivery());
+        let mut third = Offer::through(channel, delivery(), Durability::None);
         assert_eq!((&mut third).now_or_never(), None);
         taker.close();
         drop(taker.try_recv().unwrap());

@@ -39,7 +39,12 @@ impl Rulemill {
         for _ in 0..ATTEMPTS_MAX {
             let (http, listener) = (free_port(), free_port());
             let path = sandbox.write("rulemill.toml", with_ports(config, http, listener));
-            let mut process = command(&path, "run")
+            let mut run = command(&path, "run");
+            if !config.contains("on_stop") {
+                // Most stories end with a look at what was open.
+                run.env("RULEMILL__DATA__ON_STOP", "emit");
+            }
+            let mut process = run
                 .current_dir(sandbox.dir())
                 .spawn()
                 .expect("the binary can be started");
@@ -74,6 +79,15 @@ impl Rulemill {
         signal(&self.process, "INT");
         let begun = || self.log.text().contains("stopping").then_some(());
         wait_for("rulemill to begin to stop", LIMIT, begun).await;
+    }
+
+    /// Ends it at once, as a crash does, and waits until it is gone.
+    pub async fn kill(&mut self) {
+        signal(&self.process, "KILL");
+        let process = &mut self.process;
+        wait_for("rulemill to be gone", LIMIT, || process.try_wait().ok().flatten()).await;
+        self.stdout.wait_for_end().await;
+        self.log.wait_for_end().await;
     }
 
     /// Asks it to stop, and waits until it has.

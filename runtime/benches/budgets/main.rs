@@ -7,6 +7,7 @@
 mod broker;
 mod device;
 mod drain;
+mod durability;
 mod endless;
 mod fan_out;
 mod groups;
@@ -45,10 +46,11 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Memory comes first, while this process has little of its own.
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     ("groups", groups::measure),
     ("mill", mill::measure),
     ("drain", drain::measure),
+    ("durability", durability::measure),
     ("sink", sink::measure),
     ("fan-out", fan_out::measure),
     ("rules", many_rules::measure),

@@ -63,16 +63,8 @@ impl Rulemill {
         ));
         let file = folder.path().join("rulemill.toml");
         std::fs::write(&file, text)?;
-        let log = std::fs::File::create(folder.path().join("log"))?;
-        let child = Command::new(env!("CARGO_BIN_EXE_rulemill"))
-            .args(["run", "--config"])
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()?;
         Ok(Rulemill {
-            child,
+            child: spawn(folder.path())?,
             listener,
             http,
             folder,
@@ -144,6 +136,25 @@ impl Rulemill {
         Ok(())
     }
 
+    /// Ends it as a crash does, and starts it again. Gives how long it took until it answered.
+    pub(crate) fn crash(&mut self) -> anyhow::Result<Duration> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let began = clock::monotonic();
+        self.child = spawn(self.folder.path())?;
+        self.wait_for("it answers again", |rulemill| {
+            Ok(rulemill.get("/healthz")?.contains("200 OK"))
+        })?;
+        Ok(clock::monotonic().duration_since(began))
+    }
+
+    /// What it has caused to be written to disks.
+    pub(crate) fn written_bytes(&self) -> anyhow::Result<u64> {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.child.id()))?;
+        let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+        Ok(line.context("write_bytes")?.parse()?)
+    }
+
     /// The sum of the samples of a metric.
     pub(crate) fn metric(&self, name: &str) -> anyhow::Result<u64> {
         let text = self.get("/metrics")?;
@@ -193,6 +204,21 @@ impl Drop for Rulemill {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(folder: &Path) -> anyhow::Result<Child> {
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join("log"))?;
+    let child = Command::new(env!("CARGO_BIN_EXE_rulemill"))
+        .args(["run", "--config"])
+        .arg(folder.join("rulemill.toml"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()?;
+    Ok(child)
 }
 
 /// The resident memory of a process, by its id or `self`.

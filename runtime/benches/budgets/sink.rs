@@ -26,7 +26,8 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Row>> {
         .build()?;
     let mut sinks = runtime.block_on(async {
         let dead_letters = DeadLetters::start(&config.dead_letter, DeadLetterMetrics::default())?;
-        anyhow::Ok(Sinks::start(&config.sinks, SinkMetrics::default(), dead_letters)?)
+        let metrics = SinkMetrics::default();
+        anyhow::Ok(Sinks::start(&config.sinks, metrics, dead_letters, &config.data_dir)?)
     })?;
     let sink = sinks.handle("cloud").context("the sink was configured above")?;
     for number in 0..MESSAGES {
@@ -52,6 +53,7 @@ fn emission(number: usize) -> EncodedEmission {
     EncodedEmission {
         rule: "device_temperature".into(),
         window: None,
+        place: None,
         json: json.into(),
         ends: vec![end],
     }

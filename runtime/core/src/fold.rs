@@ -5,6 +5,7 @@ use crate::frame::{Env, Frame, Loss, Losses, Part};
 use crate::program::{Action, EventTiming, FoldProgram, Slot, Timing};
 use crate::requirement::rejected;
 use crate::shared::{Link, Shared};
+use crate::snapshot::{SnapshotError, Source, Writer};
 use crate::watermark::Watermark;
 use crate::window::{Intake, OpenWindow, Scratch};
 use crate::{Column, Counts, Fault, Guests, HashSeed, Mistyped};
@@ -104,6 +105,51 @@ impl Fold {
         };
         fold.set_links(links);
         fold
+    }
+
+    /// Its state; the program and its members are written elsewhere.
+    pub(crate) fn write(&self, to: &mut Writer) {
+        let idle = match self.timing {
+            Timing::Event(timing) => timing.idle,
+            Timing::PerBatch | Timing::Arrival { .. } => None,
+        };
+        to.option_i64(idle);
+        self.watermark.write(to);
+        to.count(self.windows.len());
+        for window in &self.windows {
+            window.write(to);
+        }
+    }
+
+    /// A fold without members, with the state of one whose program had the same shape.
+    pub(crate) fn read(
+        program: Arc<FoldProgram>,
+        links: Vec<Link>,
+        seed: &HashSeed,
+        from: &mut Source<'_>,
+    ) -> Result<Self, SnapshotError> {
+        let mut fold = Fold::new(program, links);
+        let idle = from.option_i64()?;
+        if let Timing::Event(timing) = &mut fold.timing {
+            timing.idle = idle;
+        }
+        fold.watermark = Watermark::read(from)?;
+        let mut last_end = i64::MIN;
+        for _ in 0..from.count()? {
+            let window = OpenWindow::read(&fold.program, seed, from)?;
+            if window.start < last_end {
+                return Err(SnapshotError::Damaged("windows that are not in order"));
+            }
+            last_end = window.end;
+            fold.windows.push_back(window);
+        }
+        Ok(fold)
+    }
+
+    /// How many windows with rows are open.
+    pub(crate) fn open_windows(&self) -> usize {
+        let open = self.windows.iter().filter(|window| window.group_count() > 0);
+        open.count()
     }
 
     pub(crate) fn links(&self) -> &[Link] {

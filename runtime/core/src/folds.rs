@@ -231,7 +231,15 @@ impl Folds {
         }
     }
 
-    fn insert(&mut self, fold: Fold) -> FoldId {
+    /// Adds a rule to a fold that was restored with it.
+    pub(crate) fn add_member(&mut self, id: FoldId, rule: &Arc<str>) {
+        let members = &mut self.get_mut(id).members;
+        if let Err(position) = members.binary_search(rule) {
+            members.insert(position, Arc::clone(rule));
+        }
+    }
+
+    pub(crate) fn insert(&mut self, fold: Fold) -> FoldId {
         let id = self.free.pop().unwrap_or_else(|| {
             self.folds.push(None);
             id_of(self.folds.len() - 1)

@@ -3,6 +3,7 @@
 use crate::at::At;
 use crate::hashing::Mixer;
 use crate::shared::NONE;
+use crate::snapshot::{SnapshotError, Source, Writer, read_column, write_column};
 use crate::{Cells, Column, HashSeed};
 use hashbrown::HashTable;
 use rulemill_plan::Type;
@@ -137,6 +138,51 @@ impl Groups {
             }
         }
         self.len = len;
+    }
+
+    pub(crate) fn write(&self, to: &mut Writer) {
+        to.count(self.len);
+        for key in &self.keys {
+            write_column(key, to);
+        }
+    }
+
+    /// Groups with keys of these types.
+    pub(crate) fn read(kinds: &[Type], seed: &HashSeed, from: &mut Source<'_>) -> Result<Self, SnapshotError> {
+        let mut groups = Groups::new(kinds, seed);
+        groups.len = from.u32()? as usize;
+        if groups.len >= NONE as usize || (kinds.is_empty() && groups.len > 1) {
+            return Err(SnapshotError::Damaged("more groups than there may be"));
+        }
+        for (key, &kind) in groups.keys.iter_mut().zip(kinds) {
+            *key = read_column(from, groups.len)?;
+            if key.kind() != kind {
+                return Err(SnapshotError::Damaged("a key of another type"));
+            }
+            groups.bytes += (0..groups.len).map(|row| text_len(key, row)).sum::<usize>();
+        }
+        if !kinds.is_empty() {
+            groups.index()?;
+        }
+        Ok(groups)
+    }
+
+    /// Makes the hashes of all keys anew.
+    fn index(&mut self) -> Result<(), SnapshotError> {
+        let keys: Vec<_> = self.keys.iter().map(|key| (key, At::From(0))).collect();
+        hash_keys(&self.seed, &keys, self.len, &mut self.hashes);
+        let hashes = &self.hashes;
+        for (group, &hash) in (0..).zip(hashes) {
+            let known = self.table.find(hash, |&other| {
+                let same = |key| same(key, other as usize, key, group as usize);
+                hashes[other as usize] == hash && self.keys.iter().all(same)
+            });
+            if known.is_some() {
+                return Err(SnapshotError::Damaged("a key that comes twice"));
+            }
+            self.table.insert_unique(hash, group, |&group| hashes[group as usize]);
+        }
+        Ok(())
     }
 
     #[inline]

@@ -45,6 +45,7 @@ mod report;
 
 mod bounds;
 mod output;
+mod snapshot;
 
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,7 @@ pub use guests::{
 };
 pub use hashing::HashSeed;
 pub use output::{Counts, DeadRow, Emission, Fault, Output, RuleCounts};
+pub use snapshot::{LostVersion, SnapshotError};
 pub use stream::{Removal, RuleState, Stream, Swap, Unfinished};
 pub use time::Micros;
 pub use topics::{TOPIC_BYTES_MAX, TOPICS_MAX, TopicId, TopicTable};

@@ -1,6 +1,7 @@
 //! A plan after its check: what the engine carries out, with every position resolved and every type known.
 
-use crate::aggregate::StateLayout;
+use crate::aggregate::{StateLayout, shape_beside};
+use crate::snapshot::{Writer, number_of};
 use crate::{AccumulatorId, BoundAggregate, Bounds, Field, KernelsId, SiteId};
 use rulemill_plan::{Fallback, LatePolicy, Type};
 use std::sync::Arc;
@@ -230,6 +231,8 @@ pub(crate) enum AggregateLayout {
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) id: Arc<str>,
+    /// The host's number of this version.
+    pub(crate) tag: u64,
     /// What it does up to its closed windows.
     pub(crate) fold: Arc<FoldProgram>,
     pub(crate) kernels: Option<KernelsId>,
@@ -304,6 +307,19 @@ impl Program {
 }
 
 impl FoldProgram {
+    /// What its state looks like, as bytes to be compared.
+    pub(crate) fn shape(&self) -> Vec<u8> {
+        let mut shape = Writer::default();
+        shape.count(self.key_kinds.len());
+        for &kind in &self.key_kinds {
+            shape.u8(number_of(kind));
+        }
+        shape.count(self.states.width());
+        let beside: Vec<u8> = shape_beside(&self.states).collect();
+        shape.bytes(&beside);
+        shape.finish()
+    }
+
     /// Whether a window with so many groups, whose keys have so many bytes of texts, may begin another one.
     #[inline]
     pub(crate) fn admits(&self, groups: usize, bytes: usize) -> bool {

@@ -6,6 +6,7 @@ use crate::fold::{Feed, Fold, Ready, Work};
 use crate::folds::{FoldId, Folds};
 use crate::program::{Layout, Program, Timing};
 use crate::shared::Shared;
+use crate::snapshot::{SnapshotError, Source, Writer};
 use crate::watermark::Watermark;
 use crate::{Cells, Micros, RuleState, Swap, Unfinished};
 use std::collections::VecDeque;
@@ -31,7 +32,7 @@ pub(crate) struct Version {
 
 /// Which rows a version takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Until {
+pub(crate) enum Until {
     /// All that the versions before it leave.
     Open,
     /// Those that arrive before this time; a newer version takes the others.
@@ -49,6 +50,16 @@ impl Rule {
             versions: VecDeque::new(),
             rest: Vec::new(),
         }
+    }
+
+    /// Adds a version with the state that it had; those before it were added before.
+    pub(crate) fn take_over(&mut self, program: Arc<Program>, fold: FoldId, until: Until) {
+        self.versions.push_back(Version { program, fold, until });
+    }
+
+    /// All versions were added: from here on they take rows.
+    pub(crate) fn begin_again(&mut self, folds: &mut Folds, shared: &mut Shared) {
+        self.refeed(folds, shared);
     }
 
     /// Whether no version is left.
@@ -317,6 +328,36 @@ impl Rule {
                 folds.feed(version.fold, Feed::Parts);
             }
         }
+    }
+}
+
+impl Version {
+    pub(crate) fn until(&self) -> Until {
+        self.until
+    }
+}
+
+impl Until {
+    pub(crate) fn write(self, to: &mut Writer) {
+        let (kind, time) = match self {
+            Until::Open => (0, 0),
+            Until::Arrival(time) => (1, time),
+            Until::Event(time) => (2, time),
+            Until::Retired => (3, 0),
+        };
+        to.u8(kind);
+        to.i64(time);
+    }
+
+    pub(crate) fn read(from: &mut Source<'_>) -> Result<Self, SnapshotError> {
+        let (kind, time) = (from.u8()?, from.i64()?);
+        Ok(match kind {
+            0 => Until::Open,
+            1 => Until::Arrival(time),
+            2 => Until::Event(time),
+            3 => Until::Retired,
+            _ => return Err(SnapshotError::Damaged("a version that takes no known rows")),
+        })
     }
 }
 

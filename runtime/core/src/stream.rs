@@ -1,5 +1,7 @@
 //! A stream: all rules that listen to the same messages of the same source.
 
+mod snapshot;
+
 use crate::closing::Closing;
 use crate::compile::compile;
 use crate::fold::{Ready, Work};
@@ -359,9 +361,7 @@ impl Stream {
         }
         self.report(guests, out);
         self.find_deadline();
-        while !self.closing.is_empty() {
-            self.send_out(guests, out);
-        }
+        self.finish_closing(guests, out);
     }
 
     /// Gives the counts since the last time. Booking them with each batch would cost a rule more than the batch.

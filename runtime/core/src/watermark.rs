@@ -1,6 +1,7 @@
 //! The watermark of a version in event time: how far event time has come.
 
 use crate::program::EventTiming;
+use crate::snapshot::{SnapshotError, Source, Writer};
 
 /// How far event time has come, in microseconds; it goes back only with the clock. Rows of windows that end at or before
 /// it are late.
@@ -70,6 +71,20 @@ impl Watermark {
         self.by_rows = self.by_rows.max(other.by_rows);
         self.by_arrival = self.by_arrival.max(other.by_arrival);
         self.last_row = self.last_row.max(other.last_row);
+    }
+
+    pub(crate) fn write(&self, to: &mut Writer) {
+        to.i64(self.by_rows);
+        to.i64(self.by_arrival);
+        to.option_i64(self.last_row);
+    }
+
+    pub(crate) fn read(from: &mut Source<'_>) -> Result<Self, SnapshotError> {
+        Ok(Watermark {
+            by_rows: from.i64()?,
+            by_arrival: from.i64()?,
+            last_row: from.option_i64()?,
+        })
     }
 
     /// Windows that end at or before a time take no more rows.

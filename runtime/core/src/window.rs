@@ -7,6 +7,7 @@ use crate::groups::Groups;
 use crate::isolate::{FailedRow, row_number};
 use crate::program::{FoldProgram, Function, Slot};
 use crate::shared::NONE;
+use crate::snapshot::{SnapshotError, Source, Writer};
 use crate::{Cells, Column, Fault, Guests, HashSeed};
 use std::ops::Range;
 
@@ -79,6 +80,38 @@ impl OpenWindow {
         self.states.clear();
         self.room = room(program);
         self.grown = 0;
+    }
+
+    pub(crate) fn write(&self, to: &mut Writer) {
+        to.i64(self.start);
+        to.i64(self.end);
+        to.u64(self.room.bytes as u64);
+        to.u64(self.room.distinct as u64);
+        self.groups.write(to);
+        self.states.write(to);
+    }
+
+    /// A window of this program, whose shape has been compared with what was written.
+    pub(crate) fn read(program: &FoldProgram, seed: &HashSeed, from: &mut Source<'_>) -> Result<Self, SnapshotError> {
+        let (start, end) = (from.i64()?, from.i64()?);
+        if start >= end {
+            return Err(SnapshotError::Damaged("a window that ends before it begins"));
+        }
+        let room = Room {
+            bytes: from.size()?,
+            distinct: from.size()?,
+        };
+        let groups = Groups::read(&program.key_kinds, seed, from)?;
+        let grown = groups.len();
+        Ok(OpenWindow {
+            start,
+            end,
+            states: States::read(&program.states, seed, grown, from)?,
+            groups,
+            room,
+            grown,
+            pending: Vec::new(),
+        })
     }
 
     pub(crate) fn group_count(&self) -> usize {

@@ -15,7 +15,7 @@ pub mod log;
 pub mod outbox;
 pub mod sim;
 
-pub use entry::{Audience, Change, Entry, EntryError, Guest, Message, Qos, Switch};
+pub use entry::{Audience, Entry, EntryError, Message, Qos, Switch};
 pub use storage::{
     Directory, DirectoryError, DiskError, Lock, LockError, Storage, StorageFile, append_all, is_full, read_full,
 };

@@ -64,6 +64,18 @@ impl Arrivals {
         }
     }
 
+    /// An earlier process has read this last; that counts only if it is later than what was read since.
+    pub(super) fn resume(&mut self, monotonic: Instant, last: Micros) {
+        let last = i128::from(last.0) * 1000;
+        if self.last.is_none_or(|known| known.arrival < last) {
+            self.last = Some(Reading {
+                monotonic,
+                arrival: last,
+                ahead: 0,
+            });
+        }
+    }
+
     /// The time of arrival when the clocks show this. Readings must be taken in order.
     pub(super) fn read(&mut self, monotonic: Instant, wall: Micros) -> (Micros, Option<Step>) {
         let wall = i128::from(wall.0) * 1000;

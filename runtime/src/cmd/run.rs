@@ -53,7 +53,7 @@ async fn until_stopped(args: &RunArgs, config: Config) -> Result<(), Failure> {
             Ok(())
         }
         Stop::Hurried => Err(Failure::Other(anyhow!(
-            "stopped at once by a second signal; what was not done before is lost"
+            "stopped at once by a second signal; what was not done before is lost, unless it is on disk"
         ))),
     }
 }

@@ -47,7 +47,9 @@ impl Config {
         let fixed = [
             (
                 "data",
-                self.data_dir != old.data_dir || self.cache_bytes_max != old.cache_bytes_max,
+                self.data_dir != old.data_dir
+                    || self.cache_bytes_max != old.cache_bytes_max
+                    || self.journal != old.journal,
             ),
             ("listener", self.listener != old.listener),
             ("dead_letter", self.dead_letter != old.dead_letter),

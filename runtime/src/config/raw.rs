@@ -3,7 +3,7 @@
 use super::read::{CountOrNone, SinkType, Size, SizeOrNone};
 use super::reload::{OnChange, OnRemove};
 use super::section::section;
-use super::types::{OnFull, SinkFormat};
+use super::types::{Durability, OnFull, OnStop, SinkFormat, SinkQueue};
 use rulemill_plan::Literal;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -39,6 +39,14 @@ section! {
         /// The most bytes of compiled code kept in `cache` of that directory, so that a start need not compile every guest
         /// again. What is used least goes first. 0 keeps none.
         cache_bytes_max: Size,
+        /// The most bytes of the journal. When it is full, nothing is acknowledged until a checkpoint has made room: sources and
+        /// devices wait, and nothing is dropped.
+        journal_bytes_max: Size,
+        /// How often the state of all windows is put on disk, after which the journal can shrink: 100 ms to 10 min.
+        checkpoint_interval: Duration,
+        /// What becomes of open windows when rulemill stops: they are kept on disk and go on at the next start, or they are emitted
+        /// as they are. With no journal they are always emitted.
+        on_stop: OnStop,
     }
 }
 
@@ -71,6 +79,10 @@ section! {
         packet_bytes_max: Size,
         /// Subscribe as `$share/GROUP/FILTER`, so that several rulemills share the messages.
         share_group: String,
+        /// What has happened to a message before it is acknowledged. With `process-crash` it is written to the journal, which is synced
+        /// every second: nothing is lost when rulemill ends in whatever way, and a power cut can cost at most that second. With
+        /// `power-loss` it is synced too. With `none` it is in memory only.
+        durability: Durability,
     }
 }
 
@@ -86,6 +98,8 @@ section! {
         packet_bytes_max: Size,
         /// The most messages of one device that wait for their acknowledgement. Then its connection is not read.
         inflight_max: u64,
+        /// As for a source.
+        durability: Durability,
     }
 }
 
@@ -100,6 +114,12 @@ section! {
         queue_bytes_max: Size,
         /// What happens to an emission that does not fit any more. What is dropped is counted.
         on_full: OnFull,
+        /// Where emissions wait: on disk, below the `dir` of `[data]`, where they outlive a crash, or in memory. Left out: on disk
+        /// for `mqtt` and `http`, in memory for `log` and `file`, which are never away.
+        queue: SinkQueue,
+        /// A member that is added at the beginning of each row: an id, the same whenever the row is sent again, by which whoever
+        /// receives it can drop what comes twice. Left out: there is none.
+        id_field: String,
     }
 }
 

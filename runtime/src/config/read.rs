@@ -3,7 +3,7 @@
 use super::node::{Node, Origin, Value};
 use super::problems::Spot;
 use super::reload::{OnChange, OnRemove};
-use super::types::{OnFull, SinkFormat};
+use super::types::{Durability, OnFull, OnStop, SinkFormat, SinkQueue};
 use rulemill_plan::Literal;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -222,6 +222,43 @@ impl FromNode for OnFull {
             "block" => Some(OnFull::Block),
             "drop-oldest" => Some(OnFull::DropOldest),
             "drop-newest" => Some(OnFull::DropNewest),
+            _ => None,
+        }
+    }
+}
+
+impl FromNode for Durability {
+    const EXPECTED: &'static str = "\"power-loss\", \"process-crash\" or \"none\"";
+
+    fn from_node(node: &Node) -> Option<Self> {
+        match text(node)? {
+            "power-loss" => Some(Durability::PowerLoss),
+            "process-crash" => Some(Durability::ProcessCrash),
+            "none" => Some(Durability::None),
+            _ => None,
+        }
+    }
+}
+
+impl FromNode for OnStop {
+    const EXPECTED: &'static str = "\"keep\" or \"emit\"";
+
+    fn from_node(node: &Node) -> Option<Self> {
+        match text(node)? {
+            "keep" => Some(OnStop::Keep),
+            "emit" => Some(OnStop::Emit),
+            _ => None,
+        }
+    }
+}
+
+impl FromNode for SinkQueue {
+    const EXPECTED: &'static str = "\"disk\" or \"memory\"";
+
+    fn from_node(node: &Node) -> Option<Self> {
+        match text(node)? {
+            "disk" => Some(SinkQueue::Disk),
+            "memory" => Some(SinkQueue::Memory),
             _ => None,
         }
     }

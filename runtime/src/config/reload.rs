@@ -1,10 +1,11 @@
 //! `[reload]`: what happens when guests are replaced or removed, also settable beside one guest.
 
 use super::types::{Config, LimitsConfig};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// `[reload]`, and the same keys in the file beside a guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadConfig {
     /// When a rule's version of another layout begins.
     pub on_change: OnChange,
@@ -17,7 +18,8 @@ pub struct ReloadConfig {
 }
 
 /// When a version of another layout begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnChange {
     /// With the next window; the version before it finishes those that are open.
     #[default]
@@ -27,7 +29,8 @@ pub enum OnChange {
 }
 
 /// What becomes of the open windows of a rule whose file is removed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnRemove {
     /// They go on to their end and are emitted.
     #[default]

@@ -1,6 +1,7 @@
 //! The checked configuration. Everything in it has been validated: code that uses it does not check again.
 
 use super::reload::ReloadConfig;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The most bytes of compiled code kept there; 0: none.
     pub cache_bytes_max: u64,
+    /// The journal and its checkpoints.
+    pub journal: JournalConfig,
     /// The brokers to read from, by name.
     pub sources: BTreeMap<String, SourceConfig>,
     /// The built-in listener, if any.
@@ -40,6 +43,39 @@ pub struct Config {
 
 /// The SHA-256 of a file.
 pub(super) type Digest = [u8; 32];
+
+/// What of `[data]` concerns the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalConfig {
+    /// The most bytes of the journal.
+    pub bytes_max: u64,
+    /// How often a checkpoint is taken.
+    pub checkpoint_interval: Duration,
+    /// What becomes of open windows at a stop.
+    pub on_stop: OnStop,
+}
+
+/// What has happened to a message before it is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// It is on disk: it survives a loss of power.
+    PowerLoss,
+    /// It is written: it survives the end of the process, and a loss of power once a second has passed.
+    #[default]
+    ProcessCrash,
+    /// It is in memory.
+    None,
+}
+
+/// What becomes of open windows when rulemill stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStop {
+    /// They go on at the next start.
+    #[default]
+    Keep,
+    /// They are emitted as they are.
+    Emit,
+}
 
 /// `[rules]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +111,17 @@ pub struct SourceConfig {
     pub packet_bytes_max: usize,
     /// When set, each filter is subscribed to as `$share/GROUP/FILTER`.
     pub share_group: Option<String>,
+    /// What has happened to a message before it is acknowledged.
+    pub durability: Durability,
+}
+
+impl Config {
+    /// Whether anything is to be kept in a journal.
+    pub fn is_journalled(&self) -> bool {
+        let sources = self.sources.values().map(|source| source.durability);
+        let listener = self.listener.as_ref().map(|listener| listener.durability);
+        sources.chain(listener).any(|durability| durability != Durability::None)
+    }
 }
 
 impl SourceConfig {
@@ -139,6 +186,8 @@ pub struct ListenerConfig {
     pub packet_bytes_max: usize,
     /// QoS 1 messages of one client that may wait for their acknowledgement; then its socket is not read.
     pub inflight_max: usize,
+    /// What has happened to a message before it is acknowledged.
+    pub durability: Durability,
 }
 
 /// `[sink.NAME]`
@@ -152,6 +201,10 @@ pub struct SinkConfig {
     pub queue_bytes_max: usize,
     /// What happens to an emission that does not fit.
     pub on_full: OnFull,
+    /// Where they wait.
+    pub queue: SinkQueue,
+    /// The member that is added to each row, with an id that is the same when the row is sent again.
+    pub id_field: Option<String>,
 }
 
 /// The kinds of sinks.
@@ -175,6 +228,16 @@ pub enum SinkFormat {
     Array,
     /// One JSON object a row.
     Single,
+}
+
+/// Where emissions wait for their sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SinkQueue {
+    /// On disk: they outlive the process, and take little memory.
+    #[default]
+    Disk,
+    /// In memory.
+    Memory,
 }
 
 /// What happens at the bound of a sink's queue. Whatever is dropped is counted and named in the log.
@@ -263,7 +326,7 @@ pub struct HttpConfig {
 }
 
 /// `[limits]`, also settable for one rule in the file beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitsConfig {
     /// The longest a guest may run in one call.
     pub call_timeout: Duration,

@@ -7,5 +7,5 @@ pub(crate) mod json;
 
 pub(crate) use dead_letter::message_line;
 pub use dead_letter::{DeadLetterKind, DeadLetters};
-pub use emission::{EncodedEmission, EncodedRow};
+pub use emission::{EmissionId, EncodedEmission, EncodedRow, Place};
 pub use encode::{Array, EMISSION_BYTES_MAX, Encoder, ROW_BYTES_MAX, encode_row};

@@ -1,6 +1,7 @@
 //! Where every source hands over what it took in. A delivery is accepted when it is on its way to all mills, and only
 //! then may a source acknowledge its messages. Until there is room for it, it waits: nothing is dropped here.
 
+use crate::config::Durability;
 use crate::handover::{Closed, Offer, Offered};
 use crate::message::{Audience, Delivery, Message};
 use std::sync::Arc;
@@ -10,14 +11,17 @@ use tokio::sync::mpsc;
 #[derive(Clone, Debug)]
 pub struct Inlet {
     source: Arc<str>,
+    durability: Durability,
     offers: mpsc::Sender<Offered>,
 }
 
 impl Inlet {
-    /// The inlet of the source named `source`, which offers through `offers`.
-    pub fn new(source: impl Into<Arc<str>>, offers: mpsc::Sender<Offered>) -> Self {
+    /// The inlet of the source named `source`, which offers through `offers`; `durability` is what must have happened to a
+    /// delivery before it is accepted.
+    pub fn new(source: impl Into<Arc<str>>, durability: Durability, offers: mpsc::Sender<Offered>) -> Self {
         Inlet {
             source: source.into(),
+            durability,
             offers,
         }
     }
@@ -35,7 +39,7 @@ impl Inlet {
             messages,
             audience,
         };
-        Offer::through(self.offers.clone(), delivery)
+        Offer::through(self.offers.clone(), delivery, self.durability)
     }
 
     /// Hands `messages` over, and waits until they are accepted.

@@ -129,13 +129,15 @@ pub(super) struct RuleSpec {
     pub(super) limits: LimitsConfig,
     /// Where its emissions go.
     pub(super) sinks: Vec<SinkHandle>,
+    /// The names of these.
+    pub(super) sink_names: Vec<String>,
     /// Its counters.
     pub(super) metrics: RuleMetrics,
 }
 
 impl RuleSpec {
-    /// What the core is told, with the kernels that were prepared for it.
-    pub(super) fn version(&self, kernels: Option<KernelsId>, on_change: config::OnChange) -> RuleVersion {
+    /// What the core is told, with the kernels that were prepared for it, and the tag by which it is found again.
+    pub(super) fn version(&self, kernels: Option<KernelsId>, on_change: config::OnChange, tag: u64) -> RuleVersion {
         RuleVersion {
             id: Arc::clone(&self.id),
             plan: Arc::clone(&self.loaded.plan),
@@ -151,6 +153,7 @@ impl RuleSpec {
                 config::OnChange::Boundary => OnChange::Boundary,
                 config::OnChange::Now => OnChange::Now,
             },
+            tag,
         }
     }
 }

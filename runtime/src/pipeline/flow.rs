@@ -3,6 +3,8 @@
 //! What a mill does with its state depends on this and on its commands alone, not on how fast it is or on its own reading
 //! of a clock.
 
+use super::journal::state::MillState;
+use crate::config::OnStop;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ROWS_MAX};
 use crate::message::{Audience, Delivery, Message};
 use rulemill_core::Micros;
@@ -15,8 +17,19 @@ use tokio::sync::mpsc;
 pub(super) enum Flow {
     /// Messages have arrived.
     Batch(Arc<Batch>),
-    /// It is this time, and nothing has arrived before it that was not handed over.
-    Tick(Micros),
+    /// It is this time, and nothing has arrived before it that was not handed over. The number is its place in the order.
+    Tick(Micros, u64),
+    /// Here a checkpoint is taken: the mill says what its state is.
+    Checkpoint(Arc<Barrier>),
+}
+
+/// A place between two batches at which all mills say what their state is.
+#[derive(Debug)]
+pub(super) struct Barrier {
+    /// Where to.
+    pub(super) states: mpsc::Sender<MillState>,
+    /// What becomes of open windows before that.
+    pub(super) windows: OnStop,
 }
 
 /// Messages that are worked on at once: deliveries of one source for one audience, within the bounds of a batch unless one
@@ -25,6 +38,8 @@ pub(super) enum Flow {
 pub(super) struct Batch {
     /// The clock of arrivals when the batch was made.
     pub(super) now: Micros,
+    /// Its place in the order of batches and ticks: the number of its record, or where there is no journal one that ascends.
+    pub(super) position: u64,
     deliveries: Vec<Delivery>,
 }
 
@@ -86,7 +101,16 @@ impl Gathering {
     /// The batch, made at `now`; `None`: there is nothing in it.
     pub(super) fn finish(self, now: Micros) -> Option<Batch> {
         let Gathering { deliveries, .. } = self;
-        (!deliveries.is_empty()).then_some(Batch { now, deliveries })
+        (!deliveries.is_empty()).then_some(Batch {
+            now,
+            position: 0,
+            deliveries,
+        })
+    }
+
+    /// How many messages are in it.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::telemetry::Telemetry;
 use crate::telemetry::code_cache::CodeCacheMetrics;
 use crate::telemetry::dead_letter::DeadLetterMetrics;
+use crate::telemetry::journal::JournalMetrics;
 use crate::telemetry::listener::ListenerMetrics;
 use crate::telemetry::mill::MillMetrics;
 use crate::telemetry::rule::RuleFamilies;
@@ -16,6 +17,7 @@ pub(super) struct Metrics {
     pub(super) mills: MillMetrics,
     pub(super) rules: RuleFamilies,
     pub(super) code_cache: CodeCacheMetrics,
+    pub(super) journal: JournalMetrics,
     pub(super) sinks: SinkMetrics,
     pub(super) dead_letters: DeadLetterMetrics,
 }
@@ -30,6 +32,7 @@ impl Metrics {
             mills: MillMetrics::register(registry),
             rules: RuleFamilies::register(registry),
             code_cache: CodeCacheMetrics::register(registry),
+            journal: JournalMetrics::register(registry),
             sinks: SinkMetrics::default(),
             dead_letters: DeadLetterMetrics::default(),
         };

@@ -6,11 +6,14 @@
 
 mod clockwork;
 mod commands;
+mod keeping;
 mod probation;
 
 pub(super) use clockwork::Clockwork;
+pub(super) use keeping::{Lost, Recording};
 pub(super) use probation::{Incident, OffendingBatch};
 
+use keeping::Keeping;
 use probation::{Probations, Verdict, lost_groups};
 
 use super::account::Accounts;
@@ -83,12 +86,15 @@ pub(super) struct Mill {
     /// On one of the mills, which thereby counts messages for all.
     unmatched: Option<Unmatched>,
     topic_ids: Vec<TopicId>,
+    keeping: Keeping,
 }
 
 /// The version of a rule that runs.
 struct Placed {
     spec: RuleSpec,
     kernels: Option<KernelsId>,
+    /// The core's name of this version.
+    tag: u64,
     /// Whether this version has lost groups of closed windows.
     lost_groups: bool,
 }
@@ -122,7 +128,18 @@ impl Mill {
             source_metrics: HashMap::new(),
             unmatched,
             topic_ids: Vec::new(),
+            keeping: Keeping::default(),
         }
+    }
+
+    /// Whether it has rules, be it only to finish their windows.
+    pub(super) fn has_rules(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
+    /// From here on, changes of code are written down before they are made, and open windows are kept at the end.
+    pub(super) fn record_to(&mut self, recording: Recording) {
+        self.keeping.record_to(recording);
     }
 
     /// Works until nothing can come any more; then closes what is open, so that nothing taken in stays behind.
@@ -146,16 +163,21 @@ impl Mill {
                         clockwork.heard();
                         self.process_batch(&batch);
                     }
-                    Some(Flow::Tick(now)) => {
+                    Some(Flow::Tick(now, position)) => {
                         clockwork.heard();
-                        self.advance(now);
+                        self.tick(now, position);
                     }
+                    Some(Flow::Checkpoint(barrier)) => self.tell_state(&barrier),
                     None => break,
                 },
                 () = pause(wait.unwrap_or_default()), if wait.is_some() => self.pass(&mut clockwork),
             }
         }
-        self.close_all();
+        // What is kept was in the last checkpoint.
+        if !self.keeping.is_on() {
+            self.close_all();
+        }
+        self.settle();
     }
 
     /// What a thread does with these deliveries, for who has none. Their stamps are all the time there is.
@@ -186,7 +208,9 @@ impl Mill {
     }
 
     /// A batch, through every stream of its source.
-    fn process_batch(&mut self, batch: &Batch) {
+    pub(super) fn process_batch(&mut self, batch: &Batch) {
+        self.keeping.position = batch.position;
+        self.outlet.begin_batch(batch.position);
         self.tell_time(batch.now);
         let messages: Vec<&Message> = batch.messages().collect();
         self.process(batch, &messages);
@@ -276,6 +300,24 @@ impl Mill {
         self.outlet.flush(&mut self.output, &mut pieces, message_of, source);
         entry.pieces = pieces;
         Some(verdicts)
+    }
+
+    /// It is this time, at that place in the order.
+    pub(super) fn tick(&mut self, now: Micros, position: u64) {
+        self.keeping.position = position;
+        self.outlet.begin_batch(position);
+        self.advance(now);
+    }
+
+    /// Gives a rule messages of the batch that was processed last once more.
+    pub(super) fn again(&mut self, rule: &str, messages: &[usize], batch: &Batch) {
+        let all: Vec<&Message> = batch.messages().collect();
+        if messages.iter().any(|&at| at >= all.len()) || self.topic_ids.len() != all.len() {
+            return;
+        }
+        self.with_batch(batch, &all, |mill, given| {
+            mill.process_again(&rule.into(), messages, given);
+        });
     }
 
     /// Nothing waits: windows that ended by now are closed.

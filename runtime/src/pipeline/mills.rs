@@ -3,7 +3,7 @@
 use super::command::{Command, StreamKey};
 use super::flow::{MillQueue, Wanted};
 use super::mill::{Clockwork, Mill, MillInputs};
-use super::recorder::{Recorder, RecorderInputs};
+use super::recorder::{Keeping, Recorder, RecorderInputs, SwitchRequest};
 use crate::handover::Offered;
 use crate::limits::MILL_QUEUE_BATCHES_MAX;
 use crate::telemetry::mill::MillMetrics;
@@ -29,7 +29,13 @@ pub(super) struct MillGone;
 
 impl Mills {
     /// Starts a thread for each mill, and the recorder.
-    pub(super) fn start(mills: Vec<Mill>, metrics: MillMetrics) -> std::io::Result<Self> {
+    pub(super) fn start(
+        mills: Vec<Mill>,
+        switches: mpsc::Receiver<SwitchRequest>,
+        keeping: Option<Keeping>,
+        metrics: MillMetrics,
+    ) -> std::io::Result<Self> {
+        let has_rules: Vec<bool> = mills.iter().map(Mill::has_rules).collect();
         let mut commands = Vec::new();
         let mut queues = Vec::new();
         let mut threads = Vec::new();
@@ -51,8 +57,10 @@ impl Mills {
             threads.push(thread);
         }
         // The first one counts all messages, those that no rule listens to included.
-        if let Some(first) = queues.first() {
-            first.wanted().want();
+        for (number, queue) in queues.iter().enumerate() {
+            if number == 0 || has_rules[number] {
+                queue.wanted().want();
+            }
         }
         let wanted = queues.iter().map(|queue| queue.wanted().clone()).collect();
         let (offers, offered) = mpsc::channel(OFFERS_MAX);
@@ -60,7 +68,9 @@ impl Mills {
         let inputs = RecorderInputs {
             offers: offered,
             ticks,
+            switches,
             finish: finished,
+            keeping,
         };
         threads.push(Recorder::start(queues, inputs, metrics)?);
         Ok(Mills {
@@ -89,11 +99,7 @@ impl Mills {
 
     /// The mill on which a stream runs. The same stream always runs on the same one.
     pub(super) fn of_stream(&self, stream: &StreamKey) -> usize {
-        let mut hasher = DefaultHasher::new();
-        // A shadow runs beside the version that runs.
-        (&stream.source, &stream.filters).hash(&mut hasher);
-        let count = self.commands.len() as u64;
-        usize::try_from(hasher.finish() % count).expect("the remainder is below the number of mills")
+        of_stream(stream, self.commands.len())
     }
 
     /// Gives a mill a command and waits for its answer.
@@ -121,6 +127,14 @@ impl Mills {
         // The blocking task cannot fail: it neither panics nor is cancelled.
         drop(joined.await);
     }
+}
+
+/// The one of so many mills on which a stream runs.
+pub(super) fn of_stream(stream: &StreamKey, mills: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    // A shadow runs beside the version that runs.
+    (&stream.source, &stream.filters).hash(&mut hasher);
+    usize::try_from(hasher.finish() % mills as u64).expect("the remainder is below the number of mills")
 }
 
 /// Commands that may wait for a mill; further ones wait at their sender.

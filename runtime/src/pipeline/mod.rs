@@ -16,6 +16,7 @@ mod engine;
 mod flow;
 mod health;
 mod identity;
+mod journal;
 mod metrics;
 mod mill;
 mod mills;
@@ -23,6 +24,7 @@ mod outlet;
 mod patience;
 mod recorder;
 mod sources;
+mod start;
 mod streams;
 mod unmatched;
 mod workbench;
@@ -31,25 +33,23 @@ pub use catalogue::{CalledFunction, Deployed, Examined, Examiner, Verdict};
 #[doc(hidden)]
 pub use workbench::Workbench;
 
-use crate::config::{Config, GuestDefaults};
+use crate::config::{Config, Durability, GuestDefaults};
 use crate::emit::{DeadLetterKind, DeadLetters, EncodedEmission};
 use crate::http;
 use crate::ingest::listener::Listener;
 use crate::ingest::{Inlet, Rejects};
-use crate::rule::GuestEngine;
 use crate::sink::{Sinks, topic_columns};
 use crate::telemetry::Telemetry;
 use crate::topic::TopicFilter;
-use account::Accounts;
-use catalogue::{Catalogue, CatalogueParts, Deployment, Touched};
+use catalogue::{Catalogue, CatalogueParts, Deployment, SinkRows, Touched};
+pub use journal::recovery::RecoveryError;
 use metrics::Metrics;
-use mill::{Mill, MillParts, ToCatalogue};
+use mill::ToCatalogue;
 use mills::Mills;
-use outlet::Outlet;
 use patience::Patience;
-use rulemill_core::HashSeed;
 use rulemill_journal::{Directory, DirectoryError, Lock, LockError, Storage as _};
 use sources::Sources;
+use start::MillsParts;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -58,7 +58,7 @@ use std::sync::mpsc::SyncSender;
 use tokio::net::TcpListener;
 use tokio::sync::{RwLock, mpsc, watch};
 use tokio::task::JoinHandle;
-use unmatched::{SourceFilters, Unmatched};
+use unmatched::SourceFilters;
 
 /// A running pipeline.
 pub struct Pipeline {
@@ -76,6 +76,8 @@ pub struct Pipeline {
     stop: watch::Sender<bool>,
     catalogue: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
+    /// Takes checkpoints.
+    checkpoints: Option<JoinHandle<()>>,
     /// Nobody else works in the data directory.
     _data: Box<dyn Lock>,
     listener_address: Option<SocketAddr>,
@@ -115,6 +117,9 @@ pub enum StartError {
     /// A sink cannot be started.
     #[error(transparent)]
     Sink(#[from] crate::sink::SinkError),
+    /// What an earlier process has kept cannot be gone on with.
+    #[error("data.dir: {0}")]
+    Recovery(#[from] RecoveryError),
     /// The mills ended while rules were loaded.
     #[error("the mill threads ended while rules were loaded")]
     Mills,
@@ -132,7 +137,12 @@ impl Pipeline {
         let metrics = Metrics::register(&mut telemetry);
         let dead_letters = DeadLetters::start(&config.dead_letter, metrics.dead_letters.clone())
             .map_err(|error| StartError::Data(config.dead_letter.file.path.clone(), error))?;
-        let sinks = Sinks::start(&config.sinks, metrics.sinks.clone(), dead_letters.clone())?;
+        let sinks = Sinks::start(
+            &config.sinks,
+            metrics.sinks.clone(),
+            dead_letters.clone(),
+            &config.data_dir,
+        )?;
         let sinks = Arc::new(RwLock::new(sinks));
         let engine = engine::start(&config, &metrics.code_cache)?;
 
@@ -144,14 +154,16 @@ impl Pipeline {
             version_gone: Arc::default(),
         };
         let (listened, to_unmatched) = watch::channel(source_filters(&filters));
-        let mills = start_mills(
-            &engine,
-            &dead_letters,
-            &metrics,
-            &to_unmatched,
-            &to_catalogue,
-            tap.as_ref(),
-        )?;
+        let parts = MillsParts {
+            engine: &engine,
+            dead_letters: &dead_letters,
+            metrics: &metrics,
+            listened: &to_unmatched,
+            to_catalogue: &to_catalogue,
+            tap: tap.as_ref(),
+        };
+        let started = start::mills(&config, &parts, &sinks).await?;
+        let mills = started.mills;
         let (snapshot, published) = watch::channel(Arc::default());
         let (source_names, names_changed) = watch::channel(config.sources.keys().cloned().collect());
         let (deployment, deployment_changed) = watch::channel(deployment_of(&config, 0, &filters));
@@ -169,11 +181,12 @@ impl Pipeline {
             snapshot: snapshot.clone(),
             applied,
         };
-        let mut catalogue = Catalogue::new(parts, &config.data_dir);
-        catalogue
-            .look(&Touched::default())
-            .await
-            .map_err(|_| StartError::Mills)?;
+        let mut catalogue = Catalogue::new(parts, &config.data_dir, started.code);
+        let looked = async {
+            catalogue.look(&Touched::default()).await?;
+            catalogue.take_leftovers_away(&started.running).await
+        };
+        looked.await.map_err(|_| StartError::Mills)?;
         let health = health::watch(names_changed, metrics.sources.clone(), snapshot, stop.subscribe());
         let catalogue = tokio::spawn(async move {
             if catalogue.run(deployment_changed, stopped).await.is_err() {
@@ -199,6 +212,7 @@ impl Pipeline {
             stop,
             catalogue,
             tasks: vec![tokio::spawn(health)],
+            checkpoints: started.checkpoints,
             _data: data,
             listener_address: None,
             http_address: None,
@@ -301,10 +315,19 @@ impl Pipeline {
             }
         }
         if patience.wait_for(self.mills.finish()).await.is_none() {
-            tracing::error!("a mill thread did not end in time; its open windows are not emitted");
+            tracing::error!(
+                "a mill thread did not end in time; what it had open is as the journal has it, or lost if there is none"
+            );
+        }
+        if let Some(checkpoints) = self.checkpoints
+            && patience.wait_for(checkpoints).await.is_none()
+        {
+            tracing::warn!(
+                "the last checkpoint did not end in time; the next start does again what follows the one before"
+            );
         }
         let undelivered = self.sinks.write().await.drain(patience.over()).await;
-        for given_up in undelivered {
+        for given_up in undelivered.iter().filter(|undelivered| undelivered.emissions > 0) {
             tracing::error!(
                 sink = given_up.sink,
                 emissions = given_up.emissions,
@@ -325,7 +348,7 @@ impl Pipeline {
         let (Some(config), Some(filters)) = (self.config.sources.get(name), self.filters.get(name)) else {
             return;
         };
-        let inlet = Inlet::new(name, self.mills.offers());
+        let inlet = Inlet::new(name, config.durability, self.mills.offers());
         self.sources.start(name, config.clone(), inlet, filters.subscribe());
     }
 
@@ -335,7 +358,12 @@ impl Pipeline {
         if let Some(address) = self.listener_address {
             tracing::info!(%address, "listening for MQTT devices");
         }
-        let inlet = Inlet::new(LISTENER, self.mills.offers());
+        let durability = self
+            .config
+            .listener
+            .as_ref()
+            .map_or_else(Durability::default, |config| config.durability);
+        let inlet = Inlet::new(LISTENER, durability, self.mills.offers());
         let rejects = rejects_of(&self.dead_letters);
         let run = listener.run(inlet, rejects, metrics.listener.clone(), self.stop.subscribe());
         self.tasks.push(tokio::spawn(run));
@@ -387,17 +415,23 @@ fn deployment_of(
     Deployment {
         rules: config.rules.clone(),
         defaults: GuestDefaults::from(config),
-        sinks: sink_columns(config),
+        sinks: sink_rows(config),
         generation,
         filters: filters.clone(),
     }
 }
 
-/// The sinks, with the columns that their topics need.
-fn sink_columns(config: &Config) -> BTreeMap<String, Vec<String>> {
+/// The sinks, with what they need of rows.
+fn sink_rows(config: &Config) -> BTreeMap<String, SinkRows> {
     let sinks = config.sinks.iter();
     sinks
-        .map(|(name, sink)| (name.clone(), topic_columns(&sink.kind)))
+        .map(|(name, sink)| {
+            let rows = SinkRows {
+                columns: topic_columns(&sink.kind),
+                id_field: sink.id_field.clone(),
+            };
+            (name.clone(), rows)
+        })
         .collect()
 }
 
@@ -414,38 +448,6 @@ fn source_filters(filters: &BTreeMap<String, watch::Sender<Vec<TopicFilter>>>) -
         .iter()
         .map(|(name, sender)| (name.as_str().into(), sender.subscribe()));
     receivers.collect()
-}
-
-fn start_mills(
-    engine: &GuestEngine,
-    dead_letters: &DeadLetters,
-    metrics: &Metrics,
-    listened: &watch::Receiver<SourceFilters>,
-    to_catalogue: &ToCatalogue,
-    tap: Option<&SyncSender<EncodedEmission>>,
-) -> Result<Arc<Mills>, StartError> {
-    let count = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MILLS_MAX);
-    let seed = HashSeed::new(fastrand::u64(..));
-    let mills = (0..count)
-        .map(|number| {
-            let outlet = Outlet::new(dead_letters.clone(), tap.cloned());
-            // Every mill that gets a message would find it unmatched; one of them gets all messages, and tells.
-            let unmatched = (number == 0).then(|| Unmatched::new(listened.clone()));
-            Mill::new(MillParts {
-                engine: engine.clone(),
-                seed: seed.clone(),
-                outlet,
-                accounts: Accounts::new(metrics.rules.clone()),
-                metrics: metrics.mills.clone(),
-                unmatched,
-                to_catalogue: to_catalogue.clone(),
-            })
-        })
-        .collect();
-    let mills = Mills::start(mills, metrics.mills.clone());
-    Ok(Arc::new(mills.map_err(StartError::Thread)?))
 }
 
 async fn bind_listener(config: &Config) -> Result<Option<Listener>, StartError> {
@@ -480,5 +482,3 @@ const REQUESTS_MAX: usize = 16;
 const INCIDENTS_MAX: usize = 64;
 /// The name of the built-in listener among the sources.
 const LISTENER: &str = "listener";
-/// The most mill threads, whatever the number of cores.
-const MILLS_MAX: usize = 8;

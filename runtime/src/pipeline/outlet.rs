@@ -5,7 +5,7 @@ use super::command::Role;
 use super::comparison::{Comparison, Side};
 use crate::decode::BadMessage;
 use crate::emit::{
-    Array, DeadLetterKind, DeadLetters, EncodedEmission, EncodedRow, Encoder, ROW_BYTES_MAX, encode_row,
+    Array, DeadLetterKind, DeadLetters, EncodedEmission, EncodedRow, Encoder, Place, ROW_BYTES_MAX, encode_row,
 };
 use crate::message::Message;
 use crate::sink::SinkHandle;
@@ -24,6 +24,8 @@ pub(super) struct Outlet {
     compared: Vec<Compared>,
     /// The time of arrival, for them.
     now: Micros,
+    /// The batch or tick at hand.
+    position: u64,
 }
 
 /// A rule and its shadow on this thread.
@@ -40,6 +42,8 @@ struct Route {
     sinks: Vec<SinkHandle>,
     encoder: Encoder,
     metrics: RuleMetrics,
+    /// The place of its last emission.
+    place: Place,
 }
 
 impl Outlet {
@@ -51,15 +55,14 @@ impl Outlet {
             tap,
             compared: Vec::new(),
             now: Micros(i64::MIN),
+            position: 0,
         }
     }
 
     /// Adds a rule, or changes where it sends to. A rule that is removed keeps its way out, for its last windows.
     pub(super) fn add(&mut self, rule: &Arc<str>, role: Role, sinks: Vec<SinkHandle>, metrics: RuleMetrics) {
-        let encoder = self
-            .routes
-            .remove(rule)
-            .map_or_else(Encoder::new, |route| route.encoder);
+        let known = self.routes.remove(rule).map(|route| (route.encoder, route.place));
+        let (encoder, place) = known.unwrap_or_else(|| (Encoder::new(), Place::default()));
         self.routes.insert(
             Arc::clone(rule),
             Route {
@@ -67,6 +70,7 @@ impl Outlet {
                 sinks,
                 encoder,
                 metrics,
+                place,
             },
         );
     }
@@ -79,6 +83,11 @@ impl Outlet {
             shadow: Arc::clone(shadow),
             comparison,
         });
+    }
+
+    /// What comes from here on is of this batch or tick.
+    pub(super) fn begin_batch(&mut self, position: u64) {
+        self.position = position;
     }
 
     /// The time of arrival is this now.
@@ -231,7 +240,11 @@ impl Outlet {
             return;
         };
         let Route {
-            role, encoder, sinks, ..
+            role,
+            encoder,
+            sinks,
+            place,
+            ..
         } = route;
         let mut compared = comparison_of(&mut self.compared, &emission.rule);
         let mut rows = 0..emission.rows;
@@ -242,9 +255,18 @@ impl Outlet {
             if !full && emission.more {
                 break;
             }
-            let Some(encoded) = encoder.finish(array, &emission.rule, emission.window) else {
+            let Some(mut encoded) = encoder.finish(array, &emission.rule, emission.window) else {
                 continue;
             };
+            if emission.window.is_none() {
+                place.number = if place.position == self.position {
+                    place.number + 1
+                } else {
+                    0
+                };
+                place.position = self.position;
+                encoded.place = Some(*place);
+            }
             if let Some((side, comparison)) = &mut compared {
                 comparison.rows(*side, &encoded);
             }

@@ -1,20 +1,30 @@
-//! The recorder: it puts what all sources offer, and the time that mills ask for, into one order, and hands it to the mills
-//! in that order.
+//! The recorder: it puts what all sources offer, and the time that mills ask for, into one order, writes it down, and hands it to
+//! the mills in that order.
 //!
 //! It works on a thread of its own. A delivery is accepted once it has its place in that order, also while mills are busy: what
 //! has been accepted until they have room becomes one batch, as far as it fits together. So batches grow with the load,
-//! nothing waits for their sake, and a slow mill holds up no acknowledgement before a bound is reached.
+//! nothing waits for their sake, and a slow mill holds up no acknowledgement before a bound is reached. What is offered while
+//! the journal is being written is written together the next time ([`book`]).
 
-use super::flow::{Batch, Flow, Gathering, MillQueue};
+mod accepted;
+mod book;
+mod sync;
+
+pub(super) use book::{Keeping, SwitchRequest};
+
+use super::flow::{Barrier, Batch, Flow, MillQueue};
+use super::journal::checkpointing::Begin;
 use crate::clock;
+use crate::config::OnStop;
 use crate::handover::Offered;
-use crate::limits::{ACCEPTED_BYTES_MAX, ACCEPTED_ROWS_MAX};
-use crate::message::Delivery;
 use crate::telemetry::mill::MillMetrics;
-use std::collections::VecDeque;
+use accepted::Accepted;
+use book::{Book, News};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 
 /// What flows into the recorder.
 pub(super) struct RecorderInputs {
@@ -22,8 +32,12 @@ pub(super) struct RecorderInputs {
     pub(super) offers: mpsc::Receiver<Offered>,
     /// The numbers of mills that wait for the time.
     pub(super) ticks: mpsc::Receiver<usize>,
+    /// Changes of code that mills are about to make.
+    pub(super) switches: mpsc::Receiver<SwitchRequest>,
     /// Turns true when no source offers anything any more.
     pub(super) finish: watch::Receiver<bool>,
+    /// Where everything is written down, if it is.
+    pub(super) keeping: Option<Keeping>,
 }
 
 /// Puts everything into one order.
@@ -31,20 +45,18 @@ pub(super) struct Recorder {
     mills: Vec<MillQueue>,
     offers: mpsc::Receiver<Offered>,
     ticks: mpsc::Receiver<usize>,
+    switches: mpsc::Receiver<SwitchRequest>,
+    book: Book,
+    news: News,
     accepted: Accepted,
     metrics: MillMetrics,
 }
 
-/// What was accepted and is on its way to no mill yet.
-#[derive(Debug, Default)]
-struct Accepted {
-    deliveries: VecDeque<Delivery>,
-    rows: usize,
-    bytes: usize,
-}
-
 /// The mills are gone.
 struct MillsGone;
+
+/// A place in the queue of each mill that wants batches.
+type Room<'m> = Vec<mpsc::Permit<'m, Flow>>;
 
 impl Recorder {
     /// Starts the thread. It ends, and with it the queues of the mills, when it is told to and has handed over everything.
@@ -53,15 +65,20 @@ impl Recorder {
         inputs: RecorderInputs,
         metrics: MillMetrics,
     ) -> std::io::Result<JoinHandle<()>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let RecorderInputs { offers, ticks, finish } = inputs;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let mut accepted = Accepted::default();
+        let (book, news) = Book::open(inputs.keeping, &mut accepted)?;
         let recorder = Recorder {
             mills,
-            offers,
-            ticks,
-            accepted: Accepted::default(),
+            offers: inputs.offers,
+            ticks: inputs.ticks,
+            switches: inputs.switches,
+            book,
+            news,
+            accepted,
             metrics,
         };
+        let finish = inputs.finish;
         std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || runtime.block_on(recorder.run(finish)))
@@ -72,23 +89,52 @@ impl Recorder {
             mills,
             mut offers,
             mut ticks,
+            mut switches,
+            mut book,
+            mut news,
             mut accepted,
             metrics,
         } = self;
         let (mut open, mut coming) = (true, true);
-        while coming || !accepted.is_empty() {
-            metrics.waiting(accepted.rows);
+        let mut beat = tokio::time::interval(BEAT);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while coming || !accepted.is_empty() || book.is_behind() {
+            metrics.waiting(accepted.rows());
             tokio::select! {
                 biased;
-                room = room(&mills), if !accepted.is_empty() => match room {
-                    Ok(room) => hand_over(&mut accepted, room),
+                Some(done) = news.synced.recv() => book.synced(done),
+                Some(trim) = news.trims.recv() => book.trim(trim),
+                Some(switch) = switches.recv() => book.switch(&switch),
+                _ = beat.tick(), if book.is_kept() => {
+                    book.pass_time(&mut accepted);
+                    for mill in book.waiting_ticks() {
+                        tick(&mills, mill, &mut book);
+                    }
+                    if let Some(room) = book.checkpoint_due().then(|| room_now(&mills)).flatten() {
+                        checkpoint((&mut book, &accepted), room, OnStop::Keep, mills.len());
+                    }
+                }
+                room = room(&mills), if book.is_well() && (!accepted.is_empty() || book.has_batch()) => match room {
+                    Ok(room) => {
+                        let batch = book.make_batch(&mut accepted);
+                        write_and_hand_over(&mut book, batch, Some(room));
+                    }
                     Err(MillsGone) => return,
                 },
-                offered = offers.recv(), if coming && accepted.has_room() => match offered {
-                    Some(offered) => accepted.take(offered),
+                offered = offers.recv(), if coming && accepted.has_room() && book.has_room() => match offered {
+                    Some(offered) => {
+                        book.take(offered, &mut accepted);
+                        while accepted.has_room() && book.has_room() && let Ok(offered) = offers.try_recv() {
+                            book.take(offered, &mut accepted);
+                        }
+                        // A batch that can leave at once is written together with its messages.
+                        let room = room_now(&mills).filter(|_| book.is_well());
+                        let batch = room.as_ref().and_then(|_| book.make_batch(&mut accepted));
+                        write_and_hand_over(&mut book, batch, room);
+                    }
                     None => coming = false,
                 },
-                Some(mill) = ticks.recv() => tick(&mills, mill),
+                Some(mill) = ticks.recv() => tick(&mills, mill, &mut book),
                 () = finished(&mut finish), if open => {
                     open = false;
                     offers.close();
@@ -96,51 +142,56 @@ impl Recorder {
             }
         }
         metrics.waiting(0);
-    }
-}
-
-impl Accepted {
-    /// Accepts an offer, unless it was withdrawn.
-    fn take(&mut self, offered: Offered) {
-        if let Some((delivery, receipt)) = offered.take() {
-            self.rows += delivery.messages.len();
-            self.bytes += delivery.payload_bytes();
-            self.deliveries.push_back(delivery);
-            receipt.accept();
+        let ended = last_checkpoint((&mut book, &accepted), &mills, &mut news, &mut switches).await;
+        if ended.is_ok() {
+            book.close();
         }
     }
+}
 
-    fn next_batch(&mut self) -> Option<Batch> {
-        let mut gathering = Gathering::default();
-        while let Some(delivery) = self.deliveries.pop_front_if(|next| gathering.takes(next)) {
-            self.rows -= delivery.messages.len();
-            self.bytes -= delivery.payload_bytes();
-            gathering.add(delivery);
+/// Writes what was appended; then a batch may leave. One that could not be written is the next one.
+fn write_and_hand_over(book: &mut Book, batch: Option<Batch>, room: Option<Room<'_>>) {
+    match (book.write(), room) {
+        (true, Some(room)) => hand_over(batch, room),
+        (true, None) => {}
+        (false, _) => book.keep_batch(batch),
+    }
+}
+
+/// Takes the last checkpoint, while the mills still work: nothing comes after it.
+async fn last_checkpoint(
+    (book, accepted): (&mut Book, &Accepted),
+    mills: &[MillQueue],
+    news: &mut News,
+    switches: &mut mpsc::Receiver<SwitchRequest>,
+) -> Result<(), MillsGone> {
+    let Some(on_stop) = book.on_stop() else {
+        return Ok(());
+    };
+    let mut asked = false;
+    loop {
+        if asked && !book.is_checkpointing() {
+            return Ok(());
         }
-        gathering.finish(clock::arrival())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.deliveries.is_empty()
-    }
-
-    fn has_room(&self) -> bool {
-        self.rows < ACCEPTED_ROWS_MAX && self.bytes < ACCEPTED_BYTES_MAX
+        tokio::select! {
+            biased;
+            Some(switch) = switches.recv() => book.switch(&switch),
+            Some(done) = news.synced.recv() => book.synced(done),
+            trim = news.trims.recv(), if book.is_checkpointing() => match trim {
+                Some(trim) => book.trim(trim),
+                None => return Ok(()),
+            },
+            room = room(mills), if !asked && !book.is_checkpointing() => {
+                checkpoint((book, accepted), room?, on_stop, mills.len());
+                asked = true;
+            }
+        }
     }
 }
 
-/// A place in the queue of each mill that wants batches, once there is one in all of them.
-async fn room(mills: &[MillQueue]) -> Result<Vec<mpsc::Permit<'_, Flow>>, MillsGone> {
-    let mut room = Vec::with_capacity(mills.len());
-    for sender in mills.iter().filter_map(MillQueue::open) {
-        room.push(sender.reserve().await.map_err(|_| MillsGone)?);
-    }
-    Ok(room)
-}
-
-/// Hands the next batch to the mills.
-fn hand_over(accepted: &mut Accepted, room: Vec<mpsc::Permit<'_, Flow>>) {
-    let Some(batch) = accepted.next_batch().map(Arc::new) else {
+/// Hands a batch to the mills.
+fn hand_over(batch: Option<Batch>, room: Room<'_>) {
+    let Some(batch) = batch.map(Arc::new) else {
         return;
     };
     for permit in room {
@@ -148,11 +199,48 @@ fn hand_over(accepted: &mut Accepted, room: Vec<mpsc::Permit<'_, Flow>>) {
     }
 }
 
+/// A place in the queue of each mill that wants batches, once there is one in all of them.
+async fn room(mills: &[MillQueue]) -> Result<Room<'_>, MillsGone> {
+    let mut room = Vec::with_capacity(mills.len());
+    for sender in mills.iter().filter_map(MillQueue::open) {
+        room.push(sender.reserve().await.map_err(|_| MillsGone)?);
+    }
+    Ok(room)
+}
+
+/// The same, if there is one in all of them now.
+fn room_now(mills: &[MillQueue]) -> Option<Room<'_>> {
+    let open = mills.iter().filter_map(MillQueue::open);
+    open.map(|sender| sender.try_reserve().ok()).collect()
+}
+
 /// Tells a mill the time, unless something is on its way there: that brings the time with it.
-fn tick(mills: &[MillQueue], mill: usize) {
-    if let Some(sender) = mills.get(mill).and_then(MillQueue::open) {
-        // A full queue is something on its way; a closed one needs no time.
-        let _ = sender.try_send(Flow::Tick(clock::arrival()));
+fn tick(mills: &[MillQueue], mill: usize, book: &mut Book) {
+    if let Some(sender) = mills.get(mill).and_then(MillQueue::open)
+        && let Ok(permit) = sender.try_reserve()
+    {
+        let now = clock::arrival();
+        if let Some(position) = book.tick(mill, now) {
+            permit.send(Flow::Tick(now, position));
+        }
+    }
+}
+
+/// Lets the mills say what their state is, after everything that was handed to them.
+fn checkpoint((book, accepted): (&mut Book, &Accepted), room: Room<'_>, windows: OnStop, mills: usize) {
+    let (states, answers) = mpsc::channel(room.len().max(1));
+    let begin = Begin {
+        position: book.position(accepted, mills),
+        expected: room.len(),
+        states: answers,
+        begun: clock::monotonic(),
+    };
+    if !book.begin_checkpoint(begin) {
+        return;
+    }
+    let barrier = Arc::new(Barrier { states, windows });
+    for permit in room {
+        permit.send(Flow::Checkpoint(Arc::clone(&barrier)));
     }
 }
 
@@ -160,6 +248,9 @@ async fn finished(finish: &mut watch::Receiver<bool>) {
     // An error means that nobody is left who could say so.
     let _ = finish.wait_for(|finish| *finish).await;
 }
+
+/// How often the book looks at what is due.
+const BEAT: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests;

@@ -111,6 +111,7 @@ impl Workbench {
             reload: ReloadConfig::default(),
             limits: self.limits,
             sinks: Vec::new(),
+            sink_names: Vec::new(),
             metrics: self.families.rule(&id),
             id,
         };

@@ -140,6 +140,11 @@ impl MillGuests {
         self.libraries.get(name).map(LibraryGuest::library)
     }
 
+    /// All libraries.
+    pub fn libraries(&self) -> impl Iterator<Item = &LimitedLibrary> {
+        self.libraries.values().map(LibraryGuest::library)
+    }
+
     /// What the calls of all functions of a library have cost so far.
     pub fn library_stats(&self, name: &str) -> CallStats {
         let sites = self.sites.iter().chain(&self.accumulators);

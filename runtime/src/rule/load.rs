@@ -47,6 +47,8 @@ pub struct Loaded {
 pub struct LoadedLibrary {
     /// What it says about itself.
     pub description: Library,
+    /// The identity of the file's content.
+    pub digest: ContentDigest,
     pub(super) pre: InstancePre<GuestState>,
     pub(super) indices: functions::GuestIndices,
 }
@@ -170,7 +172,7 @@ pub fn load_with(
 
     let meter: Arc<GuestMeter> = Arc::default();
     let library = match interfaces.functions {
-        true => Some(Arc::new(load_library(engine, &pre, limits, &meter)?)),
+        true => Some(Arc::new(load_library(engine, &pre, limits, &meter, digest)?)),
         false => None,
     };
     let rule = match interfaces.rule {
@@ -270,6 +272,22 @@ impl ContentDigest {
         ContentDigest(Sha256::digest(bytes).into())
     }
 
+    /// The digest of this text, as it is displayed; `None`: it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.as_bytes().as_chunks::<2>();
+        let mut bytes = [0; 32];
+        if digits.0.len() != bytes.len() || !digits.1.is_empty() {
+            return None;
+        }
+        for (byte, digits) in bytes.iter_mut().zip(digits.0) {
+            let digits = std::str::from_utf8(digits)
+                .ok()
+                .filter(|digits| !digits.starts_with('+'))?;
+            *byte = u8::from_str_radix(digits, 16).ok()?;
+        }
+        Some(ContentDigest(bytes))
+    }
+
     /// Its bytes.
     pub(super) fn bytes(&self) -> &[u8; 32] {
         &self.0
@@ -321,6 +339,7 @@ fn load_library(
     pre: &InstancePre<GuestState>,
     limits: &LimitsConfig,
     meter: &Arc<GuestMeter>,
+    digest: ContentDigest,
 ) -> Result<LoadedLibrary, LoadError> {
     let indices = functions::GuestIndices::new(pre).map_err(|error| LoadError::Invalid(root(&error)))?;
     let text = describe(engine, pre, limits, meter, |store, instance| {
@@ -330,6 +349,7 @@ fn load_library(
     check_description(&description.check())?;
     Ok(LoadedLibrary {
         description,
+        digest,
         pre: pre.clone(),
         indices,
     })

@@ -1,6 +1,7 @@
 //! What every sink's task is given: its queue, its metrics, where its rejected rows go, and when to stop.
 
 use super::outbox::Outbox;
+use crate::config::SinkQueue;
 use crate::emit::{DeadLetterKind, DeadLetters, EncodedEmission, EncodedRow};
 use crate::telemetry::sink::SinkCounters;
 use std::sync::Arc;
@@ -11,6 +12,14 @@ use tokio::sync::watch;
 pub(crate) struct Delivery {
     /// What is to be delivered.
     pub(crate) outbox: Arc<Outbox>,
+    /// Where the queue is.
+    pub(crate) queue: SinkQueue,
+    /// The member of each row that tells its id, if there is to be one.
+    pub(crate) id_field: Option<Arc<str>>,
+    /// Whether the sink is this machine's: its standard output, or a file.
+    pub(crate) is_local: bool,
+    /// Whether it has a connection that is there or not.
+    pub(crate) has_connection: bool,
     /// What was delivered.
     pub(crate) counters: SinkCounters,
     /// Where rows go that cannot be delivered.
@@ -26,6 +35,28 @@ pub(crate) struct Stop(watch::Receiver<bool>);
 pub(crate) struct Stopper(watch::Sender<bool>);
 
 impl Delivery {
+    /// Whether nobody takes anything at the moment.
+    pub(crate) fn is_away(&self) -> bool {
+        self.has_connection && self.counters.connected.get() == 0
+    }
+
+    /// Whether what is in the queue is safe at some time without the journal: it is on disk, or goes to one that is always there.
+    /// What waits in memory for a server may wait for days.
+    pub(crate) fn is_recoverable(&self) -> bool {
+        match self.queue {
+            SinkQueue::Disk => true,
+            SinkQueue::Memory => self.is_local,
+        }
+    }
+
+    /// An emission as it is sent: with the ids of its rows, if these are asked for.
+    pub(crate) fn addressed(&self, emission: EncodedEmission) -> EncodedEmission {
+        match &self.id_field {
+            Some(field) => emission.with_ids(field),
+            None => emission,
+        }
+    }
+
     /// Counts an emission as delivered.
     pub(crate) fn delivered(&self, emissions: u64, rows: usize, bytes: usize) {
         self.counters.emissions.inc_by(emissions);

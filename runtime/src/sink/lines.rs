@@ -85,6 +85,7 @@ impl LineSink {
         let mut next = Some(first);
         while let Some((sequence, emission)) = next {
             *cursor = sequence;
+            let emission = self.delivery.addressed(emission);
             match self.format {
                 SinkFormat::Array => {
                     batch.lines.extend_from_slice(&emission.json);

@@ -12,8 +12,8 @@ mod running;
 
 pub use http::HttpSinkError;
 pub use mqtt::topic_columns;
-pub use outbox::Pushed;
-pub use running::{SinkError, SinkHandle, Sinks, Undelivered};
+pub use outbox::{KeepError, Pushed};
+pub use running::{Marks, SinkError, SinkHandle, Sinks, Undelivered};
 
 #[cfg(test)]
 mod test;

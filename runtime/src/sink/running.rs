@@ -4,9 +4,9 @@ use super::context::{Delivery, Stop, Stopper};
 use super::http::{self, HttpSink, HttpSinkError};
 use super::lines::LineSink;
 use super::mqtt::{self, MqttSink, Timing};
-use super::outbox::{Outbox, Pushed};
+use super::outbox::{KeepError, Keeper, Left, Mark, Outbox, Pushed};
 use crate::clock;
-use crate::config::{NameChanges, SinkConfig, SinkKind};
+use crate::config::{NameChanges, SinkConfig, SinkKind, SinkQueue};
 use crate::emit::{DeadLetters, EncodedEmission};
 use crate::telemetry::sink::SinkMetrics;
 use crate::writer::{RotatingFile, Stdout, WriterThread};
@@ -14,12 +14,13 @@ use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{error, info, warn};
 
 /// All sinks that run.
 #[derive(Debug)]
@@ -27,7 +28,13 @@ pub struct Sinks {
     running: BTreeMap<String, Running>,
     metrics: SinkMetrics,
     dead_letters: DeadLetters,
+    /// Where queues are kept.
+    folder: PathBuf,
 }
+
+/// How far the queues of all sinks had come: see [`Sinks::marks`].
+#[derive(Debug)]
+pub struct Marks(Vec<(Arc<Outbox>, Mark)>);
 
 /// Where a mill thread puts the emissions for one sink. Cheap to clone; it stays valid while the sink's configuration
 /// changes.
@@ -43,6 +50,8 @@ pub struct Undelivered {
     pub sink: String,
     /// How many emissions were given up.
     pub emissions: usize,
+    /// How many wait on disk for the next start.
+    pub kept: u64,
 }
 
 /// Why a sink cannot be started.
@@ -64,6 +73,14 @@ pub enum SinkError {
         /// What is wrong.
         error: HttpSinkError,
     },
+    /// Its queue cannot be kept on disk.
+    #[error("sink {sink}: {error}")]
+    Queue {
+        /// The sink's name.
+        sink: String,
+        /// What is wrong.
+        error: KeepError,
+    },
 }
 
 #[derive(Debug)]
@@ -71,26 +88,43 @@ struct Running {
     delivery: Delivery,
     stopper: Stopper,
     task: JoinHandle<()>,
+    /// The thread of a queue on disk.
+    keeper: Option<Keeper>,
 }
 
 impl Sinks {
-    /// Starts the sinks of `configs`. Must be called within a tokio runtime.
+    /// Starts the sinks of `configs`; their queues on disk are in the data directory, which belongs to this process. Must be
+    /// called within a tokio runtime.
     pub fn start(
         configs: &BTreeMap<String, SinkConfig>,
         metrics: SinkMetrics,
         dead_letters: DeadLetters,
+        data_dir: &Path,
     ) -> Result<Self, SinkError> {
         let mut sinks = Sinks {
             running: BTreeMap::new(),
             metrics,
             dead_letters,
+            folder: data_dir.join("outbox"),
         };
         for (name, config) in configs {
-            let delivery = sinks.delivery(name, config);
-            let running = Running::start(config, delivery)?;
+            let running = sinks.start_one(name, config)?;
             sinks.running.insert(name.clone(), running);
         }
         Ok(sinks)
+    }
+
+    /// How far all queues have come now.
+    pub fn marks(&self) -> Marks {
+        let outboxes = self
+            .running
+            .values()
+            .filter(|running| running.delivery.is_recoverable());
+        Marks(
+            outboxes
+                .map(|running| (Arc::clone(&running.delivery.outbox), running.delivery.outbox.mark()))
+                .collect(),
+        )
     }
 
     /// Starts the sinks that `changes` adds and changes those that it changes; all others go on undisturbed. A changed
@@ -158,28 +192,62 @@ impl Sinks {
 
     async fn change(&mut self, name: &str, config: &SinkConfig) -> Result<(), SinkError> {
         let Some(running) = self.running.get(name) else {
-            let running = Running::start(config, self.delivery(name, config))?;
+            let running = self.start_one(name, config)?;
             self.running.insert(name.to_owned(), running);
             return Ok(());
         };
-        let delivery = running.delivery.clone();
+        if config.queue != running.delivery.queue {
+            warn!(sink = name, "queue takes effect at the next start only");
+        }
+        let mut delivery = running.delivery.clone();
+        delivery.id_field = config.id_field.as_deref().map(Arc::from);
         let task = build(config, delivery.clone())?;
+        let mut keeper = None;
         if let Some(old) = self.running.remove(name) {
-            old.halt().await;
+            keeper = old.halt().await;
         }
         delivery.outbox.rewind();
         delivery.outbox.reconfigure(config);
-        let running = Running::spawn(delivery, task);
+        let running = Running::spawn(delivery, task, keeper);
         self.running.insert(name.to_owned(), running);
         Ok(())
+    }
+
+    fn start_one(&self, name: &str, config: &SinkConfig) -> Result<Running, SinkError> {
+        let delivery = self.delivery(name, config);
+        let task = build(config, delivery.clone())?;
+        let keeper = match config.queue {
+            SinkQueue::Memory => None,
+            SinkQueue::Disk => {
+                let kept = Keeper::start(&delivery.outbox, config, &self.folder.join(name));
+                Some(kept.map_err(|error| SinkError::Queue {
+                    sink: name.to_owned(),
+                    error,
+                })?)
+            }
+        };
+        Ok(Running::spawn(delivery, task, keeper))
     }
 
     fn delivery(&self, name: &str, config: &SinkConfig) -> Delivery {
         let counters = self.metrics.of(&Arc::from(name));
         Delivery {
             outbox: Arc::new(Outbox::new(config, counters.clone())),
+            queue: config.queue,
+            is_local: matches!(config.kind, SinkKind::Log | SinkKind::File(_)),
+            has_connection: matches!(config.kind, SinkKind::Mqtt(_)),
+            id_field: config.id_field.as_deref().map(Arc::from),
             counters,
             dead_letters: self.dead_letters.clone(),
+        }
+    }
+}
+
+impl Marks {
+    /// Waits until everything that was pushed before is on disk for good, or delivered where the queue is in memory.
+    pub async fn settled(self) {
+        for (outbox, mark) in self.0 {
+            outbox.settled(mark).await;
         }
     }
 }
@@ -193,47 +261,61 @@ impl SinkHandle {
 }
 
 impl Running {
-    fn start(config: &SinkConfig, delivery: Delivery) -> Result<Self, SinkError> {
-        let task = build(config, delivery.clone())?;
-        Ok(Running::spawn(delivery, task))
-    }
-
-    fn spawn(delivery: Delivery, task: Task) -> Self {
+    fn spawn(delivery: Delivery, task: Task, keeper: Option<Keeper>) -> Self {
         let (stopper, stop) = Stopper::new();
         Running {
             delivery,
             stopper,
             task: tokio::spawn(task(stop)),
+            keeper,
         }
     }
 
-    /// Waits until everything is delivered. From now on nobody waits in [`SinkHandle::push`].
+    /// Waits until everything is delivered; what is on disk is not waited for while nobody takes it. From now on nobody waits
+    /// in [`SinkHandle::push`].
     async fn emptied(&self) {
         let outbox = &self.delivery.outbox;
         outbox.start_draining();
+        if self.keeper.is_some() && self.delivery.is_away() {
+            return;
+        }
         outbox.emptied().await;
     }
 
     /// Ends the sink, and gives up what it has not delivered.
     async fn close(self, name: String) -> Undelivered {
         let outbox = self.delivery.outbox.clone();
-        self.halt().await;
-        let emissions = outbox.close();
-        if emissions > 0 {
+        let keeper = self.halt().await;
+        let Left { given_up, kept } = outbox.close();
+        if given_up > 0 {
             warn!(
                 sink = name,
-                emissions, "the sink stopped before everything was delivered"
+                emissions = given_up,
+                "the sink stopped before everything was delivered"
             );
         }
-        Undelivered { sink: name, emissions }
+        if kept > 0 {
+            info!(sink = name, emissions = kept, "what was not delivered is kept on disk");
+        }
+        if let Some(keeper) = keeper
+            && timeout(KEEP_TIMEOUT, keeper.ended()).await.is_err()
+        {
+            error!(sink = name, "the queue could not be put on disk in time");
+        }
+        Undelivered {
+            sink: name,
+            emissions: given_up,
+            kept,
+        }
     }
 
-    /// Ends the task, by force if it takes too long.
-    async fn halt(mut self) {
+    /// Ends the task, by force if it takes too long. Gives what keeps its queue.
+    async fn halt(mut self) -> Option<Keeper> {
         self.stopper.stop();
         if timeout(HALT_TIMEOUT, &mut self.task).await.is_err() {
             self.task.abort();
         }
+        self.keeper
     }
 }
 
@@ -274,6 +356,8 @@ fn build(sink_config: &SinkConfig, delivery: Delivery) -> Result<Task, SinkError
 
 /// How long a task may take to end once it is told to.
 const HALT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long putting the rest of a queue on disk may take at the end.
+const KEEP_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use super::context::Delivery;
 use super::outbox::Outbox;
-use crate::config::{DeadLetterConfig, FileSinkConfig, OnFull, SinkConfig, SinkFormat, SinkKind};
+use crate::config::{DeadLetterConfig, FileSinkConfig, OnFull, SinkConfig, SinkFormat, SinkKind, SinkQueue};
 use crate::emit::{DeadLetters, EncodedEmission};
 use crate::telemetry::dead_letter::DeadLetterMetrics;
 use crate::telemetry::sink::SinkMetrics;
@@ -25,6 +25,7 @@ pub(crate) fn rows(rows: &[&str]) -> EncodedEmission {
     EncodedEmission {
         rule: Arc::from("rule"),
         window: None,
+        place: None,
         json: Bytes::from(json),
         ends,
     }
@@ -42,10 +43,16 @@ pub(crate) fn delivery(folder: &Path) -> Delivery {
         format: SinkFormat::Array,
         queue_bytes_max: 1 << 20,
         on_full: OnFull::DropNewest,
+        queue: SinkQueue::Memory,
+        id_field: None,
     };
     let counters = SinkMetrics::default().of(&Arc::from("test"));
     Delivery {
         outbox: Arc::new(Outbox::new(&config, counters.clone())),
+        queue: SinkQueue::Memory,
+        id_field: None,
+        is_local: true,
+        has_connection: false,
         counters,
         dead_letters: dead_letters(folder),
     }

@@ -8,6 +8,7 @@ mod clock;
 pub mod code_cache;
 pub mod dead_letter;
 pub mod guest;
+pub mod journal;
 pub mod listener;
 pub mod mill;
 pub mod process;

@@ -3,6 +3,7 @@
 use super::Telemetry;
 use super::code_cache::CodeCacheMetrics;
 use super::dead_letter::DeadLetterMetrics;
+use super::journal::JournalMetrics;
 use super::listener::{CloseReason, ListenerMetrics};
 use super::mill::MillMetrics;
 use super::rule::RuleFamilies;
@@ -41,6 +42,7 @@ fn with_every_metric() -> Telemetry {
     rules.guests.guest(&name).limit_hits("x", 1);
     rules.shadows.start(&name);
     CodeCacheMetrics::register(&mut telemetry.registry);
+    JournalMetrics::register(&mut telemetry.registry);
     let sources = SourcesMetrics::default();
     sources.register(&mut telemetry.registry);
     sources.source(&name).disconnects(DisconnectReason::Network);

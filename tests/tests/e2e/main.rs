@@ -13,6 +13,7 @@ mod code_cache;
 mod dead_letters;
 mod directory;
 mod draining;
+mod durability;
 mod hostile;
 mod libraries;
 mod library_rollback;

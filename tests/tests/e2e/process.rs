@@ -77,7 +77,7 @@ async fn a_stop_emits_the_last_windows_though_a_sink_blocks() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_signal_stops_at_once_and_says_what_is_lost() {
     let sandbox = sandbox();
-    let away = "[sink.away]\ntype = \"mqtt\"\nserver = \"tcp://127.0.0.1:9\"\ntopic = \"x\"";
+    let away = "[sink.away]\ntype = \"mqtt\"\nserver = \"tcp://127.0.0.1:9\"\ntopic = \"x\"\nqueue = \"memory\"";
     let text = format!("stop_timeout = \"60s\"\n{}", config(&[LISTENER, away]));
     let text = text.replace("[rules]", "[rules]\ndefault_sinks = [\"away\", \"log\"]");
     let mut rulemill = Rulemill::start(&sandbox, &text).await;

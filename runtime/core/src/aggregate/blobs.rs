@@ -1,8 +1,9 @@
 //! Aggregates that pick one of the texts or byte strings.
 
 use super::pick::Pick;
-use super::{FailedGroup, Given, Room};
+use super::{FailedGroup, Given, OTHER_GROUPS, Room, read_failed};
 use crate::isolate::row_number;
+use crate::snapshot::{SnapshotError, Source, Writer};
 use crate::{Bits, Cells, Column, Fault};
 use rulemill_plan::Type;
 use std::collections::BTreeSet;
@@ -19,6 +20,35 @@ pub(crate) struct Blobs {
 impl Blobs {
     pub(super) fn grow(&mut self, groups: usize) {
         self.values.resize(groups, None);
+    }
+
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.count(self.values.len());
+        for value in &self.values {
+            to.u8(u8::from(value.is_some()));
+            if let Some(value) = value {
+                to.bytes(value);
+            }
+        }
+        to.count(self.failed.len());
+        for &group in &self.failed {
+            to.u32(group);
+        }
+    }
+
+    pub(super) fn read(groups: usize, from: &mut Source<'_>) -> Result<Self, SnapshotError> {
+        if from.count()? != groups {
+            return Err(OTHER_GROUPS);
+        }
+        let value = |from: &mut Source<'_>| match from.u8()? {
+            0 => Ok(None),
+            1 => Ok(Some(Box::from(from.bytes()?))),
+            _ => Err(SnapshotError::Damaged("a text that is neither there nor not")),
+        };
+        Ok(Blobs {
+            values: (0..groups).map(|_| value(from)).collect::<Result<_, _>>()?,
+            failed: read_failed(groups, from)?,
+        })
     }
 
     pub(super) fn update(&mut self, given: Given<'_>, room: &mut Room, pick: impl Pick) {

@@ -1,8 +1,9 @@
 //! The number of distinct values, exact.
 
-use super::{FailedGroup, Given, Room};
+use super::{FailedGroup, Given, OTHER_GROUPS, Room, read_failed};
 use crate::groups::key_bits;
 use crate::isolate::row_number;
+use crate::snapshot::{SnapshotError, Source, Writer};
 use crate::{Cells, Column, Fault, HashSeed};
 use hashbrown::HashTable;
 use std::collections::BTreeSet;
@@ -37,6 +38,52 @@ impl Distinct {
 
     pub(super) fn grow(&mut self, groups: usize) {
         self.counts.resize(groups, 0);
+    }
+
+    /// In an order of its own, as that of the tables depends on the seed.
+    pub(super) fn write(&self, to: &mut Writer) {
+        to.count(self.counts.len());
+        let mut fixed: Vec<&(u32, u64)> = self.fixed.iter().collect();
+        fixed.sort_unstable();
+        to.count(fixed.len());
+        for &&(group, value) in &fixed {
+            to.u32(group);
+            to.u64(value);
+        }
+        let mut texts: Vec<&(u32, Box<[u8]>)> = self.texts.iter().collect();
+        texts.sort_unstable();
+        to.count(texts.len());
+        for (group, value) in texts {
+            to.u32(*group);
+            to.bytes(value);
+        }
+        to.count(self.failed.len());
+        for &group in &self.failed {
+            to.u32(group);
+        }
+    }
+
+    pub(super) fn read(seed: &HashSeed, groups: usize, from: &mut Source<'_>) -> Result<Self, SnapshotError> {
+        let mut distinct = Distinct::new(seed);
+        if from.u32()? as usize != groups {
+            return Err(OTHER_GROUPS);
+        }
+        distinct.counts = vec![0; groups];
+        let (start, mixer) = (seed.start(), seed.mixer());
+        let hash = |&(group, value): &(u32, u64)| mixer.mixed(mixer.mixed(start, group.into()), value);
+        for _ in 0..from.count()? {
+            let entry = (from.u32()?, from.u64()?);
+            *distinct.counts.get_mut(entry.0 as usize).ok_or(OTHER_GROUPS)? += 1;
+            distinct.fixed.insert_unique(hash(&entry), entry, hash);
+        }
+        let hash = |known: &(u32, Box<[u8]>)| mixer.mixed(mixer.mixed(start, known.0.into()), seed.bytes(&known.1));
+        for _ in 0..from.count()? {
+            let entry: (u32, Box<[u8]>) = (from.u32()?, from.bytes()?.into());
+            *distinct.counts.get_mut(entry.0 as usize).ok_or(OTHER_GROUPS)? += 1;
+            distinct.texts.insert_unique(hash(&entry), entry, hash);
+        }
+        distinct.failed = read_failed(groups, from)?;
+        Ok(distinct)
     }
 
     pub(super) fn update(&mut self, given: Given<'_>, room: &mut Room) {

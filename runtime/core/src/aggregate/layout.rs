@@ -121,7 +121,7 @@ impl StateLayout {
     }
 
     /// How many words the row of a group has.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.initial.len()
     }
 

@@ -11,6 +11,7 @@ mod pick;
 
 use crate::at::{At, for_values};
 use crate::program::Function;
+use crate::snapshot::{SnapshotError, Source, Writer};
 use crate::{Bits, Cells, Column, Fault, HashSeed};
 use blobs::Blobs;
 use distinct::Distinct;
@@ -187,6 +188,45 @@ impl States {
         }
     }
 
+    pub(crate) fn write(&self, to: &mut Writer) {
+        to.words(self.words.iter().copied());
+        for beside in &self.beside {
+            match beside {
+                Beside::Blobs(blobs) => blobs.write(to),
+                Beside::Distinct(distinct) => distinct.write(to),
+                Beside::Library(states) => to.words(states.iter().copied()),
+            }
+        }
+    }
+
+    /// The states of so many groups.
+    pub(crate) fn read(
+        layout: &StateLayout,
+        seed: &HashSeed,
+        groups: usize,
+        from: &mut Source<'_>,
+    ) -> Result<Self, SnapshotError> {
+        let mut states = States::new(layout, seed);
+        states.words = from.words()?;
+        if states.words.len() != groups * layout.width() {
+            return Err(OTHER_GROUPS);
+        }
+        for (beside, function) in states.beside.iter_mut().zip(&layout.beside) {
+            match (beside, function) {
+                (Beside::Blobs(blobs), _) => *blobs = Blobs::read(groups, from)?,
+                (Beside::Distinct(distinct), _) => *distinct = Distinct::read(seed, groups, from)?,
+                (Beside::Library(states), Function::Library(bound)) => {
+                    *states = from.words()?;
+                    if states.len() != groups * bound.state_words as usize {
+                        return Err(OTHER_GROUPS);
+                    }
+                }
+                (Beside::Library(_), _) => unreachable!("states are those of their function"),
+            }
+        }
+        Ok(states)
+    }
+
     /// Leaves no groups, and keeps the memory of the rows.
     pub(crate) fn clear(&mut self) {
         self.words.clear();
@@ -199,6 +239,27 @@ impl States {
         }
     }
 }
+
+/// What stands beside the words of a layout, by numbers that stay.
+pub(crate) fn shape_beside(layout: &StateLayout) -> impl Iterator<Item = u8> {
+    layout.beside.iter().map(|function| match function {
+        Function::Distinct(_) => 1,
+        Function::Library(_) => 2,
+        _ => 0,
+    })
+}
+
+/// Reads which groups failed.
+fn read_failed(groups: usize, from: &mut Source<'_>) -> Result<std::collections::BTreeSet<u32>, SnapshotError> {
+    let count = from.count()?;
+    let failed: std::collections::BTreeSet<u32> = (0..count).map(|_| from.u32()).collect::<Result<_, _>>()?;
+    match failed.last() {
+        Some(&last) if last as usize >= groups => Err(OTHER_GROUPS),
+        _ => Ok(failed),
+    }
+}
+
+const OTHER_GROUPS: SnapshotError = SnapshotError::Damaged("states of another number of groups");
 
 /// The rows of words, to be updated.
 struct Rows<'a> {

@@ -43,6 +43,8 @@ pub struct RuleVersion {
     pub bounds: Bounds,
     /// What becomes of open windows when it replaces a version of another layout.
     pub on_change: OnChange,
+    /// What the host knows this version by; it is asked for the version under this number when a snapshot is restored.
+    pub tag: u64,
 }
 
 /// When a version of another layout begins. One of the same layout takes over the open windows in any case.
@@ -172,6 +174,7 @@ impl Compiler<'_> {
         };
         Program {
             id: Arc::clone(&version.id),
+            tag: version.tag,
             fold: Arc::new(fold),
             kernels: version.kernels,
             after,

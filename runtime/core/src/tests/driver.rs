@@ -2,8 +2,8 @@
 
 use super::doubles::Library;
 use crate::{
-    Bounds, Cells, Column, CompileError, Counts, DeadRow, Emission, Fault, Field, Found, HashSeed, KernelsId, Micros,
-    Mistyped, OnChange, Output, Removal, RuleVersion, Stream, StreamBatch, Swap, TopicTable,
+    Bounds, Cells, Column, CompileError, Counts, DeadRow, Emission, Fault, Field, Found, HashSeed, KernelsId,
+    LostVersion, Micros, Mistyped, OnChange, Output, Removal, RuleVersion, Stream, StreamBatch, Swap, TopicTable,
 };
 use rulemill_plan::{
     Aggregate, Argument, Call, ColumnIndex, Emit, Kernel, Literal, Need, Origin, OutputColumn, PathSegment, Plan, Step,
@@ -39,6 +39,7 @@ pub(super) fn message(at: i64, topic: &str, fields: &[(&'static str, Value)]) ->
 }
 
 pub(super) struct Driver {
+    bounds: Bounds,
     pub(super) stream: Stream,
     pub(super) topics: TopicTable,
     pub(super) library: Library,
@@ -59,6 +60,7 @@ impl Driver {
     pub(super) fn bounded(bounds: Bounds, seed: u64) -> Self {
         let seed = HashSeed::new(seed);
         Driver {
+            bounds,
             stream: Stream::new(bounds, seed.clone()),
             topics: TopicTable::new(seed),
             library: Library::default(),
@@ -135,6 +137,26 @@ impl Driver {
         self.stream
             .set_back(Micros::from_millis(now), &mut self.library, &mut self.out);
         self.collect();
+    }
+
+    /// The process ends and begins again: a stream with another seed takes the state over. Gives what was lost.
+    pub(super) fn restart(&mut self, versions: &[RuleVersion], seed: u64) -> Vec<LostVersion> {
+        self.stream.finish_closing(&mut self.library, &mut self.out);
+        self.collect();
+        let bytes = self.stream.snapshot();
+        let seed = HashSeed::new(seed);
+        let mut stream = Stream::new(self.bounds, seed.clone());
+        self.topics = TopicTable::new(seed);
+        let mut version_of = |id: &str, tag: u64| {
+            let found = versions.iter().find(|version| *version.id == *id && version.tag == tag);
+            found.cloned()
+        };
+        let lost = stream.restore(&bytes, &mut version_of, &mut self.library).unwrap();
+        if lost.is_empty() {
+            assert_eq!(stream.snapshot(), bytes, "what was restored is written in the same way");
+        }
+        self.stream = stream;
+        lost
     }
 
     pub(super) fn close_all(&mut self) {
@@ -306,6 +328,7 @@ pub(super) fn version(id: &str, plan: Plan) -> RuleVersion {
         window_override_ms: None,
         bounds: Bounds::default(),
         on_change: OnChange::Boundary,
+        tag: 0,
     }
 }
 

@@ -16,5 +16,6 @@ mod model;
 mod reload;
 mod removal;
 mod sharing;
+mod snapshot;
 mod tutorial;
 mod windows;

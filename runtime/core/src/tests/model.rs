@@ -47,6 +47,8 @@ enum Input {
     Reload,
     /// The batch ends here.
     Cut,
+    /// The process begins again.
+    Restart,
 }
 
 impl Row {
@@ -302,6 +304,7 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
         1 => coarse(0..30).prop_map(Input::Tick),
         1 => Just(Input::Reload),
         4 => Just(Input::Cut),
+        1 => Just(Input::Restart),
     ];
     proptest::collection::vec(input, 0..120).prop_map(|mut inputs| {
         let mut now = -5000;
@@ -316,7 +319,7 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
                     now += *at;
                     *at = now;
                 }
-                Input::Reload | Input::Cut => {}
+                Input::Reload | Input::Cut | Input::Restart => {}
             }
         }
         inputs
@@ -331,7 +334,7 @@ fn run(config: &Config, inputs: &[Input], groups_per_call: usize) -> (Driver, u6
     let mut driver = Driver::bounded(bounds, 1);
     driver.try_put(&rule(config)).unwrap();
     let mut batch: Vec<Message> = Vec::new();
-    let mut rows = 0;
+    let (mut rows, mut seed) = (0, 1);
     for input in inputs {
         if let Input::Row(row) = input {
             batch.push(row.message());
@@ -345,6 +348,10 @@ fn run(config: &Config, inputs: &[Input], groups_per_call: usize) -> (Driver, u6
             Input::Tick(now) => driver.tick(*now),
             Input::Reload => {
                 driver.try_put(&rule(config)).unwrap();
+            }
+            Input::Restart => {
+                seed += 1;
+                assert_eq!(driver.restart(&[rule(config)], seed), []);
             }
             Input::Row(_) | Input::Cut => {}
         }
@@ -370,7 +377,7 @@ proptest! {
             match input {
                 Input::Row(row) => model.row(row),
                 Input::Tick(now) => model.tick(*now),
-                Input::Reload | Input::Cut => {}
+                Input::Reload | Input::Cut | Input::Restart => {}
             }
         }
         while !model.windows.is_empty() {

@@ -1,8 +1,7 @@
 //! Bytes to entries.
 
 use super::{
-    AUDIENCE, Audience, Change, DIGEST_BYTES, DUPLICATE_BIT, Entry, Guest, MESSAGE, Message, QOS_BITS, Qos, RETAIN_BIT,
-    SET_BACK, SWITCH, Switch, TICK,
+    AUDIENCE, Audience, BATCH, DUPLICATE_BIT, Entry, MESSAGE, Message, QOS_BITS, Qos, RETAIN_BIT, SWITCH, Switch, TICK,
 };
 use crate::fields::Fields;
 use crate::log::Kind;
@@ -43,12 +42,14 @@ impl<'a> Entry<'a> {
             Entry::Audience(audience(&mut fields)?)
         } else if kind == TICK {
             Entry::Tick {
+                mill: fields.u16().ok_or(EntryError::Short("the mill"))?,
                 at_us: fields.i64().ok_or(EntryError::Short("the time"))?,
             }
         } else if kind == SWITCH {
-            Entry::Switch(switch(&mut fields)?)
-        } else if kind == SET_BACK {
-            Entry::SetBack {
+            return switch(fields).map(Entry::Switch);
+        } else if kind == BATCH {
+            Entry::Batch {
+                messages: fields.u32().ok_or(EntryError::Short("the messages"))?,
                 now_us: fields.i64().ok_or(EntryError::Short("the time"))?,
             }
         } else {
@@ -106,29 +107,12 @@ fn filters<'a>(fields: &mut Fields<'a>) -> Result<Vec<&'a str>, EntryError> {
     Ok(filters)
 }
 
-fn switch<'a>(fields: &mut Fields<'a>) -> Result<Switch<'a>, EntryError> {
-    let guest = match fields.u8().ok_or(EntryError::Short("the guest"))? {
-        0 => Guest::Rule,
-        1 => Guest::Library,
-        other => return Err(unknown("the guest", other)),
-    };
-    let change = fields.u8().ok_or(EntryError::Short("the change"))?;
-    let name = text(fields, "the name")?;
-    let change = match change {
-        0 => Change::Put {
-            digest: digest(fields)?,
-            settings: digest(fields)?,
-        },
-        1 => Change::Drain,
-        2 => Change::Retire,
-        3 => Change::Discard,
-        other => return Err(unknown("the change", other)),
-    };
-    Ok(Switch { guest, name, change })
-}
-
-fn digest(fields: &mut Fields<'_>) -> Result<[u8; DIGEST_BYTES], EntryError> {
-    fields.array().ok_or(EntryError::Short("a digest"))
+fn switch(mut fields: Fields<'_>) -> Result<Switch<'_>, EntryError> {
+    Ok(Switch {
+        mill: fields.u16().ok_or(EntryError::Short("the mill"))?,
+        position: fields.u64().ok_or(EntryError::Short("the position"))?,
+        change: fields.rest(),
+    })
 }
 
 fn text<'a>(fields: &mut Fields<'a>, what: &'static str) -> Result<&'a str, EntryError> {

@@ -1,9 +1,6 @@
 //! Entries to bytes.
 
-use super::{
-    AUDIENCE, Audience, Change, DUPLICATE_BIT, Entry, Guest, MESSAGE, Message, Qos, RETAIN_BIT, SET_BACK, SWITCH,
-    Switch, TICK,
-};
+use super::{AUDIENCE, Audience, BATCH, DUPLICATE_BIT, Entry, MESSAGE, Message, Qos, RETAIN_BIT, SWITCH, Switch, TICK};
 use crate::log::{Encode, Kind, Unencodable};
 
 impl Encode for Entry<'_> {
@@ -13,7 +10,7 @@ impl Encode for Entry<'_> {
             Entry::Audience(_) => AUDIENCE,
             Entry::Tick { .. } => TICK,
             Entry::Switch(_) => SWITCH,
-            Entry::SetBack { .. } => SET_BACK,
+            Entry::Batch { .. } => BATCH,
         }
     }
 
@@ -21,11 +18,20 @@ impl Encode for Entry<'_> {
         match self {
             Entry::Message(message) => message.encode(into),
             Entry::Audience(audience) => encode_audience(audience, into),
-            Entry::Tick { at_us: time } | Entry::SetBack { now_us: time } => {
-                into.extend_from_slice(&time.to_le_bytes());
+            Entry::Tick { mill, at_us } => {
+                into.extend_from_slice(&mill.to_le_bytes());
+                into.extend_from_slice(&at_us.to_le_bytes());
                 Ok(())
             }
-            Entry::Switch(switch) => encode_switch(switch, into),
+            Entry::Switch(switch) => {
+                encode_switch(switch, into);
+                Ok(())
+            }
+            Entry::Batch { messages, now_us } => {
+                into.extend_from_slice(&messages.to_le_bytes());
+                into.extend_from_slice(&now_us.to_le_bytes());
+                Ok(())
+            }
         }
     }
 }
@@ -65,26 +71,10 @@ fn encode_audience(audience: &Audience<'_>, into: &mut Vec<u8>) -> Result<(), Un
     Ok(())
 }
 
-fn encode_switch(switch: &Switch<'_>, into: &mut Vec<u8>) -> Result<(), Unencodable> {
-    into.push(match switch.guest {
-        Guest::Rule => 0,
-        Guest::Library => 1,
-    });
-    into.push(match switch.change {
-        Change::Put { .. } => 0,
-        Change::Drain => 1,
-        Change::Retire => 2,
-        Change::Discard => 3,
-    });
-    text(into, "the name of a guest", switch.name)?;
-    match &switch.change {
-        Change::Put { digest, settings } => {
-            into.extend_from_slice(digest);
-            into.extend_from_slice(settings);
-        }
-        Change::Drain | Change::Retire | Change::Discard => {}
-    }
-    Ok(())
+fn encode_switch(switch: &Switch<'_>, into: &mut Vec<u8>) {
+    into.extend_from_slice(&switch.mill.to_le_bytes());
+    into.extend_from_slice(&switch.position.to_le_bytes());
+    into.extend_from_slice(switch.change);
 }
 
 fn text(into: &mut Vec<u8>, what: &'static str, text: &str) -> Result<(), Unencodable> {

@@ -7,9 +7,9 @@
 //! |---|---|---|
 //! | 1 | message | flags u8 (bits 0 and 1: QoS, 2: retain, 3: duplicate), arrival i64, audience u32, source text, topic text, the rest: payload |
 //! | 2 | audience | number u32, how many filters u16, these texts, how many filters nobody serves u16, these texts |
-//! | 3 | tick | time i64 |
-//! | 4 | switch | guest u8 (0 rule, 1 library), change u8 (0 put, 1 drain, 2 retire, 3 discard), name text; for put: digest and settings, 32 bytes each |
-//! | 5 | set back | time i64 |
+//! | 3 | tick | mill u16, time i64 |
+//! | 4 | switch | mill u16, position u64, the rest: what changes, as whoever wrote it has it |
+//! | 5 | batch | messages u32, time i64 |
 //!
 //! Times are microseconds since the epoch. What is decoded may come from anybody: a wrong length or number is an error, nothing
 //! is allocated that the bytes do not fill, and what is decoded encodes to the same bytes.
@@ -30,16 +30,20 @@ pub enum Entry<'a> {
     Message(Message<'a>),
     /// From here on, messages with this number are for these filters.
     Audience(Audience<'a>),
-    /// Windows were told the time, between two batches.
+    /// The windows of one mill were told the time, between two batches.
     Tick {
-        /// Which it was, in microseconds.
+        /// The number of the mill.
+        mill: u16,
+        /// Which time it was, in microseconds.
         at_us: i64,
     },
-    /// From here on, other code runs.
+    /// On one mill, other code runs.
     Switch(Switch<'a>),
-    /// The clock of arrivals went back.
-    SetBack {
-        /// To this time, in microseconds.
+    /// The oldest messages that are in no batch yet are one, for all mills.
+    Batch {
+        /// How many messages.
+        messages: u32,
+        /// The time of arrival when it was made, in microseconds.
         now_us: i64,
     },
 }
@@ -95,51 +99,26 @@ pub struct Audience<'a> {
     pub nowhere: Vec<&'a str>,
 }
 
-/// A change of the code that runs.
+/// A change of the code that runs on a mill.
+///
+/// A mill is behind the record that it is told of, so the change does not happen where its record stands, but after the batch or
+/// the tick at `position`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Switch<'a> {
-    /// Whether a rule or a library changes.
-    pub guest: Guest,
-    /// Its name.
-    pub name: &'a str,
-    /// What becomes of it.
-    pub change: Change,
-}
-
-/// What a guest is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guest {
-    /// A rule.
-    Rule,
-    /// A library.
-    Library,
-}
-
-/// What becomes of a guest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// This version runs.
-    Put {
-        /// The digest of its file.
-        digest: [u8; 32],
-        /// A fingerprint of its settings and of what else the deployment says of it.
-        settings: [u8; 32],
-    },
-    /// It finishes its windows, with the rows that belong into them.
-    Drain,
-    /// It finishes its windows, with the rows that they have.
-    Retire,
-    /// It and its windows are gone.
-    Discard,
+    /// The number of the mill.
+    pub mill: u16,
+    /// The record of the last batch or tick that comes before it; 0: none does.
+    pub position: u64,
+    /// What changes.
+    pub change: &'a [u8],
 }
 
 const MESSAGE: Kind = Kind::new(1).expect("1 is not 0");
 const AUDIENCE: Kind = Kind::new(2).expect("2 is not 0");
 const TICK: Kind = Kind::new(3).expect("3 is not 0");
 const SWITCH: Kind = Kind::new(4).expect("4 is not 0");
-const SET_BACK: Kind = Kind::new(5).expect("5 is not 0");
+const BATCH: Kind = Kind::new(5).expect("5 is not 0");
 
 const QOS_BITS: u8 = 0b0011;
 const RETAIN_BIT: u8 = 0b0100;
 const DUPLICATE_BIT: u8 = 0b1000;
-const DIGEST_BYTES: usize = 32;

@@ -6,7 +6,7 @@ use crate::checkpoint::{Checkpoints, SectionKind};
 use crate::log::{Durability, Kind, Log, LogOptions, Reader, Sequence};
 use crate::outbox::{EmissionId, OnFull, Outbox, OutboxOptions, Pushed};
 use crate::sim::SimDisk;
-use crate::{Audience, Change, Entry, Guest, Message, Qos, Storage, Switch};
+use crate::{Audience, Entry, Message, Qos, Storage, Switch};
 use std::path::{Path, PathBuf};
 
 fn folder(version: &str, format: &str) -> PathBuf {
@@ -68,14 +68,10 @@ fn entries() -> Vec<Entry<'static>> {
             payload: b"{\"temperature\":21.5}",
         })
     };
-    let switch = |guest, name, change| Entry::Switch(Switch { guest, name, change });
-    let put = Change::Put {
-        digest: [0xd1; 32],
-        settings: [0x5e; 32],
-    };
+    let switch = |mill, position, change| Entry::Switch(Switch { mill, position, change });
     vec![
-        switch(Guest::Library, "text", put),
-        switch(Guest::Rule, "device_temperature", put),
+        switch(0, 0, b"{\"put\":\"library text\"}"),
+        switch(1, 0, b"{\"put\":\"rule device_temperature\"}"),
         Entry::Audience(Audience {
             number: 1,
             here: vec!["devices/+/messages"],
@@ -83,16 +79,20 @@ fn entries() -> Vec<Entry<'static>> {
         }),
         message(1),
         message(2),
+        Entry::Batch {
+            messages: 2,
+            now_us: 1_790_000_000_000_003,
+        },
         Entry::Tick {
+            mill: 1,
             at_us: 1_790_000_010_000_000,
         },
         message(3),
-        Entry::SetBack {
+        Entry::Batch {
+            messages: 1,
             now_us: 1_780_000_000_000_000,
         },
-        switch(Guest::Rule, "device_temperature", Change::Drain),
-        switch(Guest::Rule, "other", Change::Retire),
-        switch(Guest::Library, "text", Change::Discard),
+        switch(1, 9, b"{\"remove\":\"device_temperature\"}"),
     ]
 }
 

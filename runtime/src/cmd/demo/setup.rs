@@ -37,7 +37,7 @@ impl Stage {
     pub(super) fn config(&self, log: bool) -> anyhow::Result<Config> {
         let sinks = if log { "[\"log\"]" } else { "[]" };
         let text = format!(
-            "[rules]\ndefault_sinks = {sinks}\n[data]\ncache_bytes_max = 0\n[listener]\nmqtt = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\n"
+            "[rules]\ndefault_sinks = {sinks}\n[data]\ncache_bytes_max = 0\n[listener]\nmqtt = \"127.0.0.1:0\"\ndurability = \"none\"\n[http]\nlisten = \"127.0.0.1:0\"\n"
         );
         let path = self.dir.join("rulemill.toml");
         config::parse(&text, &path, &Environment::default()).map_err(|problems| anyhow::anyhow!("{problems}"))

@@ -95,6 +95,7 @@ mod tests {
         EncodedEmission {
             rule: "mean".into(),
             window: None,
+            place: None,
             json: Bytes::from_static(json.as_bytes()),
             ends,
         }

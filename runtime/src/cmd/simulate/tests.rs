@@ -1,7 +1,7 @@
 //! The command against the built-in listener and against a broker in the hands of the test.
 
 use super::*;
-use crate::config::ListenerConfig;
+use crate::config::{Durability, ListenerConfig};
 use crate::handover::test::acceptor;
 use crate::ingest::listener::Listener;
 use crate::ingest::mqtt::tests::broker::Broker;
@@ -30,6 +30,7 @@ async fn listener() -> (mpsc::Receiver<Delivery>, u16, watch::Sender<bool>) {
         clients_max: 10,
         packet_bytes_max: 1 << 20,
         inflight_max: 20,
+        durability: Durability::None,
     };
     let listener = Listener::bind(config).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -37,7 +38,7 @@ async fn listener() -> (mpsc::Receiver<Delivery>, u16, watch::Sender<bool>) {
     let (stop, stopped) = watch::channel(false);
     let rejects = Rejects::new(|_, _, reason| panic!("{reason}"));
     tokio::spawn(listener.run(
-        Inlet::new("listener", offers),
+        Inlet::new("listener", Durability::None, offers),
         rejects,
         ListenerMetrics::default(),
         stopped,

@@ -125,11 +125,12 @@ impl Checker {
         let limits = self.section(table, "limits").and_then(|section| self.limits(&section));
 
         self.check_together(table, &sources, &sinks, dead_letter.as_ref());
-        let (data_dir, cache_bytes_max) = data?;
+        let (data_dir, cache_bytes_max, journal) = data?;
         Some(Config {
             rules: rules?,
             data_dir,
             cache_bytes_max,
+            journal,
             sources: sources
                 .into_iter()
                 .map(|(name, source)| Some((name, source?)))

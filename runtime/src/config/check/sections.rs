@@ -7,7 +7,7 @@ use crate::config::node::Table;
 use crate::config::raw::{RawData, RawDeadLetter, RawHttp, RawRules};
 use crate::config::read::Given;
 use crate::config::section::suggestion;
-use crate::config::types::{DeadLetterConfig, FileSinkConfig, HttpConfig, RulesConfig};
+use crate::config::types::{DeadLetterConfig, FileSinkConfig, HttpConfig, JournalConfig, RulesConfig};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,13 +38,23 @@ impl Checker {
         })
     }
 
-    /// The directory, and the bound of the code cache in it.
-    pub(super) fn data(&mut self, section: &Section<'_>) -> Option<(PathBuf, u64)> {
+    /// The directory, the bound of the code cache in it, and the journal.
+    pub(super) fn data(&mut self, section: &Section<'_>) -> Option<(PathBuf, u64, JournalConfig)> {
         let raw = RawData::read(section.table, &section.spot.path, &mut self.problems);
         self.refuse_unknown(section, RawData::KEYS);
         let dir = self.path(raw.dir);
         let cache_bytes_max = self.size(raw.cache_bytes_max, 0..=1 << 40);
-        Some((dir?, cache_bytes_max?))
+        let bytes_max = self.size(raw.journal_bytes_max, 16 << 20..=1 << 44);
+        let checkpoint_interval = self.duration(
+            raw.checkpoint_interval,
+            Duration::from_millis(100)..=Duration::from_secs(600),
+        );
+        let journal = JournalConfig {
+            bytes_max: bytes_max?,
+            checkpoint_interval: checkpoint_interval?,
+            on_stop: raw.on_stop?.value,
+        };
+        Some((dir?, cache_bytes_max?, journal))
     }
 
     pub(super) fn dead_letter(&mut self, section: &Section<'_>) -> Option<DeadLetterConfig> {

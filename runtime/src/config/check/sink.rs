@@ -9,7 +9,9 @@ use crate::config::problems::{Spot, join};
 use crate::config::raw::{RawFileSink, RawHttpSink, RawMqttSink, RawSink};
 use crate::config::read::{Given, SinkType};
 use crate::config::section::{Key, names, refuse_unknown, suggestion};
-use crate::config::types::{FileSinkConfig, HttpSinkConfig, MqttSinkConfig, ServerAddress, SinkConfig, SinkKind};
+use crate::config::types::{
+    FileSinkConfig, HttpSinkConfig, MqttSinkConfig, ServerAddress, SinkConfig, SinkKind, SinkQueue,
+};
 use crate::topic::unsafe_character;
 use axum::http::{HeaderName, HeaderValue};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +38,11 @@ impl Checker {
             return None;
         };
         self.refuse_unknown_of(section, kind.value);
+        let queue = raw.queue.map_or_else(|| usual_queue(kind.value), |given| given.value);
+        let id_field = match raw.id_field {
+            Some(given) => Some(self.filled(Some(given))?.value),
+            None => None,
+        };
         let kind = match kind.value {
             SinkType::Log => Some(SinkKind::Log),
             SinkType::Mqtt => self.mqtt_sink(section).map(SinkKind::Mqtt),
@@ -47,6 +54,8 @@ impl Checker {
             format: raw.format?.value,
             queue_bytes_max: queue_bytes_max?,
             on_full: raw.on_full?.value,
+            queue,
+            id_field,
         })
     }
 
@@ -223,6 +232,14 @@ pub(super) const ROTATE_BYTES: std::ops::RangeInclusive<u64> = 4096..=1 << 40;
 
 /// How many renamed files may be kept.
 pub(super) const KEEP: std::ops::RangeInclusive<u64> = 0..=1000;
+
+/// Where emissions wait when nothing is said: what goes to this machine is never away.
+fn usual_queue(kind: SinkType) -> SinkQueue {
+    match kind {
+        SinkType::Log | SinkType::File => SinkQueue::Memory,
+        SinkType::Mqtt | SinkType::Http => SinkQueue::Disk,
+    }
+}
 
 fn keys_of(kind: SinkType) -> &'static [Key] {
     match kind {

@@ -44,6 +44,7 @@ impl Checker {
             clients_max: clients_max?,
             packet_bytes_max: packet_bytes_max?,
             inflight_max: inflight_max?,
+            durability: raw.durability?.value,
         })
     }
 
@@ -85,6 +86,7 @@ impl Checker {
             keep_alive: keep_alive?,
             packet_bytes_max: packet_bytes_max?,
             share_group: share_group?,
+            durability: raw.durability?.value,
         })
     }
 

@@ -107,6 +107,7 @@ impl Encoder {
         Some(EncodedEmission {
             rule: rule.clone(),
             window,
+            place: None,
             json: Bytes::from(out),
             ends,
         })

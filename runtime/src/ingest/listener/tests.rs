@@ -5,6 +5,7 @@ mod device;
 mod publishing;
 
 use super::*;
+use crate::config::Durability;
 use crate::handover::test::acceptor;
 use crate::message::Delivery;
 use device::Device;
@@ -42,6 +43,7 @@ impl Running {
             clients_max: 1000,
             packet_bytes_max: 1 << 20,
             inflight_max: 100,
+            durability: Durability::None,
         };
         let mut listener = Listener::bind(config).await.unwrap();
         adapt(&mut listener);
@@ -55,7 +57,7 @@ impl Running {
             let kept = (message.topic.to_string(), message.payload.to_vec(), reason.to_owned());
             keep.lock().unwrap().push(kept);
         });
-        let inlet = Inlet::new("listener", offers);
+        let inlet = Inlet::new("listener", Durability::None, offers);
         Running {
             address: listener.local_addr().unwrap(),
             mill,

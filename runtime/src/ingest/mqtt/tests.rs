@@ -8,7 +8,7 @@ mod sessions;
 mod subscribing;
 
 use super::*;
-use crate::config::ServerAddress;
+use crate::config::{Durability, ServerAddress};
 use crate::handover::test::acceptor;
 use crate::message::Delivery;
 use crate::telemetry::source::{DisconnectReason, SourcesMetrics};
@@ -77,7 +77,7 @@ impl Running {
                     rejected.lock().unwrap().push(kept);
                 })
             },
-            inlet: Inlet::new("default", offers),
+            inlet: Inlet::new("default", Durability::None, offers),
             filters: filters_receiver,
             metrics: Arc::clone(&metrics),
             stop: stop_receiver,
@@ -127,5 +127,6 @@ fn config(port: u16) -> SourceConfig {
         keep_alive: Duration::from_secs(1),
         packet_bytes_max: 1 << 20,
         share_group: None,
+        durability: Durability::None,
     }
 }

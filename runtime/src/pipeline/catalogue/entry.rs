@@ -85,6 +85,7 @@ impl Candidate {
             reload: self.sidecar.reload,
             limits: self.sidecar.limits,
             sinks,
+            sink_names: resolved.sinks,
             metrics,
             loaded,
         }

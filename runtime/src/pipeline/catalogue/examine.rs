@@ -3,8 +3,8 @@
 
 use super::super::LISTENER;
 use super::super::command::Refusal;
-use super::super::sink_columns;
 use super::super::workbench::Workbench;
+use super::super::{SinkRows, sink_rows};
 use super::entry::Candidate;
 use super::resolve::{self, Names};
 use super::scan::{Found, guest_name};
@@ -31,7 +31,7 @@ pub struct Examiner {
 struct Known {
     sources: BTreeSet<String>,
     /// The sinks, with the columns that their topics need.
-    sinks: BTreeMap<String, Vec<String>>,
+    sinks: BTreeMap<String, SinkRows>,
 }
 
 /// What was found about one file.
@@ -110,7 +110,7 @@ impl Examiner {
         let sources = config.sources.keys().cloned().chain(listener).collect();
         examiner.known = Some(Known {
             sources,
-            sinks: sink_columns(config),
+            sinks: sink_rows(config),
         });
         examiner
     }

@@ -18,6 +18,7 @@ mod watch;
 
 use super::command::{Command, PutRule, Refusal, RuleSpec, StreamKey};
 use super::identity::Identity;
+use super::journal::code::CodeStore;
 use super::mill::Incident;
 use super::mills::{MillGone, Mills};
 use crate::clock;
@@ -31,6 +32,7 @@ use entry::{Candidate, Entry, Refused, Running, shortened};
 pub use examine::{CalledFunction, Deployed, Examined, Examiner, Verdict};
 use probation::Quarantine;
 use resolve::Names;
+pub(super) use resolve::SinkRows;
 use rulemill_core::{Micros, Removal, Swap};
 use scan::{Found, Scan, Scanner};
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,8 +68,8 @@ pub(super) struct Deployment {
     pub(super) rules: RulesConfig,
     /// What holds for guests whose sidecar does not say otherwise.
     pub(super) defaults: GuestDefaults,
-    /// The sinks that a rule may name, with the columns that their topics need.
-    pub(super) sinks: BTreeMap<String, Vec<String>>,
+    /// The sinks that a rule may name, with what they need of rows.
+    pub(super) sinks: BTreeMap<String, SinkRows>,
     /// Ascends with each reload; told to [`CatalogueParts::applied`] when it has been carried out.
     pub(super) generation: u64,
     /// For each source, the filters that it is to subscribe to.
@@ -87,6 +89,8 @@ enum Watching {
 pub(super) struct Catalogue {
     parts: CatalogueParts,
     store: Store,
+    /// Where code is kept that the journal speaks of, if there is one.
+    code: Option<CodeStore>,
     scanner: Scanner,
     entries: BTreeMap<String, Entry>,
     metrics: BTreeMap<String, RuleMetrics>,
@@ -95,7 +99,7 @@ pub(super) struct Catalogue {
 
 impl Catalogue {
     /// A catalogue that has not looked yet.
-    pub(super) fn new(parts: CatalogueParts, data_dir: &Path) -> Self {
+    pub(super) fn new(parts: CatalogueParts, data_dir: &Path, code: Option<CodeStore>) -> Self {
         let scanner = Scanner::new(
             parts.deployment.rules.dir.clone(),
             parts.deployment.defaults.limits.file_bytes_max,
@@ -103,6 +107,7 @@ impl Catalogue {
         Catalogue {
             parts,
             store: Store::new(data_dir),
+            code,
             scanner,
             entries: BTreeMap::new(),
             metrics: BTreeMap::new(),
@@ -245,6 +250,10 @@ impl Catalogue {
             }
             Watching::AsConfigured | Watching::Not => None,
         };
+        if let Err(reason) = self.keep_code(&candidate).await {
+            self.refuse(name, Some(candidate.identity), reason, Some(candidate));
+            return Ok(());
+        }
         if let Err(reason) = self.apply_library(name, &candidate, last_good.as_ref()).await? {
             self.refuse(name, Some(candidate.identity), reason, Some(candidate));
             return Ok(());

@@ -112,6 +112,17 @@ impl Catalogue {
         });
     }
 
+    /// Puts the code of a version where a replay finds it, before any mill is told of it.
+    pub(super) async fn keep_code(&self, candidate: &Candidate) -> Result<(), String> {
+        let (Some(code), Some(files)) = (self.code.clone(), candidate.files.clone()) else {
+            return Ok(());
+        };
+        let digest = candidate.identity.wasm;
+        let kept = tokio::task::spawn_blocking(move || code.keep(digest, &files.wasm)).await;
+        let kept = kept.map_err(|error| error.to_string())?;
+        kept.map_err(|error| format!("its code cannot be kept in the data directory: {error}"))
+    }
+
     /// A version runs: keeps its files, and while it is on probation what to go back to.
     pub(super) async fn keep_version(&mut self, name: &str, candidate: &mut Candidate, watched: Option<Candidate>) {
         let identity = candidate.identity;

@@ -2,6 +2,7 @@
 //! need it.
 
 use super::super::command::Command;
+use super::super::journal::recovery::Running;
 use super::super::mills::MillGone;
 use super::Catalogue;
 use super::entry::Entry;
@@ -27,6 +28,42 @@ impl Catalogue {
         if let Some(users) = users.filter(|users| !users.is_empty()) {
             let users = users.join(", ");
             tracing::warn!(guest = name, users, "the file is gone; the loaded library runs on");
+        }
+        Ok(())
+    }
+
+    /// Takes away what an earlier process has left running and the directory does not have any more: rules finish their windows.
+    pub(in super::super) async fn take_leftovers_away(&mut self, before: &Running) -> Result<(), MillGone> {
+        let mills = Arc::clone(&self.parts.mills);
+        for (rule, &mill) in &before.rules {
+            let entry = self.entries.get(rule);
+            let here = entry.and_then(|entry| entry.running.as_ref()?.stream.as_ref());
+            if here.is_some_and(|(_, at)| *at == mill) {
+                continue;
+            }
+            let how = if here.is_some() {
+                Removal::Retire
+            } else {
+                Removal::Drain
+            };
+            let id: Arc<str> = rule.as_str().into();
+            mills.ask(mill, |reply| Command::RemoveRule(id, how, reply)).await?;
+            if how == Removal::Drain {
+                tracing::warn!(
+                    rule,
+                    "its file is not there any more; it finishes the windows that it had open"
+                );
+            }
+        }
+        for library in &before.libraries {
+            let is_there = self.entries.values().any(|entry| entry.library() == Some(library));
+            if is_there || self.in_use(library).await? {
+                continue;
+            }
+            for mill in 0..mills.len() {
+                let name = library.clone();
+                mills.ask(mill, |reply| Command::RemoveLibrary(name, reply)).await?;
+            }
         }
         Ok(())
     }

@@ -13,8 +13,17 @@ pub(super) struct Names<'a> {
     pub(super) rules: &'a RulesConfig,
     /// The names of all sources, the listener's included; `None`: nobody knows, and none is wrong.
     pub(super) sources: Option<&'a BTreeSet<String>>,
-    /// All sinks, with the columns that their topics need; `None`: nobody knows, and none is wrong.
-    pub(super) sinks: Option<&'a BTreeMap<String, Vec<String>>>,
+    /// All sinks, with what they need of rows; `None`: nobody knows, and none is wrong.
+    pub(super) sinks: Option<&'a BTreeMap<String, SinkRows>>,
+}
+
+/// What a sink needs of the rows that it is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct SinkRows {
+    /// The columns that are part of its topic.
+    pub(in super::super) columns: Vec<String>,
+    /// The member that it adds.
+    pub(in super::super) id_field: Option<String>,
 }
 
 /// What the deployment has decided.
@@ -115,9 +124,16 @@ fn check_topic_columns(plan: &Plan, sinks: &[String], names: &Names<'_>, problem
     let Some(known) = names.sinks else { return };
     let sinks: BTreeSet<&String> = sinks.iter().collect();
     for sink in sinks {
-        let needed: BTreeSet<&String> = known.get(sink).into_iter().flatten().collect();
+        let Some(rows) = known.get(sink) else { continue };
+        let emits = |name: &str| plan.emits.iter().any(|emit| emit.name == *name);
+        if let Some(id) = rows.id_field.as_deref().filter(|id| emits(id)) {
+            problems.push(format!(
+                "its sink {sink} adds the member {id} (id_field), which it emits itself; give one of them another name"
+            ));
+        }
+        let needed: BTreeSet<&String> = rows.columns.iter().collect();
         for column in needed {
-            if !plan.emits.iter().any(|emit| emit.name == *column) {
+            if !emits(column) {
                 problems.push(format!(
                     "the topic of its sink {sink} needs the column {column}, which it does not emit; set sinks in the .toml file \
                      beside it"
@@ -209,8 +225,11 @@ mod tests {
         }
     }
 
-    fn sinks(sinks: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
-        let columns = |columns: &[&str]| columns.iter().map(|&column| column.to_owned()).collect();
+    fn sinks(sinks: &[(&str, &[&str])]) -> BTreeMap<String, SinkRows> {
+        let columns = |columns: &[&str]| SinkRows {
+            columns: columns.iter().map(|&column| column.to_owned()).collect(),
+            id_field: None,
+        };
         let sinks = sinks.iter().map(|&(name, needed)| (name.to_owned(), columns(needed)));
         sinks.collect()
     }
@@ -305,6 +324,32 @@ mod tests {
         let reason = resolve(&plan, &Sidecar::default(), &names).err().unwrap();
         let expected = "the topic of its sink aws needs the column line, which it does not emit; ";
         assert!(reason.starts_with(expected), "{reason}");
+    }
+
+    #[test]
+    fn a_rule_may_not_emit_what_its_sink_adds() {
+        let rules = RulesConfig {
+            default_sinks: vec!["aws".to_owned()],
+            ..rules()
+        };
+        let adds = SinkRows {
+            columns: Vec::new(),
+            id_field: Some("device".to_owned()),
+        };
+        let names = Names {
+            rules: &rules,
+            sources: Some(&BTreeSet::new()),
+            sinks: Some(&BTreeMap::from([("aws".to_owned(), adds)])),
+        };
+        let plan = serde_json::json!({
+            "name": "r",
+            "topics": ["a"],
+            "needs": [{"name": "device", "type": "text", "origin": {"field": ["d"]}}],
+            "emits": [{"name": "device", "column": 0}],
+        });
+        let plan = Plan::from_json(&plan.to_string()).unwrap();
+        let reason = resolve(&plan, &Sidecar::default(), &names).err().unwrap();
+        assert!(reason.starts_with("its sink aws adds the member device"), "{reason}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::super::command::{Command, PutLibrary, PutRule, PutShadow, Refusal, Role, RuleSpec, StreamKey, Watch};
 use super::super::comparison::Comparison;
+use super::super::journal::change::{Change, LibraryRecord, RuleRecord};
 use super::super::streams::StreamEntry;
 use super::{Mill, Placed};
 use crate::config;
@@ -17,7 +18,12 @@ impl Mill {
             Command::PutRule(put, reply) => drop(reply.send(self.put_rule(*put))),
             Command::PutShadow(put, reply) => drop(reply.send(self.put_shadow(*put))),
             Command::RemoveRule(id, how, reply) => {
-                self.remove_rule(&id, how);
+                let change = Change::RemoveRule {
+                    id: id.to_string(),
+                    how: how.into(),
+                };
+                self.keeping.try_record(&change);
+                self.take_rule_away(&id, how);
                 let _ = reply.send(());
             }
             Command::Held(rules, reply) => drop(reply.send(self.held(rules))),
@@ -28,6 +34,7 @@ impl Mill {
                 let _ = reply.send(());
             }
             Command::RemoveLibrary(name, reply) => {
+                self.keeping.try_record(&Change::RemoveLibrary(name.clone()));
                 self.probations.forget_library(&name);
                 let sites = self.guests.remove_library(&name);
                 self.forget(&sites);
@@ -53,6 +60,8 @@ impl Mill {
             watch,
         } = put;
         let name = library.loaded.description.name.clone();
+        self.keeping
+            .try_record(&Change::PutLibrary(LibraryRecord::of(&library)));
         let running = self.guests.library(&name);
         if running.is_some_and(|running| Arc::ptr_eq(&running.loaded, &library.loaded)) {
             // The code is the same, so what is remembered of its results holds.
@@ -80,6 +89,11 @@ impl Mill {
             .get(&id)
             .is_some_and(|placed| placed.spec.identity == identity);
         let on_change = spec.reload.on_change;
+        let change = Change::PutRule {
+            rule: RuleRecord::of(&spec),
+            on_change,
+        };
+        self.keeping.record(&change).map_err(Refusal::Refused)?;
         let swap = self.install(spec, on_change)?;
         if same {
             self.probations.refresh(&id, last_good);
@@ -92,7 +106,7 @@ impl Mill {
     fn put_shadow(&mut self, put: PutShadow) -> Result<(), Refusal> {
         let PutShadow { spec, running, metrics } = put;
         let shadow = Arc::clone(&spec.id);
-        self.remove_rule(&shadow, Removal::Discard);
+        self.take_rule_away(&shadow, Removal::Discard);
         let mut begun = self.unfinished(&shadow);
         let mut patience = PATIENCE + lateness_of(&spec);
         if let Some(running) = &running {
@@ -122,18 +136,11 @@ impl Mill {
 
     /// Puts a version in place, between two batches.
     pub(super) fn install(&mut self, spec: RuleSpec, on_change: config::OnChange) -> Result<Swap, Refusal> {
-        let kernels = match spec.loaded.has_kernels() {
-            true => {
-                let prepared = self
-                    .guests
-                    .put_kernels(&spec.id, Arc::clone(&spec.loaded), &spec.settings, spec.limits);
-                Some(prepared.map_err(|error| Refusal::Refused(format!("prepare: {error}")))?)
-            }
-            false => None,
-        };
+        let kernels = self.prepare(&spec).map_err(Refusal::Refused)?;
+        let tag = self.keeping.tag(&spec);
         let position = self.stream_position(&spec.stream);
         let entry = &mut self.streams[position];
-        let version = spec.version(kernels, on_change);
+        let version = spec.version(kernels, on_change, tag);
         let put = entry.stream.put(&version, &mut self.guests, &mut self.output);
         self.outlet.flush_results(&mut self.output, &mut entry.pieces);
         // The kernels of the version before, or those of this one when it is refused.
@@ -144,11 +151,22 @@ impl Mill {
             .add(&spec.id, spec.role, spec.sinks.clone(), spec.metrics.clone());
         let placed = Placed {
             lost_groups: false,
+            tag,
             kernels,
             spec,
         };
         self.rules.insert(Arc::clone(&placed.spec.id), placed);
         Ok(swap)
+    }
+
+    /// Has the kernels of a version ready, if it has any.
+    pub(super) fn prepare(&mut self, spec: &RuleSpec) -> Result<Option<KernelsId>, String> {
+        if !spec.loaded.has_kernels() {
+            return Ok(None);
+        }
+        let loaded = Arc::clone(&spec.loaded);
+        let prepared = self.guests.put_kernels(&spec.id, loaded, &spec.settings, spec.limits);
+        prepared.map(Some).map_err(|error| format!("prepare: {error}"))
     }
 
     /// A rule that comes from another stream, or that comes back while it finishes its windows there, takes no rows there
@@ -162,7 +180,7 @@ impl Mill {
         }
     }
 
-    fn remove_rule(&mut self, id: &Arc<str>, how: Removal) {
+    pub(super) fn take_rule_away(&mut self, id: &Arc<str>, how: Removal) {
         self.probations.forget_rule(id);
         self.outlet.end_comparison(id);
         self.rules.remove(id);

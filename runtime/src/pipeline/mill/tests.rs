@@ -133,6 +133,7 @@ impl Bench {
             reload: ReloadConfig::default(),
             limits: self.limits,
             sinks: Vec::new(),
+            sink_names: Vec::new(),
             metrics: self.families.rule(&id),
             id,
         };

@@ -1,9 +1,12 @@
 //! The recorder with queues in place of mills.
 
+mod kept;
+
 use super::super::flow::Wanted;
 use super::*;
+use crate::config::Durability;
 use crate::handover::{Closed, Offer};
-use crate::limits::BATCH_ROWS_MAX;
+use crate::limits::{ACCEPTED_ROWS_MAX, BATCH_ROWS_MAX};
 use crate::message::{Audience, Delivery, Message};
 use crate::telemetry::Telemetry;
 use bytes::Bytes;
@@ -18,6 +21,7 @@ struct Running {
     finish: watch::Sender<bool>,
     mills: Vec<mpsc::Receiver<Flow>>,
     wanted: Vec<Wanted>,
+    switches: mpsc::Sender<SwitchRequest>,
     thread: JoinHandle<()>,
 }
 
@@ -30,18 +34,25 @@ impl Running {
     }
 
     fn idle(rooms: &[usize]) -> Self {
+        Running::with(rooms, None)
+    }
+
+    fn with(rooms: &[usize], keeping: Option<Keeping>) -> Self {
         let (senders, mills): (Vec<_>, Vec<_>) = rooms.iter().map(|room| mpsc::channel(*room)).unzip();
         let queues: Vec<MillQueue> = senders.into_iter().map(MillQueue::idle).collect();
         let wanted = queues.iter().map(|queue| queue.wanted().clone()).collect();
         let (offers, offered) = mpsc::channel(64);
         let (ask, ticks) = mpsc::channel(rooms.len());
         let (finish, finished) = watch::channel(false);
+        let (switches, switched) = mpsc::channel(rooms.len());
         let mut telemetry = Telemetry::start();
         let metrics = MillMetrics::register(&mut telemetry.registry);
         let inputs = RecorderInputs {
             offers: offered,
             ticks,
             finish: finished,
+            switches: switched,
+            keeping,
         };
         Running {
             telemetry,
@@ -50,6 +61,7 @@ impl Running {
             finish,
             mills,
             wanted,
+            switches,
             thread: Recorder::start(queues, inputs, metrics.clone()).unwrap(),
         }
     }
@@ -64,7 +76,7 @@ impl Running {
     }
 
     fn offer(&self, source: &str, payloads: &[&str]) -> Offer {
-        Offer::through(self.offers.clone(), delivery(source, payloads))
+        Offer::through(self.offers.clone(), delivery(source, payloads), Durability::None)
     }
 
     /// The payloads of the next batch of a mill, or the time.
@@ -74,7 +86,8 @@ impl Running {
                 let payload = |message: &Message| String::from_utf8(message.payload.to_vec()).unwrap();
                 Some(batch.messages().map(payload).collect())
             }
-            Flow::Tick(_) => Some(vec!["tick".to_owned()]),
+            Flow::Tick(..) => Some(vec!["tick".to_owned()]),
+            Flow::Checkpoint(_) => Some(vec!["checkpoint".to_owned()]),
         }
     }
 }
@@ -128,6 +141,9 @@ async fn what_is_accepted_while_a_mill_is_busy_becomes_one_batch() {
     let mut running = Running::start(&[1, 64]);
     for (source, payloads) in [("x", ["a"]), ("x", ["b"]), ("x", ["c"]), ("y", ["d"])] {
         running.offer(source, &payloads).await.unwrap();
+        while running.mills[0].is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
     for mill in [0, 1] {
         for expect in [&["a"][..], &["b", "c"], &["d"]] {
@@ -202,9 +218,11 @@ async fn what_was_offered_before_the_end_is_handed_over() {
     running.offer("x", &["a"]).await.unwrap();
     running.offer("x", &["b"]).await.unwrap();
     running.finish.send_replace(true);
-    assert_eq!(running.next(0).await.unwrap(), ["a"]);
-    assert_eq!(running.next(0).await.unwrap(), ["b"]);
-    assert_eq!(running.next(0).await, None);
+    let mut all = Vec::new();
+    while let Some(payloads) = running.next(0).await {
+        all.extend(payloads);
+    }
+    assert_eq!(all, ["a", "b"]);
     assert_eq!(running.offer("x", &["c"]).await, Err(Closed));
     running.thread.join().unwrap();
 }
@@ -216,5 +234,8 @@ async fn nothing_is_accepted_when_a_mill_is_gone() {
     // This one is accepted before it is noticed, or not.
     let _ = running.offer("x", &["a"]).await;
     running.thread.join().unwrap();
-    assert_eq!(Offer::through(running.offers, delivery("x", &["b"])).await, Err(Closed));
+    assert_eq!(
+        Offer::through(running.offers, delivery("x", &["b"]), Durability::None).await,
+        Err(Closed)
+    );
 }

@@ -89,6 +89,7 @@ impl HttpSink {
                 () = stop.requested() => break,
             };
             cursor = sequence;
+            let emission = self.delivery.addressed(emission);
             if !self.post_emission(&emission, &mut stop).await {
                 break;
             }

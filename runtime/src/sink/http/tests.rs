@@ -194,7 +194,7 @@ async fn a_stop_does_not_wait_for_retry_after() {
     }
     rig.stopper.stop();
     timeout(PATIENCE, rig.task).await.unwrap().unwrap();
-    assert_eq!(rig.delivery.outbox.close(), 1);
+    assert_eq!(rig.delivery.outbox.close().given_up, 1);
 }
 
 #[tokio::test]

@@ -256,6 +256,7 @@ fn read_next(sink: &mut MqttSink, link: &mut Link) -> bool {
         return false;
     };
     link.cursor = sequence;
+    let emission = sink.delivery.addressed(emission);
     let mut rejected = Vec::new();
     link.messages = sink.shape.messages(&emission, &mut rejected);
     if sequence > sink.sent {

@@ -150,6 +150,7 @@ impl MqttSink {
         let Some(emission) = self.delivery.outbox.get(sequence) else {
             return;
         };
+        let emission = self.delivery.addressed(emission);
         let reason = format!(
             "the server closed the connection {CLOSED_ALONE} times right after this was sent to the topic {:?} with \
              nothing else in flight: does it allow the topic and the size?",

@@ -397,7 +397,7 @@ async fn a_stop_says_goodbye_and_leaves_what_is_in_flight() {
     rig.stopper.stop();
     assert_eq!(peer.read().await, Packet::Disconnect);
     timeout(PATIENCE, rig.task).await.unwrap().unwrap();
-    assert_eq!(rig.delivery.outbox.close(), 1);
+    assert_eq!(rig.delivery.outbox.close().given_up, 1);
 }
 
 #[tokio::test]

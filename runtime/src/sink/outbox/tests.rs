@@ -1,9 +1,11 @@
 use super::*;
 use crate::clock;
-use crate::config::{SinkFormat, SinkKind};
+use crate::config::{SinkFormat, SinkKind, SinkQueue};
 use crate::sink::test::emission;
 use crate::telemetry::sink::SinkMetrics;
 use std::sync::Arc;
+
+mod on_disk;
 
 fn outbox(fit: usize, on_full: OnFull) -> Outbox {
     let one = size_of::<Entry>() + size_of::<u32>() + emission("a").json.len();
@@ -12,6 +14,8 @@ fn outbox(fit: usize, on_full: OnFull) -> Outbox {
         format: SinkFormat::Array,
         queue_bytes_max: fit * one,
         on_full,
+        queue: SinkQueue::Memory,
+        id_field: None,
     };
     Outbox::new(&config, SinkMetrics::default().of(&Arc::from("test")))
 }
@@ -113,7 +117,7 @@ fn draining_lets_a_blocked_push_in_and_closing_turns_it_away() {
         std::thread::scope(|scope| {
             let blocked = scope.spawn(|| push(&outbox, "b"));
             if close {
-                assert_eq!(outbox.close(), 1);
+                assert_eq!(outbox.close().given_up, 1);
             } else {
                 outbox.start_draining();
             }
@@ -146,7 +150,7 @@ fn closing_counts_what_is_left() {
     let outbox = outbox(9, OnFull::DropNewest);
     push(&outbox, "a");
     push(&outbox, "b");
-    assert_eq!(outbox.close(), 2);
+    assert_eq!(outbox.close().given_up, 2);
     assert_eq!(dropped(&outbox, "stopped"), 2);
     assert_eq!(push(&outbox, "c"), Pushed::Closed);
 }

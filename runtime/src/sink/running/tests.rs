@@ -11,6 +11,8 @@ fn config(kind: SinkKind) -> SinkConfig {
         format: SinkFormat::Array,
         queue_bytes_max: 1 << 20,
         on_full: OnFull::Block,
+        queue: SinkQueue::Memory,
+        id_field: None,
     }
 }
 
@@ -49,7 +51,7 @@ async fn silent_broker() -> (tokio::net::TcpListener, SinkConfig) {
 }
 
 fn start(folder: &Path, configs: &[(&str, SinkConfig)]) -> Sinks {
-    Sinks::start(&named(configs), SinkMetrics::default(), dead_letters(folder)).unwrap()
+    Sinks::start(&named(configs), SinkMetrics::default(), dead_letters(folder), folder).unwrap()
 }
 
 fn named(configs: &[(&str, SinkConfig)]) -> BTreeMap<String, SinkConfig> {
@@ -89,6 +91,7 @@ async fn draining_ends_when_the_time_is_over_and_says_what_is_left() {
     let expect = Undelivered {
         sink: "cloud".to_owned(),
         emissions: 1,
+        kept: 0,
     };
     assert_eq!(left, [expect]);
     assert_eq!(handle.push(emission("2")), Pushed::Closed);

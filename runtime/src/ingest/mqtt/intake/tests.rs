@@ -1,5 +1,6 @@
 use super::super::orders::Plan;
 use super::*;
+use crate::config::Durability;
 use crate::handover::Offered;
 use crate::message::Delivery;
 use crate::telemetry::source::SourcesMetrics;
@@ -17,7 +18,11 @@ fn intake(room: usize) -> (Intake, Mill) {
     let (sender, offers) = mpsc::channel(1);
     let metrics = Arc::new(SourcesMetrics::default().source("default"));
     let (_, plan) = watch::channel(Plan::new());
-    let intake = Intake::new(Inlet::new("default", sender), Orders::new(0, plan), metrics);
+    let intake = Intake::new(
+        Inlet::new("default", Durability::None, sender),
+        Orders::new(0, plan),
+        metrics,
+    );
     let queue = VecDeque::new();
     (intake, Mill { offers, room, queue })
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::ServerAddress;
+use crate::config::{Durability, ServerAddress};
 use std::time::Duration;
 
 fn config(client_id: &str) -> SourceConfig {
@@ -17,6 +17,7 @@ fn config(client_id: &str) -> SourceConfig {
         keep_alive: Duration::from_secs(60),
         packet_bytes_max: 1 << 20,
         share_group: None,
+        durability: Durability::None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The way back to the version before, and the messages that only the new one failed on.
 
 use super::super::super::command::LastGood;
+use super::super::super::journal::change::{Change, LibraryRecord, RuleRecord};
 use super::super::super::streams::SourceBatch;
 use super::{Incident, Mill, OffendingBatch, Part, Verdict, Who};
 use crate::config::OnChange;
@@ -19,6 +20,11 @@ impl Mill {
                 Who::Library(name) => self.take_library_back(&name, verdict.reason, batch),
             }
             for (rule, survivors) in verdict.survivors {
+                let change = Change::ProcessAgain {
+                    rule: rule.to_string(),
+                    messages: survivors.clone(),
+                };
+                self.keeping.try_record(&change);
                 self.process_again(&rule, &survivors, given);
             }
         }
@@ -31,6 +37,13 @@ impl Mill {
         let Some(placed) = self.rules.get(id) else { return };
         let bad = placed.spec.identity;
         let LastGood { spec, here, .. } = probation.last_good;
+        if here {
+            let change = Change::PutRule {
+                rule: RuleRecord::of(&spec),
+                on_change: OnChange::Now,
+            };
+            self.keeping.try_record(&change);
+        }
         if here && let Err(error) = self.install(spec, OnChange::Now) {
             tracing::error!(rule = &**id, %error, "the version before cannot come back");
         }
@@ -49,12 +62,14 @@ impl Mill {
         let Some(bad) = self.guests.library(name).map(|library| Arc::clone(&library.loaded)) else {
             return;
         };
+        let change = Change::PutLibrary(LibraryRecord::of(&probation.last_good));
+        self.keeping.try_record(&change);
         let sites = self.guests.put_library(probation.last_good);
         self.forget(&sites);
         self.probations.tell(Incident::LibraryWorse { bad, reason, batch });
     }
 
-    fn process_again(&mut self, rule: &Arc<str>, survivors: &[usize], given: &SourceBatch<'_>) {
+    pub(in super::super) fn process_again(&mut self, rule: &Arc<str>, survivors: &[usize], given: &SourceBatch<'_>) {
         let Some(placed) = self.rules.get(rule) else { return };
         let stream = &placed.spec.stream;
         let Some(position) = self.streams.iter().position(|entry| entry.key() == stream) else {

@@ -36,7 +36,7 @@ impl Mill {
         let mut entry = StreamEntry::new(spec.stream.clone(), Bounds::default(), self.seed.clone());
         entry
             .stream
-            .put(&spec.version(kernels, OnChange::Now), &mut guests, &mut output)
+            .put(&spec.version(kernels, OnChange::Now, 0), &mut guests, &mut output)
             .ok()?;
         let part = Part::of(positions, given);
         entry.process(&part.batch(given), &mut guests, &mut output);

@@ -1,0 +1,253 @@
+//! Doing again what the journal has behind a checkpoint.
+//!
+//! A change of code stands in the log behind the place where its mill made it, because the mill is behind the recorder. So the log is read
+//! twice: first for the changes, then for the messages, batches and ticks, between which the changes are made.
+
+use super::super::flow::{Batch, Gathering};
+use super::super::mill::Mill;
+use super::change::Change;
+use super::recovery::{Rebuild, audiences};
+use super::state::Position;
+use crate::limits::BATCH_ROWS_MAX;
+use crate::message::{Audience, Delivery, Message, Served};
+use bytes::Bytes;
+use rulemill_core::Micros;
+use rulemill_journal::log::{Log, ReadError, Reader, Sequence};
+use rulemill_journal::{Entry, Qos};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+/// What was done again, and what is left.
+pub(super) struct Replayed {
+    pub(super) messages: u64,
+    pub(super) batches: u64,
+    /// The last batch or tick.
+    pub(super) position: u64,
+    pub(super) waiting: Vec<(Delivery, Sequence)>,
+    pub(super) audiences: Vec<(u32, Arc<Served>)>,
+}
+
+/// Messages that are in no batch yet.
+struct Pending {
+    first: Sequence,
+    source: Arc<str>,
+    audience: Audience,
+    message: Message,
+}
+
+struct Replay<'a, 'r> {
+    mills: &'a mut [Mill],
+    rebuild: &'a mut Rebuild<'r>,
+    /// For each mill: the changes that are still to be made, each after its batch or tick.
+    changes: Vec<VecDeque<(u64, Change)>>,
+    pending: VecDeque<Pending>,
+    audiences: Vec<(u32, Arc<Served>)>,
+    texts: HashSet<Arc<str>>,
+    /// The batch that was done last, for mills that go back within it.
+    last: Option<Batch>,
+    replayed: Replayed,
+}
+
+/// Does again what comes after `position`. `last_switches` are the changes that each mill's state has, by their records.
+pub(super) fn replay(
+    log: &Log,
+    position: &Position,
+    last_switches: &[u64],
+    mills: &mut [Mill],
+    rebuild: &mut Rebuild<'_>,
+) -> Result<Replayed, ReadError> {
+    let first = Sequence(position.first_needed().max(1));
+    let mut replay = Replay {
+        changes: changes(log, first, last_switches)?,
+        mills,
+        rebuild,
+        pending: VecDeque::new(),
+        audiences: audiences(&position.audiences),
+        texts: HashSet::new(),
+        last: None,
+        replayed: Replayed {
+            messages: 0,
+            batches: 0,
+            position: position.done,
+            waiting: Vec::new(),
+            audiences: Vec::new(),
+        },
+    };
+    let mut reader = Reader::new(first);
+    while let Some(record) = reader.next(log)? {
+        let sequence = record.sequence;
+        match Entry::decode(record.kind, record.payload) {
+            Ok(Entry::Message(message)) if sequence.0 >= position.next_message => replay.message(sequence, &message),
+            Ok(Entry::Audience(audience)) => replay.audience(&audience),
+            Ok(Entry::Batch { messages, now_us }) if sequence.0 > position.done => {
+                replay.batch(sequence.0, messages as usize, Micros(now_us));
+            }
+            Ok(Entry::Tick { mill, at_us }) if sequence.0 > position.done => {
+                replay.tick(sequence.0, usize::from(mill), Micros(at_us));
+            }
+            Ok(Entry::Message(_) | Entry::Batch { .. } | Entry::Tick { .. } | Entry::Switch(_)) => {}
+            Err(error) => {
+                tracing::error!(record = sequence.0, %error, "a record of the journal says nothing that can be done; it is passed over");
+            }
+        }
+    }
+    Ok(replay.finish())
+}
+
+/// The changes that each mill has not made yet.
+fn changes(log: &Log, first: Sequence, last_switches: &[u64]) -> Result<Vec<VecDeque<(u64, Change)>>, ReadError> {
+    let mut changes = vec![VecDeque::new(); last_switches.len()];
+    let mut reader = Reader::new(first);
+    while let Some(record) = reader.next(log)? {
+        let Ok(Entry::Switch(switch)) = Entry::decode(record.kind, record.payload) else {
+            continue;
+        };
+        let mill = usize::from(switch.mill);
+        let is_new = last_switches.get(mill).is_some_and(|last| record.sequence.0 > *last);
+        if !is_new {
+            continue;
+        }
+        match serde_json::from_slice(switch.change) {
+            Ok(change) => changes[mill].push_back((switch.position, change)),
+            Err(error) => {
+                tracing::error!(record = record.sequence.0, %error, "a change of code in the journal cannot be understood");
+            }
+        }
+    }
+    Ok(changes)
+}
+
+impl Replay<'_, '_> {
+    fn message(&mut self, first: Sequence, message: &rulemill_journal::Message<'_>) {
+        let source = self.text(message.source);
+        let topic = self.text(message.topic);
+        let audience = match message.audience {
+            rulemill_journal::Message::FOR_ALL => Audience::All,
+            number => {
+                let known = self.audiences.iter().rev().find(|(known, _)| *known == number);
+                known.map_or(Audience::All, |(_, served)| Audience::Some(Arc::clone(served)))
+            }
+        };
+        self.pending.push_back(Pending {
+            first,
+            source,
+            audience,
+            message: Message {
+                topic,
+                payload: Bytes::copy_from_slice(message.payload),
+                qos: match message.qos {
+                    Qos::AtMostOnce => 0,
+                    Qos::AtLeastOnce | Qos::ExactlyOnce => 1,
+                },
+                retain: message.retain,
+                arrival: Micros(message.arrival_us),
+            },
+        });
+    }
+
+    fn audience(&mut self, audience: &rulemill_journal::Audience<'_>) {
+        let texts = |filters: &[&str]| filters.iter().map(|&filter| filter.to_owned()).collect();
+        let record = super::state::AudienceRecord {
+            number: audience.number,
+            here: texts(&audience.here),
+            nowhere: texts(&audience.nowhere),
+        };
+        self.audiences.extend(audiences(&[record]));
+    }
+
+    fn batch(&mut self, position: u64, messages: usize, now: Micros) {
+        // Fewer are there only if the disk has lost some, which was said.
+        let messages = messages.min(self.pending.len());
+        let taken: Vec<Pending> = self.pending.drain(..messages).collect();
+        let mut gathering = Gathering::default();
+        for (delivery, _) in deliveries(taken) {
+            gathering.add(delivery);
+        }
+        self.replayed.messages += messages as u64;
+        self.replayed.batches += 1;
+        self.replayed.position = position;
+        let Some(mut batch) = gathering.finish(now) else { return };
+        batch.position = position;
+        for mill in 0..self.mills.len() {
+            self.change_until(mill, position);
+            self.mills[mill].process_batch(&batch);
+        }
+        self.last = Some(batch);
+    }
+
+    fn tick(&mut self, position: u64, mill: usize, now: Micros) {
+        self.replayed.position = position;
+        if mill < self.mills.len() {
+            self.change_until(mill, position);
+            self.mills[mill].tick(now, position);
+        }
+    }
+
+    /// Makes the changes of a mill that come before a batch or tick.
+    fn change_until(&mut self, mill: usize, position: u64) {
+        while let Some((_, change)) = self.changes[mill].pop_front_if(|(after, _)| *after < position) {
+            self.make(mill, &change);
+        }
+    }
+
+    fn make(&mut self, mill: usize, change: &Change) {
+        if let (Change::ProcessAgain { rule, messages }, Some(batch)) = (change, &self.last) {
+            self.mills[mill].again(rule, messages, batch);
+            return;
+        }
+        if let Err(reason) = self.mills[mill].redo(change, self.rebuild) {
+            tracing::error!(%reason, ?change, "a change of code cannot be made again");
+        }
+    }
+
+    fn finish(mut self) -> Replayed {
+        for mill in 0..self.mills.len() {
+            self.change_until(mill, u64::MAX);
+        }
+        let mut replayed = self.replayed;
+        replayed.waiting = deliveries(self.pending.into_iter().collect());
+        // Of a number, the last counts.
+        let latest: HashMap<u32, Arc<Served>> = self.audiences.into_iter().collect();
+        replayed.audiences = latest.into_iter().collect();
+        replayed.audiences.sort_unstable_by_key(|(number, _)| *number);
+        replayed
+    }
+
+    /// The same text, in memory once.
+    fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        if self.texts.len() >= TEXTS_MAX {
+            self.texts.clear();
+        }
+        let text: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&text));
+        text
+    }
+}
+
+/// Messages of the same source and audience together, each with the number of its first.
+fn deliveries(pending: Vec<Pending>) -> Vec<(Delivery, Sequence)> {
+    let mut deliveries: Vec<(Delivery, Sequence)> = Vec::new();
+    let mut rest = pending.into_iter().peekable();
+    while let Some(first) = rest.next() {
+        let (source, audience, number) = (first.source, first.audience, first.first);
+        let mut messages = vec![first.message];
+        while messages.len() < BATCH_ROWS_MAX
+            && let Some(next) = rest.next_if(|next| next.source == source && next.audience.is(&audience))
+        {
+            messages.push(next.message);
+        }
+        let delivery = Delivery {
+            source,
+            audience,
+            messages: messages.into(),
+        };
+        deliveries.push((delivery, number));
+    }
+    deliveries
+}
+
+/// Topics that are remembered while it reads.
+const TEXTS_MAX: usize = 100_000;

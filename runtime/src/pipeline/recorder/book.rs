@@ -1,0 +1,307 @@
+//! What the recorder writes down, and what waits for that.
+//!
+//! Without a journal everything is accepted at once. With one, what was taken is appended, written with one call together with
+//! everything else of that moment, and only then accepted; where a loss of power must not matter, after a sync too. When the disk
+//! fails, nothing is accepted any more: the log is opened again, now and then, what had not been written is appended again under the same
+//! numbers, and it goes on.
+
+mod kept;
+
+use super::super::flow::Batch;
+use super::super::journal::checkpointing::{Begin, Trim};
+use super::super::journal::state::Position;
+use super::super::journal::writing::Journal;
+use super::accepted::Accepted;
+use super::sync::Syncer;
+use crate::clock;
+use crate::config::{Durability, OnStop};
+use crate::handover::Offered;
+use crate::message::Delivery;
+use crate::telemetry::journal::JournalMetrics;
+use kept::{Kept, Unwritten};
+use rulemill_core::Micros;
+use rulemill_journal::log::{LogError, Sequence, Synced};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// A journal, and what works with it.
+pub(in super::super) struct Keeping {
+    pub(in super::super) journal: Journal,
+    /// The last batch or tick that the mills have done.
+    pub(in super::super) position: u64,
+    /// What was accepted by an earlier process and is in no batch; with the first record of each.
+    pub(in super::super) waiting: Vec<(Delivery, Sequence)>,
+    /// Whom to ask for a checkpoint, and what it says when that is over.
+    pub(in super::super) checkpoints: mpsc::Sender<Begin>,
+    pub(in super::super) trims: mpsc::Receiver<Trim>,
+    pub(in super::super) interval: Duration,
+    pub(in super::super) on_stop: OnStop,
+    pub(in super::super) metrics: JournalMetrics,
+}
+
+/// A mill is about to change code, and waits until that is written.
+#[derive(Debug)]
+pub(in super::super) struct SwitchRequest {
+    pub(in super::super) mill: usize,
+    /// The last batch or tick that it has done.
+    pub(in super::super) position: u64,
+    pub(in super::super) change: Vec<u8>,
+    /// Told the number of the record.
+    pub(in super::super) written: std::sync::mpsc::SyncSender<Result<u64, String>>,
+}
+
+pub(super) struct Book {
+    kept: Option<Kept>,
+    position: u64,
+}
+
+/// What the book is told by others.
+pub(super) struct News {
+    /// A sync has ended.
+    pub(super) synced: mpsc::Receiver<Synced>,
+    /// A checkpoint is over.
+    pub(super) trims: mpsc::Receiver<Trim>,
+}
+
+impl Book {
+    pub(super) fn open(keeping: Option<Keeping>, accepted: &mut Accepted) -> std::io::Result<(Self, News)> {
+        let Some(mut keeping) = keeping else {
+            // The ids of emissions are made of it, so it is not used again after a restart.
+            let position = clock::wall().0.unsigned_abs();
+            let book = Book { kept: None, position };
+            let news = News {
+                synced: mpsc::channel(1).1,
+                trims: mpsc::channel(1).1,
+            };
+            return Ok((book, news));
+        };
+        let (syncer, synced) = Syncer::start()?;
+        let trims = std::mem::replace(&mut keeping.trims, mpsc::channel(1).1);
+        for (delivery, first) in keeping.waiting.drain(..) {
+            accepted.push(delivery, Some(first));
+        }
+        let now = clock::monotonic();
+        let book = Book {
+            position: keeping.position,
+            kept: Some(Kept {
+                keeping,
+                syncer,
+                unwritten: VecDeque::new(),
+                pending: Vec::new(),
+                taken: Vec::new(),
+                unsynced: VecDeque::new(),
+                ticks: Vec::new(),
+                batch: None,
+                failing: None,
+                synced: now,
+                written_since: true,
+                checkpointing: false,
+                checkpoint: now,
+                bytes_at_checkpoint: 0,
+                last_at_checkpoint: 0,
+                covered: 0,
+            }),
+        };
+        Ok((book, News { synced, trims }))
+    }
+
+    /// Takes an offer, unless it was withdrawn. It is accepted after [`Book::write`].
+    pub(super) fn take(&mut self, offered: Offered, accepted: &mut Accepted) {
+        let durability = offered.durability();
+        let Some((delivery, receipt)) = offered.take() else {
+            return;
+        };
+        let Some(kept) = self.kept.as_mut().filter(|_| durability != Durability::None) else {
+            accepted.push(delivery, None);
+            receipt.accept();
+            return;
+        };
+        match kept.keeping.journal.deliver(&delivery) {
+            Ok(first) => {
+                kept.unwritten.push_back(Unwritten::Messages(delivery.clone(), first));
+                accepted.push(delivery, Some(first));
+                kept.taken.push((receipt, durability));
+            }
+            Err(error @ (LogError::TooLarge { .. } | LogError::Unencodable(_))) => {
+                tracing::error!(source = &*delivery.source, %error, "messages are processed without the journal");
+                accepted.push(delivery, None);
+                receipt.accept();
+            }
+            Err(error @ (LogError::Full { .. } | LogError::Disk(_) | LogError::Broken { .. })) => {
+                kept.pending.push((delivery, receipt, durability));
+                kept.fail(&error);
+            }
+        }
+    }
+
+    /// The next batch, with its place in the order. It may be handed over after [`Book::write`].
+    pub(super) fn make_batch(&mut self, accepted: &mut Accepted) -> Option<Batch> {
+        if let Some(batch) = self.kept.as_mut().and_then(|kept| kept.batch.take()) {
+            return Some(batch);
+        }
+        let (mut batch, journalled) = accepted.next_batch()?;
+        match &mut self.kept {
+            None => self.position += 1,
+            Some(kept) if journalled > 0 => match kept.keeping.journal.batch(journalled, batch.now) {
+                Ok(position) => {
+                    kept.unwritten
+                        .push_back(Unwritten::Batch(journalled, batch.now, position));
+                    self.position = position.0;
+                }
+                Err(error) => kept.fail(&error),
+            },
+            Some(_) => {}
+        }
+        batch.position = self.position;
+        Some(batch)
+    }
+
+    /// A batch could not be written; it is the next one.
+    pub(super) fn keep_batch(&mut self, batch: Option<Batch>) {
+        if let Some(kept) = &mut self.kept {
+            kept.batch = batch;
+        }
+    }
+
+    /// Gives a tick its place in the order; `None`: it cannot be written.
+    pub(super) fn tick(&mut self, mill: usize, now: Micros) -> Option<u64> {
+        let Some(kept) = &mut self.kept else {
+            self.position += 1;
+            return Some(self.position);
+        };
+        if kept.failing.is_some() {
+            kept.ticks.push(mill);
+            return None;
+        }
+        match kept.keeping.journal.tick(mill, now) {
+            Ok(position) => {
+                kept.unwritten.push_back(Unwritten::Tick(mill, now, position));
+                self.position = position.0;
+                if kept.write() {
+                    return Some(position.0);
+                }
+            }
+            Err(error) => kept.fail(&error),
+        }
+        kept.ticks.push(mill);
+        None
+    }
+
+    /// The mills that asked for the time while it could not be written.
+    pub(super) fn waiting_ticks(&mut self) -> Vec<usize> {
+        match &mut self.kept {
+            Some(kept) if kept.failing.is_none() => std::mem::take(&mut kept.ticks),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// Writes down that a mill changes code.
+    pub(super) fn switch(&mut self, switch: &SwitchRequest) {
+        let Some(kept) = &mut self.kept else {
+            let _ = switch.written.send(Ok(0));
+            return;
+        };
+        let written = kept.switch(switch);
+        // The mill may have gone.
+        let _ = switch.written.send(written);
+    }
+
+    /// Writes everything that was appended, and accepts what waited for that. False: it could not be written.
+    pub(super) fn write(&mut self) -> bool {
+        self.kept.as_mut().is_none_or(Kept::write)
+    }
+
+    /// Takes note of the end of a sync.
+    pub(super) fn synced(&mut self, done: Synced) {
+        if let Some(kept) = &mut self.kept {
+            kept.syncer.ended();
+            kept.finish_sync(done);
+        }
+    }
+
+    /// Does what is due: a sync, or looking at a disk that has failed.
+    pub(super) fn pass_time(&mut self, accepted: &mut Accepted) {
+        if let Some(kept) = &mut self.kept {
+            kept.pass_time(accepted);
+        }
+    }
+
+    /// Whether it is time for a checkpoint, and one can be taken.
+    pub(super) fn checkpoint_due(&self) -> bool {
+        self.kept.as_ref().is_some_and(Kept::checkpoint_due)
+    }
+
+    pub(super) fn position(&mut self, accepted: &Accepted, mills: usize) -> Position {
+        let done = self.position;
+        let journal = self.kept.as_mut().map(|kept| &mut kept.keeping.journal);
+        journal.map_or_else(Position::default, |journal| {
+            journal.position(done, accepted.first(), mills)
+        })
+    }
+
+    /// Asks for a checkpoint. False: nobody takes one.
+    pub(super) fn begin_checkpoint(&mut self, begin: Begin) -> bool {
+        let Some(kept) = &mut self.kept else { return false };
+        kept.checkpoint = clock::monotonic();
+        kept.bytes_at_checkpoint = kept.keeping.journal.bytes();
+        kept.last_at_checkpoint = kept.keeping.journal.last();
+        kept.checkpointing = kept.keeping.checkpoints.try_send(begin).is_ok();
+        kept.checkpointing
+    }
+
+    /// A checkpoint is over.
+    pub(super) fn trim(&mut self, trim: Trim) {
+        if let Some(kept) = &mut self.kept {
+            kept.trim(trim);
+        }
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Whether batches can be handed over.
+    pub(super) fn is_well(&self) -> bool {
+        self.kept.as_ref().is_none_or(|kept| kept.failing.is_none())
+    }
+
+    /// Whether a batch waits that could not be written.
+    pub(super) fn has_batch(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.batch.is_some())
+    }
+
+    /// Whether something can be taken.
+    pub(super) fn has_room(&self) -> bool {
+        self.kept
+            .as_ref()
+            .is_none_or(|kept| kept.failing.is_none() && kept.keeping.journal.has_room())
+    }
+
+    /// Whether something waits to be written or handed over.
+    pub(super) fn is_behind(&self) -> bool {
+        let kept = self.kept.as_ref();
+        kept.is_some_and(|kept| {
+            kept.batch.is_some() || !kept.unsynced.is_empty() || !kept.taken.is_empty() || !kept.pending.is_empty()
+        })
+    }
+
+    /// Whether a checkpoint is being taken.
+    pub(super) fn is_checkpointing(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.checkpointing)
+    }
+
+    /// What becomes of open windows at the end.
+    pub(super) fn on_stop(&self) -> Option<OnStop> {
+        self.kept.as_ref().map(|kept| kept.keeping.on_stop)
+    }
+
+    /// Puts everything on disk.
+    pub(super) fn close(self) {
+        if let Some(kept) = self.kept
+            && let Err(error) = kept.keeping.journal.close()
+        {
+            tracing::error!(%error, "the journal cannot be closed");
+        }
+    }
+}
