@@ -19,7 +19,7 @@ use crate::config::OnStop;
 use crate::handover::Offered;
 use crate::telemetry::mill::MillMetrics;
 use accepted::Accepted;
-use book::{Book, News};
+use book::{Book, Due, News};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -107,8 +107,8 @@ impl Recorder {
                 Some(switch) = switches.recv() => book.switch(&switch),
                 _ = beat.tick(), if book.is_kept() => {
                     book.pass_time(&mut accepted);
-                    for mill in book.waiting_ticks() {
-                        tick(&mills, mill, &mut book);
+                    for due in book.due_ticks() {
+                        tick_late(&mills, due, &mut book);
                     }
                     if let Some(room) = book.checkpoint_due().then(|| room_now(&mills)).flatten() {
                         checkpoint((&mut book, &accepted), room, OnStop::Keep, mills.len());
@@ -222,6 +222,23 @@ fn tick(mills: &[MillQueue], mill: usize, book: &mut Book) {
         let now = clock::arrival();
         if let Some(position) = book.tick(mill, now) {
             permit.send(Flow::Tick(now, position));
+        }
+    }
+}
+
+/// Tells a mill the time that could not be written before.
+fn tick_late(mills: &[MillQueue], due: Due, book: &mut Book) {
+    match due {
+        Due::Asked(mill) => tick(mills, mill, book),
+        Due::Placed(mill, now, position) => {
+            let sender = mills.get(mill).and_then(MillQueue::open);
+            match sender.map(mpsc::Sender::try_reserve) {
+                Some(Ok(permit)) => {
+                    permit.send(Flow::Tick(now, position));
+                }
+                Some(Err(_)) => book.keep_tick(due),
+                None => {}
+            }
         }
     }
 }

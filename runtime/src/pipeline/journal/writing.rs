@@ -30,6 +30,8 @@ struct Known {
     number: u32,
     served: Arc<Served>,
     generation: u64,
+    /// Its record.
+    record: Sequence,
 }
 
 impl Journal {
@@ -46,6 +48,7 @@ impl Journal {
             number,
             served,
             generation: 0,
+            record: Sequence::START,
         });
         let journal = Journal {
             log,
@@ -185,6 +188,9 @@ impl Journal {
         let (log, found) = Log::open(Arc::clone(&self.folders.log), self.options, Sequence(covered))?;
         super::recovery::tell(&found);
         self.log = log;
+        // They are put down again when a message names them.
+        let next = self.log.next();
+        self.audiences.retain(|known| known.record < next);
         Ok(())
     }
 
@@ -210,11 +216,12 @@ impl Journal {
         let number = self.audiences.iter().map(|known| known.number).max().unwrap_or(0) + 1;
         let here: Vec<&str> = served.here.iter().map(TopicFilter::as_str).collect();
         let nowhere: Vec<&str> = served.nowhere.iter().map(TopicFilter::as_str).collect();
-        self.entry(&Entry::Audience(rulemill_journal::Audience { number, here, nowhere }))?;
+        let record = self.entry(&Entry::Audience(rulemill_journal::Audience { number, here, nowhere }))?;
         self.audiences.push(Known {
             number,
             served: Arc::clone(served),
             generation: self.generation,
+            record,
         });
         Ok(number)
     }

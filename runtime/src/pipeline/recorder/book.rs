@@ -18,6 +18,7 @@ use crate::config::{Durability, OnStop};
 use crate::handover::Offered;
 use crate::message::Delivery;
 use crate::telemetry::journal::JournalMetrics;
+pub(super) use kept::Due;
 use kept::{Kept, Unwritten};
 use rulemill_core::Micros;
 use rulemill_journal::log::{LogError, Sequence, Synced};
@@ -92,6 +93,7 @@ impl Book {
                 taken: Vec::new(),
                 unsynced: VecDeque::new(),
                 ticks: Vec::new(),
+                unplaced: None,
                 batch: None,
                 failing: None,
                 synced: now,
@@ -149,7 +151,10 @@ impl Book {
                         .push_back(Unwritten::Batch(journalled, batch.now, position));
                     self.position = position.0;
                 }
-                Err(error) => kept.fail(&error),
+                Err(error) => {
+                    kept.unplaced = Some((journalled, batch.now));
+                    kept.fail(&error);
+                }
             },
             Some(_) => {}
         }
@@ -171,7 +176,7 @@ impl Book {
             return Some(self.position);
         };
         if kept.failing.is_some() {
-            kept.ticks.push(mill);
+            kept.ticks.push(Due::Asked(mill));
             return None;
         }
         match kept.keeping.journal.tick(mill, now) {
@@ -181,18 +186,28 @@ impl Book {
                 if kept.write() {
                     return Some(position.0);
                 }
+                kept.ticks.push(Due::Placed(mill, now, position.0));
             }
-            Err(error) => kept.fail(&error),
+            Err(error) => {
+                kept.fail(&error);
+                kept.ticks.push(Due::Asked(mill));
+            }
         }
-        kept.ticks.push(mill);
         None
     }
 
-    /// The mills that asked for the time while it could not be written.
-    pub(super) fn waiting_ticks(&mut self) -> Vec<usize> {
+    /// The ticks that could not be written, once they can.
+    pub(super) fn due_ticks(&mut self) -> Vec<Due> {
         match &mut self.kept {
             Some(kept) if kept.failing.is_none() => std::mem::take(&mut kept.ticks),
             Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// A tick that has its place and could not be handed over. Nothing may come before it.
+    pub(super) fn keep_tick(&mut self, due: Due) {
+        if let Some(kept) = &mut self.kept {
+            kept.ticks.push(due);
         }
     }
 
@@ -222,8 +237,10 @@ impl Book {
 
     /// Does what is due: a sync, or looking at a disk that has failed.
     pub(super) fn pass_time(&mut self, accepted: &mut Accepted) {
-        if let Some(kept) = &mut self.kept {
-            kept.pass_time(accepted);
+        if let Some(kept) = &mut self.kept
+            && let Some(position) = kept.pass_time(accepted)
+        {
+            self.position = position;
         }
     }
 
@@ -263,7 +280,10 @@ impl Book {
 
     /// Whether batches can be handed over.
     pub(super) fn is_well(&self) -> bool {
-        self.kept.as_ref().is_none_or(|kept| kept.failing.is_none())
+        let placed = |due: &Due| matches!(due, Due::Placed(..));
+        self.kept
+            .as_ref()
+            .is_none_or(|kept| kept.failing.is_none() && !kept.ticks.iter().any(placed))
     }
 
     /// Whether a batch waits that could not be written.

@@ -26,8 +26,10 @@ pub(super) struct Kept {
     pub(super) taken: Vec<(Receipt, Durability)>,
     /// Written, and to be accepted once it is synced up to there.
     pub(super) unsynced: VecDeque<(Sequence, Receipt)>,
-    /// Mills that are to be told the time when it can be written.
-    pub(super) ticks: Vec<usize>,
+    /// What mills are to be told when it can be written.
+    pub(super) ticks: Vec<Due>,
+    /// The messages and the time of the batch below, when it has no place yet.
+    pub(super) unplaced: Option<(usize, Micros)>,
     /// A batch that could not be written.
     pub(super) batch: Option<Batch>,
     /// Since when the disk fails; when it is looked at next.
@@ -40,6 +42,15 @@ pub(super) struct Kept {
     /// The last record at that time.
     pub(super) last_at_checkpoint: u64,
     pub(super) covered: u64,
+}
+
+/// A tick that could not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Due {
+    /// A mill has asked for the time.
+    Asked(usize),
+    /// A mill, a time, and its place in the order.
+    Placed(usize, Micros, u64),
 }
 
 /// Something that was appended.
@@ -122,20 +133,28 @@ impl Kept {
         }
     }
 
-    pub(super) fn pass_time(&mut self, accepted: &mut Accepted) {
+    /// Gives the last batch or tick, when that has changed.
+    pub(super) fn pass_time(&mut self, accepted: &mut Accepted) -> Option<u64> {
         let now = clock::monotonic();
         self.keeping
             .metrics
             .blocked(self.failing.is_some() || !self.keeping.journal.has_room());
         if let Some(next) = self.failing {
-            if now >= next {
-                self.recover(accepted);
+            if now < next {
+                return None;
             }
-            return;
+            return match self.recover(accepted) {
+                Ok(position) => position,
+                Err(error) => {
+                    self.fail(&error);
+                    None
+                }
+            };
         }
         if self.written_since && now.duration_since(self.synced) >= SYNC_INTERVAL {
             self.begin_sync();
         }
+        None
     }
 
     pub(super) fn checkpoint_due(&self) -> bool {
@@ -168,29 +187,31 @@ impl Kept {
         self.failing = Some(clock::monotonic() + RETRY_INTERVAL);
     }
 
-    /// Opens the log again, and appends what was not written.
-    fn recover(&mut self, accepted: &mut Accepted) {
+    /// Opens the log again, and appends what was not written. Gives the place of a batch that had none.
+    fn recover(&mut self, accepted: &mut Accepted) -> Result<Option<u64>, LogError> {
         self.failing = Some(clock::monotonic() + RETRY_INTERVAL);
         if self.keeping.journal.is_broken()
             && let Err(error) = self.keeping.journal.reopen(self.covered)
         {
             tracing::debug!(%error, "the journal cannot be opened");
-            return;
+            return Ok(None);
         }
         let written = self.keeping.journal.last();
-        let unwritten = std::mem::take(&mut self.unwritten);
-        for item in unwritten {
-            let again = self.again(item, written);
-            match again {
-                Ok(item) => self.unwritten.push_back(item),
-                Err(error) => return self.fail(&error),
+        for at in 0..self.unwritten.len() {
+            self.again(at, written)?;
+        }
+        let mut placed = None;
+        if let Some((messages, now)) = self.unplaced {
+            let position = self.keeping.journal.batch(messages, now)?;
+            self.unwritten.push_back(Unwritten::Batch(messages, now, position));
+            self.unplaced = None;
+            if let Some(batch) = &mut self.batch {
+                batch.position = position.0;
             }
+            placed = Some(position.0);
         }
         while let Some((delivery, _, _)) = self.pending.first() {
-            let first = match self.keeping.journal.deliver(delivery) {
-                Ok(first) => first,
-                Err(error) => return self.fail(&error),
-            };
+            let first = self.keeping.journal.deliver(delivery)?;
             let (delivery, receipt, durability) = self.pending.remove(0);
             self.unwritten.push_back(Unwritten::Messages(delivery.clone(), first));
             accepted.push(delivery, Some(first));
@@ -200,12 +221,13 @@ impl Kept {
         if self.write() {
             tracing::warn!("the journal can be written again");
         }
+        Ok(placed)
     }
 
     /// Appends something again as far as it is not there, under the numbers that it had.
-    fn again(&mut self, item: Unwritten, written: u64) -> Result<Unwritten, LogError> {
+    fn again(&mut self, at: usize, written: u64) -> Result<(), LogError> {
         let journal = &mut self.keeping.journal;
-        Ok(match item {
+        match &self.unwritten[at] {
             Unwritten::Messages(delivery, first) => {
                 let there = written.saturating_add(1).saturating_sub(first.0);
                 let there = usize::try_from(there)
@@ -218,21 +240,16 @@ impl Kept {
                     };
                     journal.deliver(&rest)?;
                 }
-                Unwritten::Messages(delivery, first)
             }
-            Unwritten::Batch(messages, now, position) => {
-                if position.0 > written {
-                    journal.batch(messages, now)?;
-                }
-                Unwritten::Batch(messages, now, position)
+            Unwritten::Batch(messages, now, position) if position.0 > written => {
+                journal.batch(*messages, *now)?;
             }
-            Unwritten::Tick(mill, now, position) => {
-                if position.0 > written {
-                    journal.tick(mill, now)?;
-                }
-                Unwritten::Tick(mill, now, position)
+            Unwritten::Tick(mill, now, position) if position.0 > written => {
+                journal.tick(*mill, *now)?;
             }
-        })
+            Unwritten::Batch(..) | Unwritten::Tick(..) => {}
+        }
+        Ok(())
     }
 }
 

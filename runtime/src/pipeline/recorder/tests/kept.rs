@@ -220,3 +220,39 @@ async fn what_was_accepted_and_is_in_no_batch_counts_as_that_in_a_checkpoint() {
     assert_eq!((begin.position.done, begin.position.next_message), (5, 6));
     kept.trims.send(Trim { below: None }).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_mill_that_asked_for_the_time_while_the_disk_failed_is_told_once_it_works() {
+    let mut kept = Kept::start(4, 1 << 20);
+    kept.offer(&["a"], Durability::ProcessCrash).await.unwrap();
+    assert_eq!(kept.running.next(0).await.unwrap(), ["a"]);
+    kept.disk.set_faults(Faults {
+        write_error: 1000,
+        ..Faults::default()
+    });
+    let before = kept.disk.faults_hit();
+    // The first finds out; the second comes while it is known.
+    kept.running.ticks.send(0).await.unwrap();
+    while kept.disk.faults_hit() == before {
+        tokio::task::yield_now().await;
+    }
+    kept.running.ticks.send(0).await.unwrap();
+    let mut offer = kept.offer(&["b"], Durability::ProcessCrash);
+    assert_eq!((&mut offer).now_or_never(), None);
+    kept.disk.set_faults(Faults::default());
+    timeout(PATIENCE, offer).await.unwrap().unwrap();
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        told.extend(kept.running.next(0).await.unwrap());
+    }
+    assert_eq!(
+        told,
+        ["tick", "tick", "b"],
+        "the first has its place before everything else"
+    );
+    let disk = kept.end().await;
+    assert_eq!(
+        entries(&disk),
+        ["a", "batch of 1", "tick of 0", "tick of 0", "b", "batch of 1"]
+    );
+}
