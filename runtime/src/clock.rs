@@ -34,7 +34,7 @@ pub fn arrival() -> Micros {
 /// read.
 pub fn resume(last: Micros) {
     let mut arrivals = ARRIVALS.lock().unwrap_or_else(PoisonError::into_inner);
-    arrivals.resume(monotonic(), last);
+    arrivals.resume(monotonic(), wall(), last);
 }
 
 /// What the wall clock did to the time of arrival so far.

@@ -64,15 +64,11 @@ impl Arrivals {
         }
     }
 
-    /// An earlier process has read this last; that counts only if it is later than what was read since.
-    pub(super) fn resume(&mut self, monotonic: Instant, last: Micros) {
-        let last = i128::from(last.0) * 1000;
-        if self.last.is_none_or(|known| known.arrival < last) {
-            self.last = Some(Reading {
-                monotonic,
-                arrival: last,
-                ahead: 0,
-            });
+    /// An earlier process has read `arrival` last. That matters when the wall clock is before it.
+    pub(super) fn resume(&mut self, monotonic: Instant, wall: Micros, arrival: Micros) {
+        let (wall, arrival) = (i128::from(wall.0) * 1000, i128::from(arrival.0) * 1000);
+        if wall < arrival && self.last.is_none_or(|known| known.arrival < arrival) {
+            self.remember(monotonic, arrival, wall);
         }
     }
 
@@ -191,6 +187,32 @@ mod tests {
             self.wall += by;
             self.read()
         }
+    }
+
+    #[test]
+    fn a_process_that_begins_again_goes_on_from_where_the_one_before_was() {
+        let resumed = |last: i64| {
+            let mut clocks = Clocks {
+                start: monotonic(),
+                elapsed: 0,
+                wall: NOON,
+                arrivals: Arrivals::new(),
+            };
+            clocks.arrivals.resume(clocks.start, Micros(NOON), Micros(last));
+            clocks
+        };
+        let second = SECOND.cast_signed();
+        // The wall clock went on meanwhile, and that is no step.
+        assert_eq!(resumed(NOON - 3600 * second).read(), (NOON, None));
+        // It was corrected a little.
+        let mut clocks = resumed(NOON + 5 * second);
+        assert_eq!(clocks.read(), (NOON + 5 * second, None));
+        assert_eq!(clocks.run(10 * SECOND), NOON + 14 * second);
+        assert_eq!(clocks.run(100 * SECOND), clocks.wall);
+        // It was wrong by far.
+        let (now, step) = resumed(NOON + 3600 * second).read();
+        assert_eq!(now, NOON);
+        assert!(matches!(step, Some(Step::SetBack { .. })), "{step:?}");
     }
 
     #[test]

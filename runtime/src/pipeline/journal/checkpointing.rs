@@ -24,8 +24,10 @@ pub(in super::super) struct Begin {
 /// A checkpoint is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Trim {
-    /// Records below this are needed no more; `None`: it was not taken.
+    /// Records below this are needed no more; `None`: it was not taken, or is the first.
     pub(in super::super) below: Option<u64>,
+    /// Its size; 0 when it was not taken.
+    pub(in super::super) bytes: u64,
 }
 
 /// Takes checkpoints.
@@ -66,21 +68,21 @@ impl Checkpointer {
     /// Takes one after the other, until nobody asks for any more.
     pub(in super::super) async fn run(mut self, mut begins: mpsc::Receiver<Begin>, trims: mpsc::Sender<Trim>) {
         while let Some(begin) = begins.recv().await {
-            let below = match self.take(begin).await {
-                Ok(below) => below,
+            let trim = match self.take(begin).await {
+                Ok(trim) => trim,
                 Err(reason) => {
                     self.metrics.checkpoint_failures.inc();
                     tracing::error!(%reason, "a checkpoint could not be taken; the journal grows until one can");
-                    None
+                    Trim { below: None, bytes: 0 }
                 }
             };
-            if trims.send(Trim { below }).await.is_err() {
+            if trims.send(trim).await.is_err() {
                 return;
             }
         }
     }
 
-    async fn take(&mut self, mut begin: Begin) -> Result<Option<u64>, String> {
+    async fn take(&mut self, mut begin: Begin) -> Result<Trim, String> {
         let mut state = State {
             position: begin.position,
             mills: Vec::new(),
@@ -98,8 +100,7 @@ impl Checkpointer {
         self.write(state, begin.begun).await
     }
 
-    /// Gives below which record the journal may be trimmed.
-    async fn write(&mut self, state: State, begun: Instant) -> Result<Option<u64>, String> {
+    async fn write(&mut self, state: State, begun: Instant) -> Result<Trim, String> {
         let Some(mut checkpoints) = self.checkpoints.take() else {
             return Err("an earlier one has ended with a panic".to_owned());
         };
@@ -117,13 +118,14 @@ impl Checkpointer {
         self.metrics.checkpoint(bytes, clock::monotonic().duration_since(begun));
         self.kept.push_back(needs);
         if self.kept.len() < KEPT {
-            return Ok(None);
+            return Ok(Trim { below: None, bytes });
         }
         while self.kept.len() > KEPT {
             self.kept.pop_front();
         }
         self.retain_code().await;
-        Ok(self.kept.front().map(|oldest| oldest.first))
+        let below = self.kept.front().map(|oldest| oldest.first);
+        Ok(Trim { below, bytes })
     }
 
     async fn retain_code(&self) {

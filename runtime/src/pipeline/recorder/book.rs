@@ -15,7 +15,7 @@ use super::accepted::Accepted;
 use super::sync::Syncer;
 use crate::clock;
 use crate::config::{Durability, OnStop};
-use crate::handover::Offered;
+use crate::handover::{Offered, Receipt};
 use crate::message::Delivery;
 use crate::telemetry::journal::JournalMetrics;
 pub(super) use kept::Due;
@@ -55,6 +55,8 @@ pub(in super::super) struct SwitchRequest {
 pub(super) struct Book {
     kept: Option<Kept>,
     position: u64,
+    /// Of what is in no journal; accepted together with the rest of its moment, so that this has an end.
+    unkept: Vec<Receipt>,
 }
 
 /// What the book is told by others.
@@ -70,7 +72,11 @@ impl Book {
         let Some(mut keeping) = keeping else {
             // The ids of emissions are made of it, so it is not used again after a restart.
             let position = clock::wall().0.unsigned_abs();
-            let book = Book { kept: None, position };
+            let book = Book {
+                kept: None,
+                position,
+                unkept: Vec::new(),
+            };
             let news = News {
                 synced: mpsc::channel(1).1,
                 trims: mpsc::channel(1).1,
@@ -85,6 +91,7 @@ impl Book {
         let now = clock::monotonic();
         let book = Book {
             position: keeping.position,
+            unkept: Vec::new(),
             kept: Some(Kept {
                 keeping,
                 syncer,
@@ -102,6 +109,7 @@ impl Book {
                 checkpoint: now,
                 bytes_at_checkpoint: 0,
                 last_at_checkpoint: 0,
+                checkpoint_bytes: 0,
                 covered: 0,
             }),
         };
@@ -116,7 +124,7 @@ impl Book {
         };
         let Some(kept) = self.kept.as_mut().filter(|_| durability != Durability::None) else {
             accepted.push(delivery, None);
-            receipt.accept();
+            self.unkept.push(receipt);
             return;
         };
         match kept.keeping.journal.deliver(&delivery) {
@@ -128,7 +136,7 @@ impl Book {
             Err(error @ (LogError::TooLarge { .. } | LogError::Unencodable(_))) => {
                 tracing::error!(source = &*delivery.source, %error, "messages are processed without the journal");
                 accepted.push(delivery, None);
-                receipt.accept();
+                self.unkept.push(receipt);
             }
             Err(error @ (LogError::Full { .. } | LogError::Disk(_) | LogError::Broken { .. })) => {
                 kept.pending.push((delivery, receipt, durability));
@@ -224,6 +232,7 @@ impl Book {
 
     /// Writes everything that was appended, and accepts what waited for that. False: it could not be written.
     pub(super) fn write(&mut self) -> bool {
+        self.unkept.drain(..).for_each(Receipt::accept);
         self.kept.as_mut().is_none_or(Kept::write)
     }
 

@@ -41,6 +41,8 @@ pub(super) struct Kept {
     pub(super) bytes_at_checkpoint: u64,
     /// The last record at that time.
     pub(super) last_at_checkpoint: u64,
+    /// The size of the last one.
+    pub(super) checkpoint_bytes: u64,
     pub(super) covered: u64,
 }
 
@@ -158,16 +160,21 @@ impl Kept {
     }
 
     pub(super) fn checkpoint_due(&self) -> bool {
-        let grown = self.keeping.journal.bytes().saturating_sub(self.bytes_at_checkpoint) > CHECKPOINT_BYTES;
-        let due = clock::monotonic().duration_since(self.checkpoint) >= self.keeping.interval;
+        let grown = self.keeping.journal.bytes().saturating_sub(self.bytes_at_checkpoint);
+        let elapsed = clock::monotonic().duration_since(self.checkpoint);
+        // A large state is written when there is something to gain by it, for the disk's sake.
+        let worth = grown >= self.checkpoint_bytes / STATE_BY_JOURNAL || elapsed >= self.keeping.interval * LATE;
+        let due = (elapsed >= self.keeping.interval && worth) || grown > CHECKPOINT_BYTES.max(self.checkpoint_bytes);
         // Where nothing happens, nothing is written.
         let news = self.keeping.journal.last() > self.last_at_checkpoint;
-        // A disk that has failed may be full, and then a checkpoint is what helps.
-        news && !self.checkpointing && (grown || due) && self.batch.is_none() && self.unwritten.is_empty()
+        news && due && !self.checkpointing && self.batch.is_none() && self.unwritten.is_empty()
     }
 
     pub(super) fn trim(&mut self, trim: Trim) {
         self.checkpointing = false;
+        if trim.bytes > 0 {
+            self.checkpoint_bytes = trim.bytes;
+        }
         let Some(below) = trim.below else { return };
         self.covered = below.saturating_sub(1);
         if self.failing.is_none()
@@ -257,5 +264,8 @@ impl Kept {
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a disk that has failed is looked at.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// A checkpoint is taken early when the journal has grown by so much since the last one.
+/// A checkpoint is taken early when the journal has grown by so much since the last one, or by its size if that is more.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
+/// One waits until the journal has grown by this part of the size of the last one, or until so many times the interval have passed.
+const STATE_BY_JOURNAL: u64 = 4;
+const LATE: u32 = 12;

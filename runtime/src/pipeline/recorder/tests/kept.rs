@@ -93,7 +93,7 @@ impl Kept {
         self.running.finish.send_replace(true);
         let begun = timeout(PATIENCE, self.begins.recv()).await.unwrap();
         assert!(begun.is_some(), "the last checkpoint");
-        self.trims.send(Trim { below: None }).await.unwrap();
+        self.trims.send(Trim { below: None, bytes: 0 }).await.unwrap();
         let thread = self.running.thread;
         drop(self.running.mills);
         tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap();
@@ -200,7 +200,13 @@ async fn a_full_journal_accepts_nothing_until_a_checkpoint_has_made_room() {
     assert_eq!(accepted, 4, "the last one may go beyond it");
     let begin = timeout(PATIENCE, kept.begins.recv()).now_or_never();
     assert!(begin.is_none(), "no checkpoint is due");
-    kept.trims.send(Trim { below: Some(7) }).await.unwrap();
+    kept.trims
+        .send(Trim {
+            below: Some(7),
+            bytes: 0,
+        })
+        .await
+        .unwrap();
     timeout(PATIENCE, waiting).await.unwrap().unwrap();
 }
 
@@ -218,7 +224,7 @@ async fn what_was_accepted_and_is_in_no_batch_counts_as_that_in_a_checkpoint() {
     let begin = timeout(PATIENCE, kept.begins.recv()).await.unwrap().unwrap();
     // a, its batch, b, c, their batch.
     assert_eq!((begin.position.done, begin.position.next_message), (5, 6));
-    kept.trims.send(Trim { below: None }).await.unwrap();
+    kept.trims.send(Trim { below: None, bytes: 0 }).await.unwrap();
 }
 
 #[tokio::test]
@@ -255,4 +261,27 @@ async fn a_mill_that_asked_for_the_time_while_the_disk_failed_is_told_once_it_wo
         entries(&disk),
         ["a", "batch of 1", "tick of 0", "tick of 0", "b", "batch of 1"]
     );
+}
+
+#[tokio::test]
+async fn a_full_disk_holds_up_acknowledgements_and_loses_nothing() {
+    let mut kept = Kept::start(64, 1 << 20);
+    let payload = "x".repeat(1000);
+    kept.offer(&[&payload], Durability::ProcessCrash).await.unwrap();
+    kept.disk.set_capacity(Some(20_000));
+    let mut accepted = 1;
+    let waiting = loop {
+        let mut offer = kept.offer(&[&payload], Durability::ProcessCrash);
+        match timeout(Duration::from_millis(300), &mut offer).await {
+            Ok(done) => done.unwrap(),
+            Err(_) => break offer,
+        }
+        accepted += 1;
+    };
+    assert!((10..20).contains(&accepted), "{accepted}");
+    kept.disk.set_capacity(None);
+    timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    let disk = kept.end().await;
+    let messages = entries(&disk).iter().filter(|entry| **entry == payload).count();
+    assert_eq!(messages, accepted + 1);
 }
