@@ -84,13 +84,13 @@ impl Subscriber {
 
     /// Subscribes at a broker that asks for a certificate.
     pub async fn connect_tls(broker: &Mosquitto, filter: &str, ca: &Path, identity: &Identity) -> Self {
-        let read = |path: &Path| std::fs::read(path).expect("the sandbox can be read");
-        let mut options = options("subscriber", broker.port);
-        options.set_transport(Transport::tls_with_config(TlsConfiguration::Simple {
-            ca: read(ca),
-            alpn: None,
-            client_auth: Some((read(&identity.cert), read(&identity.key))),
-        }));
+        Self::connect_tls_at(broker.port, filter, ca, identity).await
+    }
+
+    /// As [`Subscriber::connect_tls`], at what leads to such a broker.
+    pub async fn connect_tls_at(port: u16, filter: &str, ca: &Path, identity: &Identity) -> Self {
+        let mut options = options("subscriber", port);
+        options.set_transport(transport(ca, identity));
         Self::start(options, filter).await
     }
 
@@ -153,7 +153,17 @@ pub(crate) fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-fn options(role: &str, port: u16) -> MqttOptions {
+/// TLS with a certificate of the client's.
+pub(crate) fn transport(ca: &Path, identity: &Identity) -> Transport {
+    let read = |path: &Path| std::fs::read(path).expect("the sandbox can be read");
+    Transport::tls_with_config(TlsConfiguration::Simple {
+        ca: read(ca),
+        alpn: None,
+        client_auth: Some((read(&identity.cert), read(&identity.key))),
+    })
+}
+
+pub(crate) fn options(role: &str, port: u16) -> MqttOptions {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let id = format!(
         "{role}-{}-{}",

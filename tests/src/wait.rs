@@ -24,5 +24,11 @@ pub async fn wait_for_async<T>(what: &str, limit: Duration, mut look: impl Async
     }
 }
 
+/// Lets time pass where time itself is meant, as with a network that is down for a second; never to wait for something.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub(crate) async fn pass(time: Duration) {
+    sleep(time).await;
+}
+
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(10);

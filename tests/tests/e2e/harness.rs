@@ -1,7 +1,11 @@
 //! What the other stories take for granted about their brokers.
 
-use rulemill_tests::{Access, Authority, HttpReceiver, LIMIT, Mosquitto, Publisher, Sandbox, Subscriber, wait_for};
+use rulemill_tests::{
+    Access, Authority, Device, HttpReceiver, LIMIT, Mosquitto, Proxy, Publisher, Route, Sandbox, Subscriber, Wire,
+    wait_for,
+};
 use rumqttc::QoS;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -51,6 +55,36 @@ async fn a_broker_that_asks_for_certificates_serves_only_those_who_have_one() {
     })
     .await;
     assert!(known.payloads().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_before_such_a_broker_asks_for_certificates_too() {
+    let sandbox = Sandbox::new();
+    let authority = Authority::new(&sandbox);
+    let server = authority.server(&sandbox);
+    let access = Access::MutualTls {
+        ca: &authority.ca,
+        server: &server,
+    };
+    let broker = Mosquitto::start(&sandbox, access).await;
+    let route = Route {
+        broker: broker.port,
+        wire: Wire::MutualTls {
+            authority: &authority,
+            server: &server,
+            client: &authority.client(&sandbox, "proxy"),
+        },
+        seed: 1,
+        acknowledged: Arc::new(|_| {}),
+    };
+    let proxy = Proxy::start(route).await;
+    let client = authority.client(&sandbox, "client");
+    let known = Subscriber::connect_tls_at(proxy.port, "a", &authority.ca, &client).await;
+    assert!(known.payloads().is_empty());
+    assert!(
+        Device::connect(proxy.port, "stranger").await.is_err(),
+        "a client without a certificate is served"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
