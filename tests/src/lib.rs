@@ -23,7 +23,7 @@ pub use clock::wall_millis;
 pub use device::{Device, packet};
 pub use guest::guest;
 pub use http::{get, get_json, post};
-pub use mosquitto::{Access, Mosquitto};
+pub use mosquitto::{Access, Mosquitto, Traffic};
 pub use mqtt::{Publisher, Received, Subscriber};
 pub use output::Output;
 pub use proxy::{Acknowledgements, Hold, Observer, Proxy, Route, Tally, Wire};

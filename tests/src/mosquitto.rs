@@ -30,12 +30,29 @@ pub enum Access<'a> {
     },
 }
 
+/// How much a broker has to do.
+#[derive(Clone, Copy, Debug)]
+pub enum Traffic {
+    /// So little that each packet is logged, and as many as one likes may be in flight.
+    Light,
+    /// Thousands of messages a second: who subscribes is logged, and 1000 may be in flight to a client.
+    Heavy,
+}
+
 impl Mosquitto {
     /// Starts a broker and waits until it listens. It keeps sessions and queued messages over a restart.
     pub async fn start(sandbox: &Sandbox, access: Access<'_>) -> Self {
+        Self::start_with(sandbox, access, Traffic::Light).await
+    }
+
+    /// As [`Mosquitto::start`], for so much traffic.
+    pub async fn start_with(sandbox: &Sandbox, access: Access<'_>, traffic: Traffic) -> Self {
         for _ in 0..ATTEMPTS_MAX {
             let port = free_port();
-            let config = sandbox.write(&format!("mosquitto-{port}.conf"), config(sandbox, port, access));
+            let config = sandbox.write(
+                &format!("mosquitto-{port}.conf"),
+                config(sandbox, port, (access, traffic)),
+            );
             let (process, log) = spawn(&config);
             let mut broker = Mosquitto {
                 port,
@@ -62,6 +79,14 @@ impl Mosquitto {
         wait_for("mosquitto to end", LIMIT, || process.try_wait().ok().flatten()).await;
     }
 
+    /// Kills the broker, for [`Mosquitto::restart`]. It forgets what it had in memory: sessions, and messages that it had
+    /// acknowledged and not delivered.
+    pub fn kill(&mut self) {
+        // It may have ended already; then there is nothing to do.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
     /// Starts the stopped broker again on the same port, with its sessions.
     pub async fn restart(&mut self) {
         (self.process, self.log) = spawn(&self.config);
@@ -70,9 +95,11 @@ impl Mosquitto {
 
     /// Waits until somebody subscribes to exactly this filter.
     pub async fn wait_for_subscription(&self, filter: &str) {
-        let line = format!("{filter} (QoS ");
+        // As it is logged with the packets, and as it is without.
+        let (packet, short) = (format!("{filter} (QoS "), format!(" 1 {filter}"));
+        let tells = |line: &String| line.contains(&packet) || line.ends_with(&short);
         let what = format!("a subscription to {filter}");
-        wait_for(&what, LIMIT, || self.log.text().contains(&line).then_some(())).await;
+        wait_for(&what, LIMIT, || self.log.lines().iter().any(tells).then_some(())).await;
     }
 
     /// The address as rulemill's configuration wants it, without TLS.
@@ -137,10 +164,17 @@ fn spawn(config: &Path) -> (Child, Output) {
     (process, log)
 }
 
-fn config(sandbox: &Sandbox, port: u16, access: Access<'_>) -> String {
+fn config(sandbox: &Sandbox, port: u16, (access, traffic): (Access<'_>, Traffic)) -> String {
+    let tuning = match traffic {
+        Traffic::Light => "log_type all\nmax_inflight_messages 0",
+        Traffic::Heavy => {
+            "log_type error\nlog_type warning\nlog_type notice\nlog_type information\nlog_type subscribe\n\
+             max_inflight_messages 1000"
+        }
+    };
     let mut text = format!(
-        "user root\nlog_dest stderr\nlog_type all\nallow_anonymous true\n\
-         max_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true\n\
+        "user root\nlog_dest stderr\n{tuning}\nallow_anonymous true\n\
+         max_queued_messages 0\nset_tcp_nodelay true\n\
          persistence true\npersistence_file mosquitto-{port}.db\npersistence_location {}/\n\
          listener {port} 127.0.0.1\n",
         sandbox.dir().display()
