@@ -5,6 +5,7 @@
 
 mod authority;
 mod clock;
+mod crash;
 mod device;
 mod guest;
 mod http;
@@ -20,6 +21,7 @@ mod wait;
 
 pub use authority::{Authority, Identity, KeyFile};
 pub use clock::wall_millis;
+pub use crash::{CrashReport, CrashRun, Fault, Network, Verdict};
 pub use device::{Device, packet};
 pub use guest::guest;
 pub use http::{get, get_json, post};

@@ -10,6 +10,7 @@ mod asking;
 mod bad_input;
 mod checking;
 mod code_cache;
+mod crash;
 mod dead_letters;
 mod directory;
 mod draining;
