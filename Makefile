@@ -16,8 +16,9 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 NEXTEST := $(shell command -v cargo-nextest)
 FUZZED  := loader lifting json config
 FUZZ_SECONDS ?= 600
+KILLS   ?= 200
 
-.PHONY: help run build rules test check-format check-lints check-docs check-dependencies unit e2e sim bench soak fuzz ci \
+.PHONY: help run build rules test check-format check-lints check-docs check-dependencies unit e2e sim crash bench soak fuzz ci \
         need-rust need-guest-target need-mosquitto need-fuzzer clean
 
 help: ## this list
@@ -67,6 +68,10 @@ check-dependencies: need-rust ## licences, bans and sources (the same lists are 
 
 sim: need-rust ## crashes on a simulated disk; ARGS="SEEDS FIRST" are handed on, 100000 seeds without
 	cargo bench --quiet --package rulemill-journal --bench sim -- $(ARGS)
+
+crash: need-mosquitto rules ## kill and spoil everything 200 times while messages flow: nothing may be lost; KILLS=20 makes it shorter, SEED=1 repeats a run
+	cargo build --workspace --bins
+	CRASH_KILLS=$(KILLS) CRASH_SEED=$(SEED) cargo test --quiet --workspace --test e2e -- --nocapture crash::
 
 bench: build rules ## the measurements of docs/benchmarks.md
 	cargo bench --package rulemill --bench budgets
