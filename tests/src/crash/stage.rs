@@ -98,7 +98,7 @@ impl Stage {
     pub(super) async fn suffer(&mut self, fault: Fault, diary: &mut Diary) {
         diary.note(fault);
         match fault {
-            Fault::Rulemill => self.kill_rulemill(diary),
+            Fault::Rulemill => self.kill_rulemill(diary).await,
             Fault::RulemillAtStart => self.kill_rulemill_at_start(diary).await,
             Fault::SourceBroker => self.kill_source_broker().await,
             Fault::SinkBroker => {
@@ -107,19 +107,19 @@ impl Stage {
             }
             Fault::SinkBrokerAndRulemill => {
                 self.sink_broker.kill();
-                self.kill_rulemill(diary);
+                self.kill_rulemill(diary).await;
                 self.start_rulemill().await;
                 self.restart_sink_broker().await;
             }
             Fault::SourceNetwork(network) => spoil(&self.source_proxy, network, &mut self.rng),
             Fault::SinkNetwork(network) => spoil(&self.sink_proxy, network, &mut self.rng),
             Fault::LostAcknowledgements => {
-                let time = up_to(&mut self.rng, SPOILT_MAX);
+                let time = spoilt_for(&mut self.rng);
                 self.sink_proxy.lose_acknowledgements(time);
             }
             Fault::ReorderedAcknowledgements => {
                 self.sink_proxy.set_acknowledgements(Acknowledgements::Reorder);
-                self.pass_up_to(SPOILT_MAX).await;
+                pass(spoilt_for(&mut self.rng)).await;
                 self.sink_proxy.set_acknowledgements(Acknowledgements::Pass);
             }
         }
@@ -132,23 +132,22 @@ impl Stage {
         self.checker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn kill_rulemill(&mut self, diary: &mut Diary) {
-        if let Some(rulemill) = self.rulemill.take() {
+    async fn kill_rulemill(&mut self, diary: &mut Diary) {
+        if let Some(mut rulemill) = self.rulemill.take() {
+            rulemill.kill().await;
             diary.keep(rulemill.log());
-            // Its guard kills it.
-            drop(rulemill);
         }
     }
 
     async fn kill_rulemill_at_start(&mut self, diary: &mut Diary) {
-        self.kill_rulemill(diary);
+        self.kill_rulemill(diary).await;
         let moment = up_to(&mut self.rng, Duration::from_millis(600));
         // A start that is given up takes the guard of its process along. One that was quicker is killed all the same.
         if let Ok(rulemill) = timeout(moment, Rulemill::start(&self.sandbox, &self.config)).await {
             self.rulemill = Some(rulemill);
         }
         diary.note("and once more");
-        self.kill_rulemill(diary);
+        self.kill_rulemill(diary).await;
     }
 
     async fn start_rulemill(&mut self) {
@@ -186,12 +185,16 @@ impl Stage {
 
 /// What the network does, for a while.
 fn spoil(proxy: &Proxy, network: Network, rng: &mut Rng) {
-    let time = up_to(rng, SPOILT_MAX);
+    let time = spoilt_for(rng);
     match network {
         Network::Stall => proxy.stall(time),
         Network::Reset => proxy.reset(),
         Network::Cut => proxy.cut(time),
     }
+}
+
+fn spoilt_for(rng: &mut Rng) -> Duration {
+    SPOILT_MIN + up_to(rng, SPOILT_MAX - SPOILT_MIN)
 }
 
 fn up_to(rng: &mut Rng, max: Duration) -> Duration {
@@ -249,5 +252,6 @@ fn config((source, sink): (u16, u16), format: &str, (ca, identity): (&Path, &Ide
 /// Where rulemill says what it could not process: of a run nothing but messages that came again too late.
 pub(super) const DEAD_LETTERS: &str = "dead-letter.jsonl";
 
-/// The longest time for which a network is spoilt.
+/// For how long a network is spoilt: as long as some results take.
+const SPOILT_MIN: Duration = Duration::from_millis(300);
 const SPOILT_MAX: Duration = Duration::from_millis(1500);
