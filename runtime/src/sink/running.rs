@@ -111,7 +111,21 @@ impl Sinks {
             let running = sinks.start_one(name, config)?;
             sinks.running.insert(name.clone(), running);
         }
+        sinks.tell_strangers();
         Ok(sinks)
+    }
+
+    /// Names the queues on disk whose sinks are not there any more: nobody delivers them, and nobody removes them.
+    fn tell_strangers(&self) {
+        let folders = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for folder in folders {
+            let name = folder.file_name().to_string_lossy().into_owned();
+            let on_disk = self.running.get(&name).is_some_and(|running| running.keeper.is_some());
+            if !on_disk {
+                let path = folder.path();
+                warn!(path = %path.display(), "what waits there goes to no sink: there is none of that name with a queue on disk");
+            }
+        }
     }
 
     /// How far all queues have come now.

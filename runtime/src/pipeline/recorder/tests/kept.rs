@@ -265,7 +265,7 @@ async fn a_mill_that_asked_for_the_time_while_the_disk_failed_is_told_once_it_wo
 
 #[tokio::test]
 async fn a_full_disk_holds_up_acknowledgements_and_loses_nothing() {
-    let mut kept = Kept::start(64, 1 << 20);
+    let kept = Kept::start(64, 1 << 20);
     let payload = "x".repeat(1000);
     kept.offer(&[&payload], Durability::ProcessCrash).await.unwrap();
     kept.disk.set_capacity(Some(20_000));
