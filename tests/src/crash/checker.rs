@@ -4,7 +4,7 @@
 //! times, so only the numbers of messages that differ, their smallest and their largest are exact; `count` is at least
 //! the first.
 
-use super::rule::WINDOW_MS;
+use super::rule::{LATENESS_MS, WINDOW_MS};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap};
@@ -118,6 +118,14 @@ impl Checker {
     /// How many pairs are still missing.
     pub(super) fn missing(&self) -> usize {
         self.expected.keys().filter(|pair| !self.ids.contains_key(pair)).count()
+    }
+
+    /// How many of them are in windows that no message can close, as they end within the lateness of the last one.
+    pub(super) fn missing_after_silence(&self) -> usize {
+        let last = self.expected.keys().next_back().map_or(0, |pair| pair.from);
+        let open = |pair: &&Pair| pair.from + LATENESS_MS > last + WINDOW_MS;
+        let open = self.expected.keys().rev().take_while(open);
+        open.filter(|pair| !self.ids.contains_key(pair)).count()
     }
 
     /// How many messages were sent.

@@ -2,7 +2,7 @@
 
 use super::diary::Diary;
 use super::report::CrashReport;
-use super::schedule::schedule;
+use super::schedule::{Fault, schedule};
 use super::stage::{DEAD_LETTERS, Stage};
 use crate::{LIMIT, wait_for, wait_for_async};
 use fastrand::Rng;
@@ -35,12 +35,13 @@ impl CrashRun {
         // What happens to results before there are any would show nothing.
         let flows = || (stage.checker().rows() > 0).then_some(());
         wait_for("the first result", LIMIT, flows).await;
-        for &fault in &faults {
+        let (others, last) = faults.split_at(faults.len().saturating_sub(1));
+        for &fault in others {
             stage.play().await;
             stage.suffer(fault, diary).await;
         }
         stage.play().await;
-        self.drain(&stage, diary).await;
+        drain(&mut stage, last, diary).await;
         if let Some(rulemill) = &stage.rulemill {
             diary.keep(rulemill.log());
         }
@@ -62,30 +63,38 @@ impl CrashRun {
             story: diary.to_string(),
         }
     }
+}
 
-    /// Waits until rulemill has taken everything in, every window has come out, and nothing is on its way. What has not come
-    /// in time is the verdict's business.
-    async fn drain(self, stage: &Stage, diary: &mut Diary) {
-        stage.sender.finish();
-        let taken = || (stage.sender.unsettled() == 0).then_some(());
-        wait_for("rulemill to acknowledge every message", DRAIN_MAX, taken).await;
-        diary.note("everything is acknowledged");
-        let complete = || (stage.checker().missing() == 0).then_some(());
-        let complete = within(DRAIN_MAX, complete).await;
-        diary.note(if complete {
-            "every window came"
-        } else {
-            "windows are missing"
-        });
-        let Some(rulemill) = &stage.rulemill else {
-            return;
-        };
-        let delivered = async || (rulemill.metric("rulemill_sink_queue_emissions", &[]).await == 0.0).then_some(());
-        wait_for_async("the sink to have nothing left", DRAIN_MAX, delivered).await;
-        // What the broker acknowledged is on its way to the subscriber, unless the broker was killed.
-        let arrived = || (stage.checker().lost_by_broker() == 0).then_some(());
-        within(ON_ITS_WAY_MAX, arrived).await;
+/// Waits until rulemill has taken everything in, every window has come out, and nothing is on its way. What has not come in
+/// time is the verdict's business. The last faults hit the moment when windows begin to close because nothing arrives.
+async fn drain(stage: &mut Stage, last: &[Fault], diary: &mut Diary) {
+    stage.sender.finish();
+    let taken = || (stage.sender.unsettled() == 0).then_some(());
+    wait_for("rulemill to acknowledge every message", DRAIN_MAX, taken).await;
+    diary.note("everything is acknowledged");
+    // Windows that were about to close by what had arrived come soon; those after them wait for the idle timeout.
+    let waiting = stage.checker().missing_after_silence();
+    let closing = || (stage.checker().missing_after_silence() < waiting).then_some(());
+    diary.note(format!("{waiting} pairs wait for the idle timeout"));
+    within(DRAIN_MAX, closing).await;
+    for &fault in last {
+        stage.suffer(fault, diary).await;
     }
+    let complete = || (stage.checker().missing() == 0).then_some(());
+    let complete = within(DRAIN_MAX, complete).await;
+    diary.note(if complete {
+        "every window came"
+    } else {
+        "windows are missing"
+    });
+    let Some(rulemill) = &stage.rulemill else {
+        return;
+    };
+    let delivered = async || (rulemill.metric("rulemill_sink_queue_emissions", &[]).await == 0.0).then_some(());
+    wait_for_async("the sink to have nothing left", DRAIN_MAX, delivered).await;
+    // What the broker acknowledged is on its way to the subscriber, unless the broker was killed.
+    let arrived = || (stage.checker().lost_by_broker() == 0).then_some(());
+    within(ON_ITS_WAY_MAX, arrived).await;
 }
 
 /// Whether it becomes true in time.

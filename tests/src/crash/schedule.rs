@@ -37,8 +37,8 @@ pub enum Network {
     Cut,
 }
 
-/// So many faults. Each ten of them have every kind; the last one is a kill of rulemill, so that it drains at once
-/// instead of waiting for its next attempt to connect.
+/// So many faults. Each ten of them have every kind; the last one is a kill of rulemill, which [`super::run`] saves for the
+/// end.
 pub(super) fn schedule(seed: u64, kills: usize) -> Vec<Fault> {
     let mut rng = Rng::with_seed(seed);
     let (mut deck, mut faults) = (Vec::new(), Vec::with_capacity(kills));

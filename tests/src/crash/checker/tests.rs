@@ -1,6 +1,6 @@
 //! A checker that cannot fail proves nothing.
 
-use super::{Checker, Verdict, Witness};
+use super::{Checker, LATENESS_MS, Verdict, WINDOW_MS, Witness};
 
 const EMISSION: &str = "00112233445566778899aabbccddeeff";
 const OTHER: &str = "ffeeddccbbaa99887766554433221100";
@@ -167,4 +167,23 @@ fn what_only_the_broker_had_is_not_missing() {
     assert_eq!((verdict.duplicates, verdict.lost_by_broker), (0, 1));
     checker.known(&first.replace("\"count\":3", "\"count\":4"), Witness::Broker);
     assert_eq!(checker.verdict().different.len(), 1);
+}
+
+#[test]
+fn what_no_message_closes_waits_for_silence() {
+    let mut checker = Checker::default();
+    let last = 100_000;
+    for time in [
+        last,
+        last + 999,
+        last - LATENESS_MS + 2 * WINDOW_MS,
+        last - LATENESS_MS,
+        1000,
+    ] {
+        checker.sent("a", time, time);
+    }
+    assert_eq!((checker.missing(), checker.missing_after_silence()), (4, 2));
+    let closed = row(&format!("{EMISSION}-0"), ("a", last), (2, last, last + 999), 2);
+    checker.known(&closed, Witness::Subscriber);
+    assert_eq!((checker.missing(), checker.missing_after_silence()), (3, 1));
 }
