@@ -152,13 +152,13 @@ fn away() -> anyhow::Result<Vec<Row>> {
         source.port()?,
         cloud.port()?
     );
-    let rulemill = Rulemill::start(&configuration, &["high_temperature"])?;
+    let rulemill = Rulemill::start(&configuration, &["text", "high_temperature"])?;
     std::fs::write(
         rulemill.rules().join("high_temperature.toml"),
         "sinks = [\"cloud\"]\n[settings]\nthreshold = -1000.0\n",
     )?;
     let mut subscriber = source.subscriber()?;
-    rulemill.wait_for("the rule runs", |rulemill| Ok(rulemill.running_guests()? == 1))?;
+    rulemill.wait_for("the rule runs", |rulemill| Ok(rulemill.running_guests()? == 2))?;
     pause(Duration::from_secs(1));
     let before = rulemill.resident_bytes()?;
     // Messages one by one give an emission each; fed at once they would be batches.

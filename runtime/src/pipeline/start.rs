@@ -50,6 +50,7 @@ pub(super) async fn mills(
 ) -> Result<Started, StartError> {
     let (requests, switches) = mpsc::channel(MILLS_MAX);
     if !config.is_journalled() && !journal::Folders::are_used(&config.data_dir) {
+        sinks.read().await.replay_is_over();
         let mills = make(parts, cores());
         let mills = Mills::start(mills, switches, None, parts.metrics.mills.clone());
         return Ok(Started {
@@ -81,6 +82,7 @@ async fn recover(
     let mut mills = make(parts, found.mills().unwrap_or_else(cores));
     let (engine, families) = (parts.engine.clone(), parts.metrics.rules.clone());
     let (sinks, code) = (Arc::clone(sinks), CodeStore::new(&config.data_dir));
+    let dead_letters = parts.dead_letters.clone();
     let replaying = tokio::task::spawn_blocking(move || {
         let sinks = sinks.blocking_read();
         let mut rebuild = Rebuild {
@@ -88,9 +90,12 @@ async fn recover(
             code,
             sinks: &sinks,
             families: &families,
+            dead_letters,
             loaded: HashMap::new(),
         };
-        found.replay(&mut mills, &mut rebuild).map(|ready| (mills, ready))
+        let replayed = found.replay(&mut mills, &mut rebuild).map(|ready| (mills, ready));
+        sinks.replay_is_over();
+        replayed
     });
     let replayed = replaying.await.map_err(|error| StartError::Engine(error.to_string()))?;
     Ok(replayed?)
@@ -116,6 +121,7 @@ fn keep(
     let keeping = Keeping {
         journal: ready.journal,
         position: ready.position,
+        replayed: ready.replayed,
         waiting: ready.waiting,
         checkpoints: begin,
         trims,

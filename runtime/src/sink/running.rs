@@ -128,6 +128,13 @@ impl Sinks {
         }
     }
 
+    /// What is pushed from here on does not come from a replay: an emission that has the id of an earlier one is another one.
+    pub fn replay_is_over(&self) {
+        for running in self.running.values() {
+            running.delivery.outbox.replay_is_over();
+        }
+    }
+
     /// How far all queues have come now.
     pub fn marks(&self) -> Marks {
         let outboxes = self
@@ -207,6 +214,7 @@ impl Sinks {
     async fn change(&mut self, name: &str, config: &SinkConfig) -> Result<(), SinkError> {
         let Some(running) = self.running.get(name) else {
             let running = self.start_one(name, config)?;
+            running.delivery.outbox.replay_is_over();
             self.running.insert(name.to_owned(), running);
             return Ok(());
         };

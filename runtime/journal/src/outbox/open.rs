@@ -1,10 +1,10 @@
 //! Opening an outbox: how far the sink had come, and what waits.
 
 use super::done::Done;
-use super::emission::{Content, record_bytes};
+use super::emission::{Content, EmissionId, record_bytes};
 use super::error::OutboxOpenError;
 use super::queue::{DONE_SEGMENTS_MAX, Outbox, OutboxOptions, Saved};
-use crate::log::{Log, LogOptions, Missing, Reader, Recovered, Sequence};
+use crate::log::{Log, LogOptions, Missing, ReadError, Reader, Recovered, Sequence};
 use crate::storage::Storage;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +63,18 @@ impl Outbox {
             unknown,
         };
         Ok((outbox, recovered))
+    }
+
+    /// The ids of all emissions that are still on disk, those that are done included. What is done stays until its segment goes.
+    pub fn ids(&self) -> Result<Vec<EmissionId>, ReadError> {
+        let mut reader = Reader::new(self.log.first());
+        let mut ids = Vec::new();
+        while let Some(record) = reader.next(&self.log)? {
+            if let Content::Emission(id, _) = Content::of(&record) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
     }
 
     /// Counts what waits, notes what is not there, and says how many records are unknown.

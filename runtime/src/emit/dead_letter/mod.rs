@@ -27,6 +27,7 @@ use crate::telemetry::rate_limit::{RateLimited, Verdict};
 use rulemill_core::Micros;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 use tracing::{error, warn};
@@ -70,6 +71,8 @@ struct Shared {
     payload_bytes_max: usize,
     metrics: DeadLetterMetrics,
     repeats: RateLimited<Repeat>,
+    /// How many lines were handed over.
+    lines: AtomicU64,
 }
 
 /// What may come in floods, and is logged only so many times a second.
@@ -94,6 +97,7 @@ impl DeadLetters {
                 payload_bytes_max: config.payload_bytes_max,
                 metrics,
                 repeats: RateLimited::new(LOG_LINES_PER_SECOND_MAX),
+                lines: AtomicU64::new(0),
             }),
         })
     }
@@ -152,7 +156,13 @@ impl DeadLetters {
         answer.recv_timeout(left()).is_ok()
     }
 
+    /// How many there were so far.
+    pub fn count(&self) -> u64 {
+        self.shared.lines.load(Ordering::Relaxed)
+    }
+
     fn send(&self, line: Vec<u8>) {
+        self.shared.lines.fetch_add(1, Ordering::Relaxed);
         if self.shared.jobs.try_send(Job::Line(line)).is_ok() {
             return;
         }

@@ -13,6 +13,7 @@ use super::state::{AudienceRecord, MillState, State, StateError};
 use super::writing::Journal;
 use super::{Folders, replay};
 use crate::config::JournalConfig;
+use crate::emit::DeadLetters;
 use crate::message::{Delivery, Served};
 use crate::rule::{ContentDigest, GuestEngine, LimitedLibrary, Loaded, load_with};
 use crate::sink::Sinks;
@@ -73,6 +74,8 @@ pub(in super::super) struct Ready {
     pub(in super::super) code: CodeStore,
     /// The last batch or tick that was done.
     pub(in super::super) position: u64,
+    /// Whether anything was done again.
+    pub(in super::super) replayed: bool,
     /// What was accepted and is in no batch.
     pub(in super::super) waiting: Vec<(Delivery, Sequence)>,
     /// What the newest checkpoint needs.
@@ -96,6 +99,7 @@ pub(in super::super) struct Rebuild<'a> {
     pub(in super::super) code: CodeStore,
     pub(in super::super) sinks: &'a Sinks,
     pub(in super::super) families: &'a RuleFamilies,
+    pub(in super::super) dead_letters: DeadLetters,
     pub(in super::super) loaded: HashMap<String, Loaded>,
 }
 
@@ -213,6 +217,7 @@ impl Found {
             checkpoints: self.checkpoints,
             code: self.folders.code,
             position,
+            replayed: replayed.messages > 0,
             waiting: replayed.waiting,
             needs,
             running,

@@ -16,6 +16,7 @@ use rulemill_journal::log::{Log, ReadError, Reader, Sequence};
 use rulemill_journal::{Entry, Qos};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What was done again, and what is left.
 pub(super) struct Replayed {
@@ -45,6 +46,8 @@ struct Replay<'a, 'r> {
     texts: HashSet<Arc<str>>,
     /// The batch that was done last, for mills that go back within it.
     last: Option<Batch>,
+    /// How many dead letters there were.
+    dead_letters: u64,
     replayed: Replayed,
 }
 
@@ -65,6 +68,7 @@ pub(super) fn replay(
         audiences: audiences(&position.audiences),
         texts: HashSet::new(),
         last: None,
+        dead_letters: 0,
         replayed: Replayed {
             messages: 0,
             batches: 0,
@@ -173,6 +177,12 @@ impl Replay<'_, '_> {
             self.mills[mill].process_batch(&batch);
         }
         self.last = Some(batch);
+        // Nothing holds up a replay as messages do, and dead letters beyond the queue of their file are lost.
+        let dead_letters = self.rebuild.dead_letters.count();
+        if dead_letters > self.dead_letters {
+            self.dead_letters = dead_letters;
+            self.rebuild.dead_letters.flush(DEAD_LETTERS_TIMEOUT);
+        }
     }
 
     fn tick(&mut self, position: u64, mill: usize, now: Micros) {
@@ -249,5 +259,7 @@ fn deliveries(pending: Vec<Pending>) -> Vec<(Delivery, Sequence)> {
     deliveries
 }
 
+/// How long the dead letters of a batch may take.
+const DEAD_LETTERS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Topics that are remembered while it reads.
 const TEXTS_MAX: usize = 100_000;

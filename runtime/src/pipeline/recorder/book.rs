@@ -31,6 +31,8 @@ pub(in super::super) struct Keeping {
     pub(in super::super) journal: Journal,
     /// The last batch or tick that the mills have done.
     pub(in super::super) position: u64,
+    /// Whether anything was done again.
+    pub(in super::super) replayed: bool,
     /// What was accepted by an earlier process and is in no batch; with the first record of each.
     pub(in super::super) waiting: Vec<(Delivery, Sequence)>,
     /// Whom to ask for a checkpoint, and what it says when that is over.
@@ -89,6 +91,13 @@ impl Book {
             accepted.push(delivery, Some(first));
         }
         let now = clock::monotonic();
+        // What was done again need not be once more, should the next crash come soon.
+        let interval = if keeping.replayed {
+            keeping.interval
+        } else {
+            Duration::ZERO
+        };
+        let checkpoint = now.checked_sub(interval).unwrap_or(now);
         let book = Book {
             position: keeping.position,
             unkept: Vec::new(),
@@ -106,7 +115,7 @@ impl Book {
                 synced: now,
                 written_since: true,
                 checkpointing: false,
-                checkpoint: now,
+                checkpoint,
                 bytes_at_checkpoint: 0,
                 last_at_checkpoint: 0,
                 checkpoint_bytes: 0,

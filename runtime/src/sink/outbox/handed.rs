@@ -21,6 +21,10 @@ pub(super) struct Handed {
     stored_bytes: u64,
     /// The queue on disk is full, and those that come wait for some to be done.
     pub(super) is_blocked: bool,
+    /// What comes from here on does not come from a replay.
+    pub(super) replay_is_over: bool,
+    /// The thread knows nothing more of what was there at the start.
+    pub(super) has_forgotten: bool,
     /// More waits on disk than the sink can see.
     pub(super) has_more: bool,
 }

@@ -31,7 +31,7 @@ pub enum KeepError {
     Open(#[from] disk::OutboxOpenError),
     /// What is there cannot be read.
     #[error("its queue on disk cannot be read: {0}")]
-    Read(#[from] disk::OutboxError),
+    Read(#[from] rulemill_journal::log::ReadError),
     /// The operating system gave no thread.
     #[error("the thread that keeps its queue cannot be started: {0}")]
     Thread(std::io::Error),
@@ -50,7 +50,7 @@ struct Work {
     kept: u64,
     /// The last emission that the sink was let see.
     shown: Sequence,
-    /// What waited at the start: the same comes again from a replay.
+    /// What was there at the start, delivered or not: the same comes again from a replay.
     known: HashSet<disk::EmissionId>,
     synced: Instant,
     /// Whether something was written since.
@@ -62,6 +62,8 @@ struct Turn {
     done: Vec<Sequence>,
     for_good: bool,
     closed: bool,
+    /// The replay has made its last emission, which is among those that were handed over.
+    replay_is_over: bool,
 }
 
 /// What was dropped, by reason.
@@ -96,8 +98,8 @@ impl Keeper {
             segment_bytes: (bytes_max / 8).clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
             salt: fastrand::u32(..),
         };
-        let mut queue = open(&storage, options, &outbox.counters.sink)?;
-        let known = ids(&mut queue)?;
+        let queue = open(&storage, options, &outbox.counters.sink)?;
+        let known = queue.ids()?.into_iter().collect();
         let mut work = Work {
             outbox: Arc::clone(outbox),
             storage,
@@ -167,6 +169,7 @@ impl Work {
             let ready = (handed.has_incoming() && !blocked)
                 || !handed.done.is_empty()
                 || (handed.has_more && room)
+                || (handed.replay_is_over && !self.known.is_empty() && !blocked)
                 || handed.is_wanted() && !blocked
                 || closed
                 || sync_due;
@@ -175,6 +178,7 @@ impl Work {
                     done: std::mem::take(&mut handed.done),
                     for_good: handed.is_wanted() || closed || sync_due,
                     closed,
+                    replay_is_over: handed.replay_is_over && !blocked,
                 };
                 if !blocked || closed {
                     self.unkept.extend(handed.take());
@@ -210,6 +214,10 @@ impl Work {
             false => Durability::ProcessCrash,
         })?;
         self.unkept.drain(..appended);
+        if turn.replay_is_over && self.unkept.is_empty() {
+            // What comes from here on is new, even if it looks like something from before.
+            self.known = HashSet::new();
+        }
         self.written += appended as u64;
         if turn.for_good {
             self.kept = self.written;
@@ -349,6 +357,7 @@ impl Work {
         let mut state = self.outbox.lock();
         if let Some(handed) = &mut state.handed {
             handed.store((waiting + unkept, bytes + unkept_bytes), self.kept);
+            handed.has_forgotten = self.known.is_empty();
         }
         self.outbox.publish_depth(&state);
         let empty = state.is_empty();
@@ -418,16 +427,6 @@ fn open(
         );
     }
     Ok(queue)
-}
-
-/// The ids of everything that waits.
-fn ids(queue: &mut disk::Outbox) -> Result<HashSet<disk::EmissionId>, disk::OutboxError> {
-    let mut ids = HashSet::new();
-    while let Some(emission) = queue.take()? {
-        ids.insert(emission.id);
-    }
-    queue.rewind();
-    Ok(ids)
 }
 
 fn has_room(state: &State) -> bool {

@@ -323,6 +323,20 @@ impl Outbox {
         }
     }
 
+    /// What is pushed from here on does not come from a replay.
+    pub(crate) fn replay_is_over(&self) {
+        if let Some(handed) = &mut self.lock().handed {
+            handed.replay_is_over = true;
+        }
+        self.work.notify_one();
+    }
+
+    /// Whether emissions are still compared with those of before.
+    #[cfg(test)]
+    fn is_replaying(&self) -> bool {
+        self.lock().handed.as_ref().is_some_and(|handed| !handed.has_forgotten)
+    }
+
     /// How far it has come now.
     pub(crate) fn mark(&self) -> Mark {
         let state = self.lock();

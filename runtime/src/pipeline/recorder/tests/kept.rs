@@ -67,6 +67,7 @@ impl Kept {
         let keeping = Keeping {
             journal,
             position: 0,
+            replayed: false,
             waiting: Vec::new(),
             checkpoints: begin,
             trims: trimmed,

@@ -120,6 +120,21 @@ async fn the_same_emission_is_not_queued_twice_after_a_restart() {
     assert_eq!(kept.deliver(5).await, names(0..5));
     timeout(PATIENCE, kept.outbox.emptied()).await.unwrap();
     kept.end().await;
+
+    // What was delivered is known too; once the replay is over, the same is something new.
+    let kept = Kept::open(folder.path(), OnFull::Block, 1 << 20);
+    for name in names(3..6) {
+        kept.outbox.push(numbered(&name), clock::monotonic());
+    }
+    kept.outbox.replay_is_over();
+    assert_eq!(kept.deliver(1).await, names(5..6));
+    timeout(PATIENCE, kept.outbox.emptied()).await.unwrap();
+    while kept.outbox.is_replaying() {
+        tokio::task::yield_now().await;
+    }
+    kept.outbox.push(numbered("000000"), clock::monotonic());
+    assert_eq!(kept.deliver(1).await, names(0..1));
+    kept.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
