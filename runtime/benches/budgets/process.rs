@@ -214,6 +214,8 @@ fn spawn(folder: &Path) -> anyhow::Result<Child> {
     let child = Command::new(env!("CARGO_BIN_EXE_rulemill"))
         .args(["run", "--config"])
         .arg(folder.join("rulemill.toml"))
+        // What is counted at the end includes what was open.
+        .env("RULEMILL__DATA__ON_STOP", "emit")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

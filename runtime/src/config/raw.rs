@@ -193,7 +193,7 @@ section! {
 
 section! {
     /// Where messages and rows go that could not be processed, each with its kind and reason, as JSON lines. Kinds:
-    /// `decode`, `rejected`, `row`, `guest`, `late`, `bound`, `topic`, `too_large`, `refused`.
+    /// `decode`, `rejected`, `row`, `guest`, `suspended`, `late`, `bound`, `oversize`, `topic`, `too_large`, `refused`.
     RawDeadLetter {
         /// The file. `{data}` stands for the `dir` of `[data]`.
         file: String,

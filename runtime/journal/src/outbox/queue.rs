@@ -274,7 +274,8 @@ impl Outbox {
     /// Whether more is done than was put down. A cursor is done itself, which is no news, or it would never end.
     fn cursor_is_news(&self) -> bool {
         let cursor = self.done.cursor();
-        cursor > self.saved.cursor && cursor != self.saved.record
+        let is_only_itself = cursor == self.saved.record && self.saved.cursor.next() == self.saved.record;
+        cursor > self.saved.cursor && !is_only_itself
     }
 
     fn save_cursor(&mut self) -> Result<(), OutboxError> {

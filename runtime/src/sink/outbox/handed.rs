@@ -56,6 +56,12 @@ impl Handed {
         std::mem::take(&mut self.incoming)
     }
 
+    /// Gives what the sink is done with to the thread.
+    pub(super) fn take_done(&mut self) -> Vec<Sequence> {
+        self.stored = self.stored.saturating_sub(self.done.len() as u64);
+        std::mem::take(&mut self.done)
+    }
+
     /// The thread has come so far: so many are not done, and so many of those that were handed over are kept for good.
     pub(super) fn store(&mut self, stored: (u64, u64), kept: u64) {
         (self.stored, self.stored_bytes) = stored;

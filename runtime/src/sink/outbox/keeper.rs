@@ -175,7 +175,7 @@ impl Work {
                 || sync_due;
             if ready {
                 let turn = Turn {
-                    done: std::mem::take(&mut handed.done),
+                    done: handed.take_done(),
                     for_good: handed.is_wanted() || closed || sync_due,
                     closed,
                     replay_is_over: handed.replay_is_over && !blocked,
