@@ -28,6 +28,9 @@ pub struct Plan {
     /// The MQTT topic filters it listens to; the deployment may override them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub topics: Vec<String>,
+    /// The source it listens to, by name; the deployment may override it. Left out: the configured default, or every source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The columns to take from each message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
@@ -102,12 +105,18 @@ pub struct Order {
 }
 
 /// One member of the emitted objects. A null cell is left out of its object.
+///
+/// An emit with an empty name is of a JSON column: the members of the object in it come out, but for those that another
+/// emit has the name of. A value that is no object has no members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Emit {
-    /// The member's name.
+    /// The member's name; empty: the members of the object in the column.
     pub name: String,
     /// A column of the after file.
     pub column: ColumnIndex,
+    /// Further columns, for values whose type differs from row to row: where those before are null, the next one counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub otherwise: Vec<ColumnIndex>,
 }

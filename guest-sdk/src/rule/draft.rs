@@ -91,6 +91,7 @@ impl Draft {
             version: self.version.clone(),
             doc: self.doc.clone(),
             topics: self.topics.clone(),
+            source: None,
             needs: self.needs.clone(),
             before: self.steps(&self.before),
             keep: self.keep.map(|id| self.index(id)),
@@ -188,6 +189,7 @@ impl Draft {
         let lower = |(name, id): &(String, ColumnId)| Emit {
             name: name.clone(),
             column: self.index(*id),
+            otherwise: Vec::new(),
         };
         self.emits.iter().map(lower).collect()
     }

@@ -233,8 +233,10 @@ impl Run<'_> {
     fn emit(&self, table: &Table) -> Vec<String> {
         let object = |row: &Vec<Literal>| {
             let members = self.plan.emits.iter().filter_map(|emit| {
-                let value = &row[emit.column.position()];
-                (*value != Literal::Null).then_some((emit.name.as_str(), value))
+                let mut columns = std::iter::once(&emit.column).chain(&emit.otherwise);
+                let value =
+                    columns.find_map(|column| Some(&row[column.position()]).filter(|value| **value != Literal::Null));
+                value.map(|value| (emit.name.as_str(), value))
             });
             let members: BTreeMap<&str, &Literal> = members.collect();
             serde_json::to_string(&members).expect("names are strings and values are plain, so it is JSON")

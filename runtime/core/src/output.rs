@@ -32,7 +32,8 @@ pub struct Emission {
     pub rule: Arc<str>,
     /// The window's start and end; `None` for a rule without a window.
     pub window: Option<(Micros, Micros)>,
-    /// The names of the columns, ascending.
+    /// The names of the columns, ascending. Of columns of one name, the first that is not null in a row counts. An empty
+    /// name stands for the members of the objects in its column.
     pub names: Arc<[Arc<str>]>,
     /// The columns, in the order of the names.
     pub columns: Vec<Column>,

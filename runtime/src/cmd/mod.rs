@@ -3,6 +3,7 @@
 
 mod base64;
 mod check;
+mod compile;
 mod dead_letters;
 mod demo;
 mod failure;
@@ -16,6 +17,7 @@ mod status;
 mod validate;
 
 pub use check::CheckArgs;
+pub use compile::CompileArgs;
 pub use dead_letters::DeadLettersArgs;
 pub use demo::DemoArgs;
 pub use failure::Failure;
@@ -54,6 +56,8 @@ enum Command {
     Validate(ValidateArgs),
     /// Say what rulemill would make of .wasm files: what they need and offer, their self-test, and whether they would run
     Check(CheckArgs),
+    /// Compile a query to a .wasm file that needs nothing else
+    Compile(CompileArgs),
     /// Show what runs in the running process, and how it does
     Status(StatusArgs),
     /// List, show and publish again what could not be processed
@@ -96,6 +100,7 @@ impl Cli {
             Command::Simulate(args) => Ok(run::runtime()?.block_on(simulate::run(*args))?),
             Command::Validate(args) => validate::run(&args),
             Command::Check(args) => check::run(&args),
+            Command::Compile(args) => compile::run(&args),
             Command::Status(args) => status::run(&args),
             Command::DeadLetters(args) => dead_letters::run(&args),
             Command::Retry(args) => order::retry(&args),

@@ -24,6 +24,8 @@ mod outlet;
 mod patience;
 mod recorder;
 mod sources;
+#[cfg(test)]
+mod sql_tests;
 mod start;
 mod streams;
 mod unmatched;

@@ -11,11 +11,15 @@ use crate::config::{LimitsConfig, ReloadConfig};
 use crate::emit::DeadLetters;
 use crate::message::Delivery;
 use crate::rule::{ContentDigest, GuestEngine, LimitedLibrary, LoadedLibrary, LoadedRule};
+use crate::sink::{Collector, SinkHandle};
 use crate::telemetry::Telemetry;
 use crate::telemetry::mill::MillMetrics;
 use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
+use crate::telemetry::sink::SinkMetrics;
 use crate::topic::TopicFilter;
 use rulemill_core::{HashSeed, Micros};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -27,6 +31,9 @@ pub struct Workbench {
     filters: watch::Sender<Vec<TopicFilter>>,
     _sources: watch::Sender<SourceFilters>,
     limits: LimitsConfig,
+    sinks: SinkMetrics,
+    /// The counters of the rules that were asked for.
+    rules: RefCell<BTreeMap<String, RuleMetrics>>,
     /// Metrics are registered, as they are in a pipeline.
     _telemetry: Telemetry,
 }
@@ -37,6 +44,8 @@ impl Workbench {
         let mut telemetry = Telemetry::start();
         let metrics = MillMetrics::register(&mut telemetry.registry);
         let families = RuleFamilies::register(&mut telemetry.registry);
+        let sinks = SinkMetrics::default();
+        sinks.register(&mut telemetry.registry);
         let (filters, changes) = watch::channel(Vec::new());
         let (sources, sources_changed) = watch::channel(SourceFilters::from([(source.into(), changes)]));
         let unmatched = Unmatched::new(sources_changed);
@@ -60,6 +69,8 @@ impl Workbench {
             filters,
             _sources: sources,
             limits,
+            sinks,
+            rules: RefCell::default(),
             _telemetry: telemetry,
         }
     }
@@ -86,6 +97,26 @@ impl Workbench {
     /// # Errors
     /// Why the mill refused it.
     pub fn put_rule(&mut self, id: &str, loaded: Arc<LoadedRule>, window_ms: Option<u64>) -> Result<(), String> {
+        self.put_rule_to(id, loaded, window_ms, Vec::new())
+    }
+
+    /// Adds a rule whose emissions can be read.
+    ///
+    /// # Errors
+    /// Why the mill refused it.
+    pub fn put_rule_collecting(&mut self, id: &str, loaded: Arc<LoadedRule>) -> Result<Collector, String> {
+        let (collector, handle) = Collector::new(id, &self.sinks);
+        self.put_rule_to(id, loaded, None, vec![handle])?;
+        Ok(collector)
+    }
+
+    fn put_rule_to(
+        &mut self,
+        id: &str,
+        loaded: Arc<LoadedRule>,
+        window_ms: Option<u64>,
+        sinks: Vec<SinkHandle>,
+    ) -> Result<(), String> {
         let id: Arc<str> = id.into();
         let filters: Result<Vec<TopicFilter>, _> =
             loaded.plan.topics.iter().map(|text| TopicFilter::parse(text)).collect();
@@ -110,9 +141,9 @@ impl Workbench {
             window_override_ms: window_ms,
             reload: ReloadConfig::default(),
             limits: self.limits,
-            sinks: Vec::new(),
+            sinks,
             sink_names: Vec::new(),
-            metrics: self.families.rule(&id),
+            metrics: self.metrics(&id),
             id,
         };
         self.put(spec).map_err(|refusal| refusal.to_string())
@@ -130,12 +161,24 @@ impl Workbench {
 
     /// The counters of a rule.
     pub(super) fn metrics(&self, id: &str) -> RuleMetrics {
-        self.families.rule(&id.into())
+        let mut rules = self.rules.borrow_mut();
+        let metrics = || self.families.rule(&id.into());
+        rules.entry(id.to_owned()).or_insert_with(metrics).clone()
     }
 
     /// Processes deliveries as one turn of a mill thread does.
     pub fn process(&mut self, deliveries: impl IntoIterator<Item = Delivery>) {
         let _wait = self.mill.turn(deliveries);
+    }
+
+    /// How many rows of a rule could not be processed.
+    pub fn dead_rows(&self, id: &str) -> u64 {
+        self.metrics(id).dead_rows_total()
+    }
+
+    /// The latest thing that went wrong with a rule.
+    pub fn last_exception(&self, id: &str) -> Option<String> {
+        self.metrics(id).last_exception().map(|exception| exception.message)
     }
 
     /// Lets time pass without a message.

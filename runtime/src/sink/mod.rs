@@ -3,6 +3,7 @@
 //! Each sink has a queue that mill threads push to, and a task that delivers from it. A sink that fails, blocks or is
 //! slow fills its own queue and disturbs nothing else, unless it is configured to block.
 
+mod collector;
 mod context;
 mod http;
 mod lines;
@@ -10,6 +11,7 @@ mod mqtt;
 mod outbox;
 mod running;
 
+pub use collector::Collector;
 pub use http::HttpSinkError;
 pub use mqtt::topic_columns;
 pub use outbox::{KeepError, Pushed};

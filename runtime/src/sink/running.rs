@@ -275,6 +275,11 @@ impl Marks {
 }
 
 impl SinkHandle {
+    /// The handle of a queue.
+    pub(super) fn to(outbox: Arc<Outbox>) -> Self {
+        SinkHandle { outbox }
+    }
+
     /// Hands an emission over, as the sink's `on_full` says. With `block` it waits while the queue is full, so call it
     /// from mill threads only.
     pub fn push(&self, emission: EncodedEmission) -> Pushed {

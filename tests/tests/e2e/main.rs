@@ -22,6 +22,7 @@ mod limits;
 mod listener;
 mod overlapping;
 mod process;
+mod queries;
 mod replacing;
 mod rollback;
 mod shadow;

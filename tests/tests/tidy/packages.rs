@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::process::Command;
 
 /// Crates that take inputs and the time, and give outputs: no I/O, no clock, no threads, no logs.
-const PURE: [&str; 2] = ["rulemill-core", "rulemill-plan"];
+const PURE: [&str; 3] = ["rulemill-core", "rulemill-plan", "rulemill-sql"];
 /// What a pure crate would need to break that.
 const IMPURE: [&str; 4] = ["tokio", "wasmtime", "rumqttc", "tracing"];
 

@@ -193,8 +193,15 @@ impl Problems {
         }
         self.check_distinct("emits", plan.emits.iter().map(|emit| emit.name.as_str()));
         for (position, emit) in plan.emits.iter().enumerate() {
-            self.check_not_empty(&format!("emits[{position}].name"), &emit.name);
-            self.check_column(&format!("emits[{position}].column"), emit.column, after, &[]);
+            let types: &[Type] = if emit.name.is_empty() { &[Type::Json] } else { &[] };
+            self.check_column(&format!("emits[{position}].column"), emit.column, after, types);
+            if emit.name.is_empty() && !emit.otherwise.is_empty() {
+                let message = "an emit without a name is of one column; leave out `otherwise`, or give it a name";
+                self.add(format!("emits[{position}].otherwise"), message);
+            }
+            for (place, column) in emit.otherwise.iter().enumerate() {
+                self.check_column(&format!("emits[{position}].otherwise[{place}]"), *column, after, &[]);
+            }
         }
     }
 

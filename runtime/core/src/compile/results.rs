@@ -30,7 +30,8 @@ impl Compiler<'_> {
         order
     }
 
-    /// The names of the emitted columns, ascending, and the columns in that order.
+    /// The names of the emitted columns, ascending, and the columns in that order. A name with several columns is there
+    /// once for each of them.
     pub(super) fn emits(&mut self, file: &File) -> (Arc<[Arc<str>]>, Vec<Slot>) {
         let plan = self.plan;
         if plan.emits.is_empty() {
@@ -38,8 +39,20 @@ impl Compiler<'_> {
         }
         let mut emits: Vec<(Arc<str>, Slot)> = Vec::new();
         for (position, emit) in plan.emits.iter().enumerate() {
-            if let Some((slot, _)) = self.column(file, emit.column, &format!("emits[{position}].column")) {
-                emits.push((Arc::from(emit.name.as_str()), slot));
+            let name: Arc<str> = Arc::from(emit.name.as_str());
+            let column = (emit.column, format!("emits[{position}].column"));
+            let otherwise = emit.otherwise.iter().enumerate();
+            let otherwise = otherwise.map(|(place, column)| (*column, format!("emits[{position}].otherwise[{place}]")));
+            for (column, at) in std::iter::once(column).chain(otherwise) {
+                if let Some((slot, kind)) = self.column(file, column, &at) {
+                    if let Some(kind) = kind.filter(|kind| name.is_empty() && *kind != Type::Json) {
+                        self.problem(
+                            &at,
+                            format!("the members of an object can come out of a json column only, and this is {kind}"),
+                        );
+                    }
+                    emits.push((name.clone(), slot));
+                }
             }
             if plan.emits[..position].iter().any(|earlier| earlier.name == emit.name) {
                 let message = format!("{:?} is emitted twice; the names must be distinct", emit.name);

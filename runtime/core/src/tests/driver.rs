@@ -339,6 +339,7 @@ pub(super) fn empty_plan() -> Plan {
         version: String::new(),
         doc: String::new(),
         topics: Vec::new(),
+        source: None,
         needs: Vec::new(),
         before: Vec::new(),
         keep: None,
@@ -428,6 +429,7 @@ pub(super) fn emits(emits: &[(&str, u32)]) -> Vec<Emit> {
         .map(|&(name, index)| Emit {
             name: name.to_owned(),
             column: ColumnIndex(index),
+            otherwise: Vec::new(),
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// A row for each guest: what `/rules` and what `/rules/ID/status` say of it.
 pub(super) fn table(rows: &[(&Value, Value)]) -> String {
     if rows.is_empty() {
-        return "there is no .wasm file in the rules directory\n".to_owned();
+        return "there is no rule and no library in the rules directory\n".to_owned();
     }
     let mut table = Table::new();
     table.load_style(NOTHING);
@@ -100,6 +100,6 @@ mod tests {
 
     #[test]
     fn an_empty_directory_is_said_in_words() {
-        assert!(table(&[]).contains("no .wasm file"));
+        assert!(table(&[]).contains("no rule and no library"));
     }
 }

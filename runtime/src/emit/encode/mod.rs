@@ -77,7 +77,7 @@ impl Encoder {
             if !ends.is_empty() {
                 out.push(b',');
             }
-            write_row(out, &self.keys, columns, row);
+            write_row(out, names, &self.keys, columns, row);
             if out.len() - start > ROW_BYTES_MAX {
                 out.truncate(start);
                 self.rows_too_large += 1;
@@ -132,7 +132,7 @@ impl Encoder {
 pub fn encode_row(names: &[Arc<str>], columns: &[Column], row: usize) -> String {
     let keys: Vec<_> = names.iter().map(|name| key_of(name)).collect();
     let mut out = Vec::new();
-    write_row(&mut out, &keys, columns, row);
+    write_row(&mut out, names, &keys, columns, row);
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -149,23 +149,63 @@ fn key_of(name: &str) -> Vec<u8> {
     key
 }
 
-fn write_row(out: &mut Vec<u8>, keys: &[Vec<u8>], columns: &[Column], row: usize) {
+fn write_row(out: &mut Vec<u8>, names: &[Arc<str>], keys: &[Vec<u8>], columns: &[Column], row: usize) {
     out.push(b'{');
     let first = out.len();
-    for (key, column) in keys.iter().zip(columns) {
-        if column.is_null(row) {
+    let members = match names.first() {
+        Some(name) if name.is_empty() => members_of(&columns[0], row),
+        _ => serde_json::Map::new(),
+    };
+    let mut members = members.into_iter().peekable();
+    let mut written: Option<&Vec<u8>> = None;
+    for ((name, key), column) in names.iter().zip(keys).zip(columns) {
+        if name.is_empty() || written == Some(key) {
             continue;
         }
-        let before = out.len();
-        if before > first {
-            out.push(b',');
+        while let Some((other, value)) = members.next_if(|(other, _)| other.as_str() <= &**name) {
+            if other.as_str() < &**name {
+                write_member(out, first, &key_of(&other), |out| json_value(out, &value));
+            }
         }
-        out.extend_from_slice(key);
-        if !write_cell(out, &column.cells, row) {
-            out.truncate(before);
+        if !column.is_null(row) && write_member(out, first, key, |out| write_cell(out, &column.cells, row)) {
+            written = Some(key);
         }
     }
+    for (name, value) in members {
+        write_member(out, first, &key_of(&name), |out| json_value(out, &value));
+    }
     out.push(b'}');
+}
+
+/// The members of the object in a cell, sorted; none when it is something else.
+fn members_of(column: &Column, row: usize) -> serde_json::Map<String, serde_json::Value> {
+    let text = match &column.cells {
+        Cells::Json(texts) if !column.is_null(row) => texts.get(row),
+        _ => return serde_json::Map::new(),
+    };
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// Writes a key and what `value` writes, unless that says that there is nothing. True: it is written.
+fn write_member(out: &mut Vec<u8>, first: usize, key: &[u8], value: impl FnOnce(&mut Vec<u8>) -> bool) -> bool {
+    let before = out.len();
+    if before > first {
+        out.push(b',');
+    }
+    out.extend_from_slice(key);
+    let written = value(out);
+    if !written {
+        out.truncate(before);
+    }
+    written
+}
+
+/// Writes a JSON value; false for null.
+fn json_value(out: &mut Vec<u8>, value: &serde_json::Value) -> bool {
+    if !value.is_null() {
+        json::write_value(out, value);
+    }
+    !value.is_null()
 }
 
 /// Writes a cell that is not null; false when it has no value in JSON.
@@ -185,11 +225,12 @@ fn write_cell(out: &mut Vec<u8>, cells: &Cells, row: usize) -> bool {
 /// The cell comes from a guest, so it may be anything.
 fn write_json_cell(out: &mut Vec<u8>, text: &str) -> bool {
     match serde_json::from_str(text) {
-        Ok(serde_json::Value::Null) => return false,
-        Ok(value) => json::write_value(out, &value),
-        Err(_) => json::write_text(out, text),
+        Ok(value) => json_value(out, &value),
+        Err(_) => {
+            json::write_text(out, text);
+            true
+        }
     }
-    true
 }
 
 #[cfg(test)]

@@ -41,6 +41,45 @@ fn the_tutorials_window_is_written_to_the_byte() {
 }
 
 #[test]
+fn of_columns_of_one_name_the_first_that_is_not_null_counts() {
+    let nulls = |values: &[bool]| values.iter().copied().collect::<Bits>();
+    let ints = Column {
+        valid: Some(nulls(&[true, false, false, true])),
+        cells: Cells::Ints(vec![1, 0, 0, 4]),
+    };
+    let texts = Column {
+        valid: Some(nulls(&[false, true, false, true])),
+        cells: Cells::Texts(["", "b", "", "d"].into_iter().collect()),
+    };
+    let last = Column::new(Cells::Ints(vec![7; 4]));
+    let emission = encode(&["x", "x", "z"], &[ints, texts, last], 4).unwrap();
+    assert_eq!(
+        text_of(&emission),
+        r#"[{"x":1,"z":7},{"x":"b","z":7},{"z":7},{"x":4,"z":7}]"#
+    );
+}
+
+#[test]
+fn members_of_an_object_come_out_between_the_others_and_give_way_to_them() {
+    let payloads = [
+        r#"{"b":1.0,"c":null,"a":{"z":1,"y":2},"d":"x","\u00e9":1}"#,
+        "[1]",
+        "{\"d\":5}",
+    ];
+    let members = Column::new(Cells::Json(payloads.into_iter().collect::<Texts>()));
+    let b = Column {
+        valid: Some([true, true, false].into_iter().collect()),
+        cells: Cells::Ints(vec![2, 3, 0]),
+    };
+    let c = Column::new(Cells::Ints(vec![5; 3]));
+    let emission = encode(&["", "b", "c"], &[members, b, c], 3).unwrap();
+    assert_eq!(
+        text_of(&emission),
+        "[{\"a\":{\"y\":2,\"z\":1},\"b\":2,\"c\":5,\"d\":\"x\",\"é\":1},{\"b\":3,\"c\":5},{\"c\":5,\"d\":5}]"
+    );
+}
+
+#[test]
 fn every_type_has_its_form() {
     let columns = [
         Column::new(Cells::Bools(Bits::ones(1))),

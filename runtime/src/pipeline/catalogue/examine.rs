@@ -6,8 +6,9 @@ use super::super::command::Refusal;
 use super::super::workbench::Workbench;
 use super::super::{SinkRows, sink_rows};
 use super::entry::Candidate;
+use super::queries::{Outcome, Queries};
 use super::resolve::{self, Names};
-use super::scan::{Found, guest_name};
+use super::scan::{Form, Found, guest_name};
 use crate::config::{Config, GuestDefaults, RulesConfig, Sidecar};
 use crate::emit::DeadLetters;
 use crate::rule::{GuestEngine, Loaded, LoadedLibrary};
@@ -148,7 +149,10 @@ impl Examiner {
     /// Says what would become of each of the files. Rules are resolved against the libraries among them, then against
     /// those offered, and then against what else lies in the folders of the files.
     pub fn examine(mut self, files: &[PathBuf]) -> Vec<Examined> {
-        let mut all: Vec<Taken> = files.iter().map(|file| self.take(file)).collect();
+        // What a query compiles to depends on the libraries that are there.
+        let is_sql = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "sql");
+        let (queries, guests): (Vec<PathBuf>, Vec<PathBuf>) = files.iter().cloned().partition(is_sql);
+        let mut all: Vec<Taken> = guests.iter().map(|file| self.take(file)).collect();
         for taken in &mut all {
             if let Some(candidate) = &taken.candidate
                 && let Err(reason) = self.put_library(&taken.examined.file, candidate)
@@ -156,6 +160,11 @@ impl Examiner {
                 taken.refuse(reason);
             }
         }
+        if !queries.is_empty() {
+            self.take_libraries_beside(files);
+        }
+        all.extend(queries.iter().map(|file| self.take(file)));
+        all.sort_by_key(|taken| files.iter().position(|file| *file == taken.examined.file));
         all.iter_mut().for_each(|taken| self.put_rule(taken));
         if all.iter().any(Taken::waits) {
             self.take_libraries_beside(files);
@@ -173,14 +182,15 @@ impl Examiner {
     /// Reads and loads a file.
     fn take(&self, file: &Path) -> Taken {
         let mut taken = Taken::new(file);
-        let Some(name) = file.file_name().and_then(|name| name.to_str()).and_then(guest_name) else {
+        let Some((name, form)) = file.file_name().and_then(|name| name.to_str()).and_then(guest_name) else {
             taken.refuse(
-                "rulemill passes it over: a guest is a file NAME.wasm whose name has no leading dot".to_owned(),
+                "rulemill passes it over: a guest is a file NAME.wasm or NAME.sql whose name has no leading dot"
+                    .to_owned(),
             );
             return taken;
         };
         name.clone_into(&mut taken.examined.name);
-        let found = match Found::read(folder_of(file), name, self.defaults.limits.file_bytes_max) {
+        let found = match Found::read(folder_of(file), name, form, self.defaults.limits.file_bytes_max) {
             Ok(found) => found,
             Err(error) => {
                 taken.refuse(format!("the file cannot be read: {error}"));
@@ -188,6 +198,17 @@ impl Examiner {
             }
         };
         taken.examined.sidecar_file = found.sidecar.as_ref().map(|_| file.with_extension("toml"));
+        let found = match form {
+            Form::Wasm => found,
+            Form::Sql => match self.compile(file, found) {
+                Ok(Some(found)) => found,
+                Ok(None) => return taken,
+                Err(reason) => {
+                    taken.refuse(reason);
+                    return taken;
+                }
+            },
+        };
         let sidecar = resolve::read_sidecar(name, found.sidecar.as_deref(), &self.defaults, &self.names());
         let loaded = sidecar.and_then(|sidecar| {
             taken.examined.sidecar = Some(sidecar.clone());
@@ -201,6 +222,32 @@ impl Examiner {
             Err(reason) => taken.refuse(reason),
         }
         taken
+    }
+
+    /// What a file of SQL compiles to, with the streams of the others in its folder; nothing when it only defines streams.
+    fn compile(&self, file: &Path, found: Found) -> Result<Option<Found>, String> {
+        let name = found.name.clone();
+        let mut queries = Queries::default();
+        let mut beside = files_of(folder_of(file), Form::Sql);
+        beside.retain(|other| other.file_name() != file.file_name());
+        for other in beside {
+            if let Some((name, form)) = other.file_name().and_then(|name| name.to_str()).and_then(guest_name)
+                && let Ok(other) = Found::read(folder_of(file), name, form, self.defaults.limits.file_bytes_max)
+            {
+                queries.put(other);
+            }
+        }
+        queries.put(found);
+        let libraries = self
+            .libraries
+            .values()
+            .map(|provider| provider.loaded.description.clone());
+        let outcomes = queries.compile(libraries.collect());
+        match outcomes.into_iter().find(|(other, _)| *other == name) {
+            Some((_, Outcome::Rule(found))) => Ok(Some(found)),
+            Some((_, Outcome::Refused(reason))) => Err(reason),
+            Some((_, Outcome::Definitions)) | None => Ok(None),
+        }
     }
 
     /// Puts the library of a file on the mill, if it has one.
@@ -259,13 +306,8 @@ impl Examiner {
     fn take_libraries_beside(&mut self, files: &[PathBuf]) {
         let folders: BTreeSet<&Path> = files.iter().map(|file| folder_of(file)).collect();
         for folder in folders {
-            let Ok(entries) = std::fs::read_dir(folder) else {
-                continue;
-            };
-            let mut beside: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-            beside
-                .retain(|path| path.extension().is_some_and(|extension| extension == "wasm") && !files.contains(path));
-            beside.sort();
+            let mut beside = files_of(folder, Form::Wasm);
+            beside.retain(|path| !files.contains(path));
             for file in beside {
                 if let Some(candidate) = self.take(&file).candidate {
                     // A name that is taken belongs to a file that was asked for.
@@ -355,4 +397,20 @@ fn signature(library: &LoadedLibrary, function: &str) -> Option<(Vec<Parameter>,
     let mut all = scalars.chain(aggregates);
     let (_, parameters, returns) = all.find(|(name, _, _)| *name == function)?;
     Some((parameters.clone(), returns))
+}
+
+/// The files of one form in a folder, sorted.
+fn files_of(folder: &Path, form: Form) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut files: Vec<PathBuf> = paths
+        .filter(|path| {
+            let guest = path.file_name().and_then(|name| name.to_str()).and_then(guest_name);
+            guest.is_some_and(|(_, found)| found == form)
+        })
+        .collect();
+    files.sort();
+    files
 }

@@ -8,11 +8,13 @@ mod examine;
 mod libraries;
 mod probation;
 mod publish;
+mod queries;
 mod removal;
 mod request;
 mod resolve;
 mod scan;
 mod shadow;
+mod sql;
 mod store;
 mod watch;
 
@@ -31,10 +33,11 @@ use crate::topic::TopicFilter;
 use entry::{Candidate, Entry, Refused, Running, shortened};
 pub use examine::{CalledFunction, Deployed, Examined, Examiner, Verdict};
 use probation::Quarantine;
+use queries::Queries;
 use resolve::Names;
 pub(super) use resolve::SinkRows;
 use rulemill_core::{Micros, Removal, Swap};
-use scan::{Found, Scan, Scanner};
+use scan::{Form, Found, Scan, Scanner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -93,6 +96,8 @@ pub(super) struct Catalogue {
     code: Option<CodeStore>,
     scanner: Scanner,
     entries: BTreeMap<String, Entry>,
+    /// The files of SQL among the guests.
+    queries: Queries,
     metrics: BTreeMap<String, RuleMetrics>,
     directory_missing: bool,
 }
@@ -110,6 +115,7 @@ impl Catalogue {
             code,
             scanner,
             entries: BTreeMap::new(),
+            queries: Queries::default(),
             metrics: BTreeMap::new(),
             directory_missing: false,
         }
@@ -171,8 +177,39 @@ impl Catalogue {
         for (name, reason) in scan.unreadable {
             self.refuse(&name, None, format!("the file cannot be read: {reason}"), None);
         }
+        let (queries, guests): (Vec<Found>, Vec<Found>) =
+            scan.changed.into_iter().partition(|found| found.form == Form::Sql);
+        queries.into_iter().for_each(|found| self.queries.put(found));
+        let mut candidates = self.load_all(guests).await?;
+        candidates.sort_by_key(|(_, candidate)| candidate.loaded.library.is_none());
+        // Libraries may find a new home in a file of another name, so that has to be known before they are applied.
+        for name in &scan.gone {
+            self.queries.remove(name);
+            if let Some(entry) = self.entries.get_mut(name) {
+                entry.removed = true;
+            }
+        }
+        let libraries_changed = candidates
+            .iter()
+            .any(|(_, candidate)| candidate.loaded.library.is_some());
+        for (name, candidate) in candidates {
+            self.apply(&name, candidate, Watching::AsConfigured).await?;
+        }
+        self.apply_queries().await?;
+        for name in &scan.gone {
+            self.remove(name).await?;
+        }
+        self.retry(libraries_changed || !scan.gone.is_empty()).await?;
+        // A library that was refused may run now.
+        self.apply_queries().await?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Loads guests; those that cannot be loaded are refused.
+    async fn load_all(&mut self, guests: Vec<Found>) -> Result<Vec<(String, Candidate)>, MillGone> {
         let mut candidates = Vec::new();
-        for found in scan.changed {
+        for found in guests {
             let name = found.name.clone();
             let identity = found.identity;
             self.end_shadow_unless(&name, identity).await?;
@@ -185,25 +222,7 @@ impl Catalogue {
                 Err(reason) => self.refuse(&name, Some(identity), reason, None),
             }
         }
-        candidates.sort_by_key(|(_, candidate)| candidate.loaded.library.is_none());
-        // Libraries may find a new home in a file of another name, so that has to be known before they are applied.
-        for name in &scan.gone {
-            if let Some(entry) = self.entries.get_mut(name) {
-                entry.removed = true;
-            }
-        }
-        let libraries_changed = candidates
-            .iter()
-            .any(|(_, candidate)| candidate.loaded.library.is_some());
-        for (name, candidate) in candidates {
-            self.apply(&name, candidate, Watching::AsConfigured).await?;
-        }
-        for name in &scan.gone {
-            self.remove(name).await?;
-        }
-        self.retry(libraries_changed || !scan.gone.is_empty()).await?;
-        self.publish();
-        Ok(())
+        Ok(candidates)
     }
 
     /// Looks at the directory on a thread that may block, as file systems may be slow.

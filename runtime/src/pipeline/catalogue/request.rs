@@ -15,7 +15,7 @@ impl Catalogue {
                 GuestAction::Promote => self.promote(&guest).await?,
             }
         } else {
-            let reason = format!("there is no {guest}.wasm in the rules directory");
+            let reason = format!("there is no {guest}.wasm and no {guest}.sql in the rules directory");
             Err(RequestRefused::Unknown(reason))
         };
         // Whoever asked may have gone away.

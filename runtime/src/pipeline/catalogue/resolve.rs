@@ -46,7 +46,8 @@ pub(super) fn resolve(plan: &Plan, sidecar: &Sidecar, names: &Names<'_>) -> Resu
     };
     check_sinks(sinks, names, &mut problems);
     check_topic_columns(plan, sinks, names, &mut problems);
-    let source = sidecar.source.as_ref().or(names.rules.default_source.as_ref());
+    let source = sidecar.source.as_ref().or(plan.source.as_ref());
+    let source = source.or(names.rules.default_source.as_ref());
     check_source(source, names, &mut problems);
     let topics = sidecar.topics.as_ref().unwrap_or(&plan.topics);
     if topics.is_empty() {

@@ -13,12 +13,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// The files of one guest: `NAME.wasm` and perhaps `NAME.toml`.
+/// The files of one guest: `NAME.wasm` or `NAME.sql`, and perhaps `NAME.toml`.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
-    /// The name without `.wasm`.
+    /// The name without `.wasm` or `.sql`.
     pub(super) name: String,
-    /// The content of the `.wasm` file.
+    /// What the file is written in.
+    pub(super) form: Form,
+    /// The content of the file.
     pub(super) wasm: Vec<u8>,
     /// The content of the file beside it, if there is one.
     pub(super) sidecar: Option<String>,
@@ -26,12 +28,31 @@ pub(super) struct Found {
     pub(super) identity: Identity,
 }
 
+/// What a guest is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `NAME.wasm`.
+    Wasm,
+    /// `NAME.sql`: definitions of streams, and perhaps a query.
+    Sql,
+}
+
+impl Form {
+    /// What such a file's name ends with.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Form::Wasm => ".wasm",
+            Form::Sql => ".sql",
+        }
+    }
+}
+
 /// What a look at the directory found.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     /// Guests that are new or have changed.
     pub(super) changed: Vec<Found>,
-    /// Guests whose `.wasm` file is gone.
+    /// Guests whose file is gone.
     pub(super) gone: Vec<String>,
     /// Files that could not be read: name and reason.
     pub(super) unreadable: Vec<(String, String)>,
@@ -123,12 +144,12 @@ impl Scanner {
         Ok(scan)
     }
 
-    /// The names of all `.wasm` files but hidden ones, which editors and copying tools use for unfinished files.
+    /// The names of all `.wasm` and `.sql` files but hidden ones, which editors and copying tools use for unfinished files.
     fn names(&self) -> std::io::Result<BTreeSet<String>> {
         let mut names = BTreeSet::new();
         for entry in std::fs::read_dir(&self.dir)? {
             let file = entry?.file_name();
-            if let Some(name) = file.to_str().and_then(guest_name) {
+            if let Some((name, _)) = file.to_str().and_then(guest_name) {
                 names.insert(name.to_owned());
             }
         }
@@ -143,9 +164,9 @@ impl Scanner {
     }
 
     fn look(&mut self, name: &str, touched: bool) -> std::io::Result<Option<Found>> {
-        let wasm_path = self.dir.join(format!("{name}.wasm"));
+        let form = form_of(&self.dir, name)?;
         let sidecar_path = self.dir.join(format!("{name}.toml"));
-        let wasm_stamp = stamp(&wasm_path)?;
+        let wasm_stamp = stamp(&path_of(&self.dir, name, form))?;
         let sidecar_stamp = unless_absent(stamp(&sidecar_path))?;
         let known = self.seen.get(name);
         if let Some(seen) = known
@@ -155,7 +176,7 @@ impl Scanner {
             return Ok(None);
         }
         let read_at = clock::system();
-        let found = Found::read(&self.dir, name, self.file_bytes_max)?;
+        let found = Found::read(&self.dir, name, form, self.file_bytes_max)?;
         let changed = known.and_then(|seen| seen.identity) != Some(found.identity);
         self.seen.insert(
             name.to_owned(),
@@ -171,11 +192,14 @@ impl Scanner {
 }
 
 impl Found {
-    /// The files of a guest in `dir`, as they are now. Of the `.wasm` file no more is read than one byte beyond the bound.
-    pub(super) fn read(dir: &Path, name: &str, file_bytes_max: u64) -> std::io::Result<Self> {
-        let wasm = read_bounded(&dir.join(format!("{name}.wasm")), file_bytes_max)?;
+    /// The files of a guest in `dir`, as they are now. Of the guest itself no more is read than one byte beyond the bound.
+    pub(super) fn read(dir: &Path, name: &str, form: Form, file_bytes_max: u64) -> std::io::Result<Self> {
+        let wasm = read_bounded(&path_of(dir, name, form), file_bytes_max)?;
         let sidecar = unless_absent(read_text(&dir.join(format!("{name}.toml"))))?;
-        Ok(Found::new(name.to_owned(), wasm, sidecar))
+        Ok(Found {
+            form,
+            ..Found::new(name.to_owned(), wasm, sidecar)
+        })
     }
 
     /// The files of a guest, wherever they come from.
@@ -186,6 +210,7 @@ impl Found {
         };
         Found {
             name,
+            form: Form::Wasm,
             wasm,
             sidecar,
             identity,
@@ -210,14 +235,34 @@ impl Seen {
     }
 }
 
-/// The guest that a file belongs to, if any: `NAME.wasm` or `NAME.toml`.
+/// The guest that a file belongs to, if any: `NAME.wasm`, `NAME.sql` or `NAME.toml`.
 pub(super) fn guest_of(path: &Path) -> Option<String> {
     let file = path.file_name()?.to_str()?;
-    guest_name(file).or_else(|| named(file, ".toml")).map(ToOwned::to_owned)
+    let guest = guest_name(file).map(|(name, _)| name);
+    guest.or_else(|| named(file, ".toml")).map(ToOwned::to_owned)
 }
 
-pub(super) fn guest_name(file: &str) -> Option<&str> {
-    named(file, ".wasm")
+/// The guest that a file is, if it is one, and what it is written in.
+pub(super) fn guest_name(file: &str) -> Option<(&str, Form)> {
+    let forms = [Form::Wasm, Form::Sql];
+    forms
+        .into_iter()
+        .find_map(|form| Some((named(file, form.suffix())?, form)))
+}
+
+fn path_of(dir: &Path, name: &str, form: Form) -> PathBuf {
+    dir.join(format!("{name}{}", form.suffix()))
+}
+
+/// What the guest of that name is written in. It can be one thing only.
+fn form_of(dir: &Path, name: &str) -> std::io::Result<Form> {
+    let is_there = |form| path_of(dir, name, form).symlink_metadata().is_ok();
+    match (is_there(Form::Wasm), is_there(Form::Sql)) {
+        (true, true) => Err(std::io::Error::other(format!(
+            "there are {name}.wasm and {name}.sql; a guest has one file, so give one of them another name"
+        ))),
+        (_, sql) => Ok(if sql { Form::Sql } else { Form::Wasm }),
+    }
 }
 
 fn named<'a>(file: &'a str, suffix: &str) -> Option<&'a str> {
@@ -284,197 +329,4 @@ const TIMESTAMP_STEP: Duration = Duration::from_secs(2);
 const SIDECAR_BYTES_MAX: u64 = 1 << 20;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(scan: &Scan) -> Vec<&str> {
-        scan.changed.iter().map(|found| found.name.as_str()).collect()
-    }
-
-    fn scanner() -> (tempfile::TempDir, Scanner) {
-        let dir = tempfile::tempdir().unwrap();
-        let scanner = Scanner::new(dir.path().to_owned(), 1000);
-        (dir, scanner)
-    }
-
-    #[test]
-    fn a_file_that_is_being_written_is_not_looked_at() {
-        let (dir, mut scanner) = scanner();
-        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        scanner.scan(&Touched::default()).unwrap();
-        let writing = Touched {
-            writing: BTreeSet::from(["a".to_owned(), "b".to_owned()]),
-            ..Touched::default()
-        };
-        std::fs::write(dir.path().join("a.wasm"), b"hal").unwrap();
-        std::fs::write(dir.path().join("b.wasm"), b"").unwrap();
-        let scan = scanner.scan(&writing).unwrap();
-        assert!(scan.changed.is_empty() && scan.gone.is_empty());
-        std::fs::remove_file(dir.path().join("a.wasm")).unwrap();
-        assert!(scanner.scan(&writing).unwrap().gone.is_empty());
-        assert_eq!(scanner.scan(&Touched::default()).unwrap().gone, ["a"]);
-    }
-
-    #[test]
-    fn the_same_content_is_reported_once() {
-        let (dir, mut scanner) = scanner();
-        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        assert_eq!(names(&scanner.scan(&Touched::default()).unwrap()), ["a"]);
-        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        assert!(scanner.scan(&Touched::default()).unwrap().changed.is_empty());
-    }
-
-    #[test]
-    fn a_rewrite_of_the_same_length_is_seen_at_once() {
-        let (dir, mut scanner) = scanner();
-        for content in [b"one", b"two", b"six"] {
-            std::fs::write(dir.path().join("a.wasm"), content).unwrap();
-            let scan = scanner.scan(&Touched::default()).unwrap();
-            assert_eq!(scan.changed[0].wasm, content);
-        }
-    }
-
-    #[test]
-    fn a_changed_sidecar_is_a_change() {
-        let (dir, mut scanner) = scanner();
-        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        scanner.scan(&Touched::default()).unwrap();
-        std::fs::write(dir.path().join("a.toml"), "sinks = []").unwrap();
-        let scan = scanner.scan(&Touched::default()).unwrap();
-        assert_eq!(scan.changed[0].sidecar.as_deref(), Some("sinks = []"));
-        std::fs::remove_file(dir.path().join("a.toml")).unwrap();
-        assert_eq!(scanner.scan(&Touched::default()).unwrap().changed[0].sidecar, None);
-    }
-
-    #[test]
-    fn hidden_and_other_files_are_not_guests() {
-        let (dir, mut scanner) = scanner();
-        for file in [".a.wasm", "a.wasm~", "a.wasm.tmp", ".wasm", "a.toml", "readme.md"] {
-            std::fs::write(dir.path().join(file), b"x").unwrap();
-        }
-        assert!(scanner.scan(&Touched::default()).unwrap().changed.is_empty());
-    }
-
-    #[test]
-    fn a_removed_file_is_gone_once() {
-        let (dir, mut scanner) = scanner();
-        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        scanner.scan(&Touched::default()).unwrap();
-        std::fs::remove_file(dir.path().join("a.wasm")).unwrap();
-        assert_eq!(scanner.scan(&Touched::default()).unwrap().gone, ["a"]);
-        assert!(scanner.scan(&Touched::default()).unwrap().gone.is_empty());
-    }
-
-    #[test]
-    fn a_missing_directory_changes_nothing() {
-        let (dir, mut scanner) = scanner();
-        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        scanner.scan(&Touched::default()).unwrap();
-        let away = dir.path().with_extension("away");
-        std::fs::rename(dir.path(), &away).unwrap();
-        assert!(scanner.scan(&Touched::default()).is_err());
-        std::fs::rename(&away, dir.path()).unwrap();
-        let scan = scanner.scan(&Touched::default()).unwrap();
-        assert!(scan.changed.is_empty() && scan.gone.is_empty());
-    }
-
-    #[test]
-    fn a_file_beyond_the_bound_is_read_one_byte_beyond_it() {
-        let (dir, mut scanner) = scanner();
-        std::fs::write(dir.path().join("a.wasm"), vec![0; 5000]).unwrap();
-        assert_eq!(scanner.scan(&Touched::default()).unwrap().changed[0].wasm.len(), 1001);
-    }
-
-    #[test]
-    fn a_file_of_ten_gigabytes_is_not_read_into_memory() {
-        let (dir, mut scanner) = scanner();
-        let file = std::fs::File::create(dir.path().join("a.wasm")).unwrap();
-        // It takes no room on the disk.
-        file.set_len(10 << 30).unwrap();
-        assert_eq!(scanner.scan(&Touched::default()).unwrap().changed[0].wasm.len(), 1001);
-    }
-
-    #[test]
-    fn a_device_and_a_link_to_a_folder_are_refused() {
-        let (dir, mut scanner) = scanner();
-        std::os::unix::fs::symlink("/dev/zero", dir.path().join("a.wasm")).unwrap();
-        std::os::unix::fs::symlink(".", dir.path().join("b.wasm")).unwrap();
-        std::os::unix::fs::symlink("c.wasm", dir.path().join("c.wasm")).unwrap();
-        let scan = scanner.scan(&Touched::default()).unwrap();
-        let refused: Vec<&str> = scan.unreadable.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(refused, ["a", "b", "c"], "the last is a link to itself");
-        assert!(scan.changed.is_empty());
-    }
-
-    #[test]
-    fn a_named_pipe_is_refused_without_being_opened() {
-        let (dir, mut scanner) = scanner();
-        let made = std::process::Command::new("mkfifo")
-            .arg(dir.path().join("a.wasm"))
-            .status();
-        assert!(made.unwrap().success());
-        let scan = scanner.scan(&Touched::default()).unwrap();
-        assert_eq!(
-            scan.unreadable,
-            [(
-                "a".to_owned(),
-                "a.wasm must be a regular file or a link to one".to_owned()
-            )]
-        );
-    }
-
-    #[test]
-    fn a_named_pipe_as_sidecar_is_refused_without_being_opened() {
-        let (dir, mut scanner) = scanner();
-        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        let made = std::process::Command::new("mkfifo")
-            .arg(dir.path().join("a.toml"))
-            .status();
-        assert!(made.unwrap().success());
-        let scan = scanner.scan(&Touched::default()).unwrap();
-        assert!(scan.changed.is_empty());
-        assert!(scan.unreadable[0].1.contains("a.toml must be a regular file"));
-    }
-
-    #[test]
-    fn a_link_to_nothing_is_absent() {
-        let (dir, mut scanner) = scanner();
-        std::os::unix::fs::symlink("nowhere.wasm", dir.path().join("a.wasm")).unwrap();
-        let scan = scanner.scan(&Touched::default()).unwrap();
-        assert!(scan.changed.is_empty() && scan.unreadable.is_empty() && scan.gone.is_empty());
-    }
-
-    #[test]
-    fn a_link_whose_target_went_is_gone_once() {
-        let (dir, mut scanner) = scanner();
-        std::fs::write(dir.path().join("target"), b"one").unwrap();
-        std::os::unix::fs::symlink("target", dir.path().join("a.wasm")).unwrap();
-        assert_eq!(names(&scanner.scan(&Touched::default()).unwrap()), ["a"]);
-        std::fs::remove_file(dir.path().join("target")).unwrap();
-        assert_eq!(scanner.scan(&Touched::default()).unwrap().gone, ["a"]);
-        assert!(scanner.scan(&Touched::default()).unwrap().gone.is_empty());
-    }
-
-    #[test]
-    fn a_guest_that_was_never_readable_is_gone_when_it_goes() {
-        let (dir, mut scanner) = scanner();
-        std::fs::create_dir(dir.path().join("a.wasm")).unwrap();
-        assert_eq!(scanner.scan(&Touched::default()).unwrap().unreadable.len(), 1);
-        std::fs::remove_dir(dir.path().join("a.wasm")).unwrap();
-        assert_eq!(scanner.scan(&Touched::default()).unwrap().gone, ["a"]);
-        assert!(scanner.scan(&Touched::default()).unwrap().gone.is_empty());
-    }
-
-    #[test]
-    fn a_guest_that_can_be_read_again_is_reported_again() {
-        let (dir, mut scanner) = scanner();
-        std::fs::write(dir.path().join("a.wasm"), b"one").unwrap();
-        scanner.scan(&Touched::default()).unwrap();
-        std::fs::create_dir(dir.path().join("a.toml")).unwrap();
-        assert_eq!(scanner.scan(&Touched::default()).unwrap().unreadable.len(), 1);
-        std::fs::remove_dir(dir.path().join("a.toml")).unwrap();
-        let scan = scanner.scan(&Touched::default()).unwrap();
-        assert_eq!(names(&scan), ["a"]);
-        assert!(scan.gone.is_empty());
-    }
-}
+mod tests;

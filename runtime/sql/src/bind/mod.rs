@@ -1,0 +1,236 @@
+//! From a query to a plan and its kernels: what its names mean, which steps it takes, and what cannot be.
+
+mod expression;
+mod finish;
+mod functions;
+mod items;
+mod names;
+mod prune;
+mod scope;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use crate::ast::{Expr, Item, Select, WindowKind};
+use crate::catalog::{Catalog, Stream};
+use crate::column::{Column, count};
+use crate::kernel::{Kernel, Node, Value};
+use crate::problem::{Problem, nearest};
+use rulemill_plan::{Fallback, Need, Origin, PathSegment, Plan, Type, Window};
+use scope::{Key, Scope, Stage};
+
+/// What a query becomes.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) plan: Plan,
+    pub(crate) kernels: Vec<Kernel>,
+}
+
+/// Binds a query that is part of `text`.
+pub(crate) fn bind(text: &str, select: &Select, rule: &str, catalog: &Catalog) -> Result<Bound, Vec<Problem>> {
+    let stream = stream(select, catalog)?;
+    let mut scope = Scope::new(text, select, catalog, &stream, rule);
+    let stage = match select.window {
+        Some(_) => Stage::Group,
+        None => Stage::Message,
+    };
+    scope.check_support();
+    if select.items.len() > ITEMS_MAX {
+        scope.tell(
+            select.span,
+            format!(
+                "a query may have {ITEMS_MAX} items, this one has {}",
+                select.items.len()
+            ),
+        );
+        return Err(scope.problems);
+    }
+    let keep = scope.filter();
+    scope.keys();
+    let window = scope.window();
+    let emitted = scope.items(stage);
+    let having = scope.having(stage);
+    let order = scope.order(stage);
+    if !scope.problems.is_empty() {
+        scope.problems.sort_by_key(|problem| problem.span.start);
+        return Err(scope.problems);
+    }
+    Ok(scope.finish(&finish::Parts {
+        keep,
+        window,
+        emitted,
+        having,
+        order,
+    }))
+}
+
+/// A plan has at most as many columns.
+const ITEMS_MAX: usize = 1024;
+
+/// The stream that a query reads. A topic filter can stand in place of its name.
+fn stream(select: &Select, catalog: &Catalog) -> Result<Stream, Vec<Problem>> {
+    let name = &select.from.stream;
+    if let Some(stream) = catalog.streams.get(&name.text) {
+        return Ok(stream.clone());
+    }
+    if name.text.contains(['/', '+', '#']) {
+        return Ok(Stream::of_filter(&name.text));
+    }
+    let near = nearest(&name.text, catalog.streams.keys().map(String::as_str));
+    let message = format!("there is no stream {:?}{near}; CREATE STREAM makes one", name.text);
+    Err(vec![Problem::new(name.span, message)])
+}
+
+impl<'q> Scope<'q> {
+    fn check_support(&mut self) {
+        let select = self.select;
+        for join in &select.joins {
+            self.tell(join.source.stream.span, "joins are not supported");
+        }
+        if let Some(window) = &select.window {
+            if let Some(filter) = &window.filter {
+                self.tell(
+                    filter.span,
+                    "FILTER on a window is not supported; `WHERE` does the same for all kinds but count windows",
+                );
+            }
+            let grouped = !select.group_by.is_empty()
+                || select.items.iter().any(|item| match item {
+                    Item::Expr { expr, .. } => items::has_aggregate(self, expr, 0),
+                    Item::Star(_) => false,
+                });
+            if !grouped {
+                let message = "a window without an aggregate and without something to group by would give all its rows; that is not supported";
+                self.tell(window.span, message);
+            }
+        } else {
+            if let Some(key) = select.group_by.first() {
+                self.tell(key.span, "`GROUP BY` needs a window, such as TUMBLINGWINDOW(ss, 10)");
+            }
+            if let Some(having) = &select.having {
+                self.tell(
+                    having.span,
+                    "`HAVING` needs a window; without one, `WHERE` does the same",
+                );
+            }
+        }
+    }
+
+    /// Whether there is such an aggregate.
+    pub(super) fn is_aggregate(&self, name: &str) -> bool {
+        functions::is_aggregate(name) || self.catalog.aggregate(name).is_some()
+    }
+
+    fn filter(&mut self) -> Option<Column> {
+        let filter = self.select.filter.as_ref()?;
+        self.filtering = true;
+        let value = self.condition(filter, Stage::Message);
+        self.filtering = false;
+        let column = self.column_of(value.ok()?, Type::Bool, Stage::Message);
+        // Later steps see only the rows that are kept.
+        self.before.flush();
+        Some(column)
+    }
+
+    fn keys(&mut self) {
+        if self.select.window.is_none() {
+            return;
+        }
+        for expr in &self.select.group_by {
+            if self.key_of(expr).is_some() {
+                continue;
+            }
+            let Ok(value) = self.expr(expr, Stage::Message) else {
+                continue;
+            };
+            let key = self.key(expr, value);
+            self.keys.push(key);
+        }
+    }
+
+    fn key(&mut self, expr: &'q Expr, value: Value) -> Key<'q> {
+        let first = self.keys.iter().map(|key| key.of.len()).sum::<usize>();
+        let value = self.shared(value, Stage::Message);
+        let field = matches!(value.node, Node::Dynamic { present: Some(_), .. }).then(|| value.clone());
+        let of: Vec<_> = match &value.node {
+            Node::Column(column, kind) => vec![(*kind, *column)],
+            Node::Dynamic {
+                present: Some(present), ..
+            } => vec![(Type::Json, *present)],
+            Node::Dynamic { parts, .. } => parts.clone(),
+            _ => {
+                let kinds: Vec<Type> = value.kinds.iter().collect();
+                let columns = self.before.compute(value, &kinds);
+                kinds.into_iter().zip(columns).collect()
+            }
+        };
+        let numbered = of.iter().enumerate();
+        Key {
+            expr,
+            parts: numbered
+                .map(|(position, (kind, _))| (*kind, Column::Key(count(first + position))))
+                .collect(),
+            of: of.into_iter().map(|(_, column)| column).collect(),
+            field,
+        }
+    }
+
+    fn window(&mut self) -> Option<Window> {
+        let window = self.select.window.as_ref()?;
+        let other = match &window.kind {
+            WindowKind::Tumbling { size_ms } => return Some(Window::Tumbling { size_ms: *size_ms }),
+            WindowKind::Hopping { .. } => "hopping",
+            WindowKind::Sliding { .. } => "sliding",
+            WindowKind::Session { .. } => "session",
+            WindowKind::Count { .. } => "count",
+            WindowKind::State { .. } => "state",
+        };
+        self.tell(
+            window.span,
+            format!("{other} windows are not supported; there is TUMBLINGWINDOW"),
+        );
+        None
+    }
+
+    fn having(&mut self, stage: Stage) -> Option<Column> {
+        let having = self.select.having.as_ref()?;
+        let value = self.condition(having, stage).ok()?;
+        let column = self.column_of(value, Type::Bool, stage);
+        self.steps(stage).flush();
+        Some(column)
+    }
+
+    /// Columns to order by. Without a window every message comes out for itself, and there is nothing to order.
+    fn order(&mut self, stage: Stage) -> Vec<(Column, bool)> {
+        let mut order = Vec::new();
+        for by in &self.select.order_by {
+            let Ok(value) = self.expr(&by.expr, stage) else {
+                continue;
+            };
+            if stage == Stage::Message {
+                continue;
+            }
+            let value = self.shared(value, stage);
+            let columns = match &value.node {
+                Node::Column(column, _) => vec![*column],
+                Node::Dynamic { parts, .. } => parts.iter().map(|(_, column)| *column).collect(),
+                _ => Vec::new(),
+            };
+            order.extend(columns.into_iter().map(|column| (column, by.descending)));
+        }
+        order
+    }
+
+    /// The need for the time that a stream's messages carry.
+    fn event_time(&mut self) -> Option<Column> {
+        let field = self.stream.timestamp.clone()?;
+        self.select.window.as_ref()?;
+        Some(self.need(Need {
+            name: field.clone(),
+            kind: Type::Time,
+            origin: Origin::Field(vec![PathSegment::Name(field)]),
+            missing: Fallback::Reject,
+            mistyped: Fallback::Reject,
+        }))
+    }
+}

@@ -1,0 +1,175 @@
+use crate::{Catalog, Stream, compile, render, script};
+use rulemill_plan::{Library, Plan, Window};
+
+const TUTORIAL: &str = "SELECT avg(temperature) AS t_av, max(temperature) AS t_max, min(temperature) AS t_min, COUNT(*) As t_count, \
+                        split_value(mqtt(topic), \"/\", 1) AS device_id FROM demo GROUP BY device_id, TUMBLINGWINDOW(ss, 10)";
+
+/// The stream of the tutorial, one without a schema, and a library.
+fn catalog() -> Catalog {
+    let definitions = "CREATE STREAM demo (temperature float, humidity bigint, name string, active boolean, at datetime, \
+                       tags array(string), place struct(floor bigint, room string)) \
+                       WITH (FORMAT=\"JSON\", DATASOURCE=\"devices/+/messages\"); \
+                       CREATE STREAM free () WITH (DATASOURCE=\"free/#\")";
+    let streams = script(definitions).unwrap().streams;
+    Catalog {
+        streams: streams
+            .into_iter()
+            .map(|stream: Stream| (stream.name.clone(), stream))
+            .collect(),
+        libraries: vec![Library::from_json(LIBRARY).unwrap()],
+    }
+}
+
+const LIBRARY: &str = r#"{"name": "text", "scalars": [
+    {"name": "split_value", "returns": "text", "parameters": [
+        {"name": "text", "type": "text"}, {"name": "separator", "type": "text"}, {"name": "index", "type": "int"}]},
+    {"name": "concat", "returns": "text", "parameters": [{"name": "texts", "type": "text", "nullable": true, "variadic": true}]},
+    {"name": "abs", "returns": "float", "parameters": [{"name": "number", "type": "float"}]},
+    {"name": "abs_int", "returns": "int", "parameters": [{"name": "number", "type": "int"}]}
+]}"#;
+
+fn plan(query: &str) -> Plan {
+    let catalog = catalog();
+    let select = script(query).unwrap().query.unwrap();
+    let compiled =
+        compile(query, &select, "rule1", &catalog).unwrap_or_else(|problems| panic!("{}", render(&problems, query)));
+    let problems = compiled.plan.check();
+    assert!(problems.is_empty(), "{query}: {problems:?}");
+    wasmparser::Validator::new()
+        .validate_all(&compiled.wasm)
+        .unwrap_or_else(|error| panic!("{query}: {error}"));
+    compiled.plan
+}
+
+/// The messages that a query is refused with.
+fn refused(query: &str) -> Vec<String> {
+    let select = script(query).unwrap().query.unwrap();
+    let problems = compile(query, &select, "rule1", &catalog()).expect_err(query);
+    problems.into_iter().map(|problem| problem.message).collect()
+}
+
+#[test]
+fn the_tutorial_needs_no_kernel_and_four_kilobytes() {
+    let catalog = catalog();
+    let select = script(TUTORIAL).unwrap().query.unwrap();
+    let compiled = compile(TUTORIAL, &select, "rule1", &catalog).unwrap();
+    assert_eq!(compiled.kernels, 0);
+    assert!(compiled.wasm.len() <= 4096, "{} bytes", compiled.wasm.len());
+    let plan = plan(TUTORIAL);
+    assert_eq!(plan.window, Some(Window::Tumbling { size_ms: 10_000 }));
+    assert_eq!(plan.topics, ["devices/+/messages"]);
+    assert_eq!(
+        (
+            plan.keys.len(),
+            plan.aggregates.len(),
+            plan.before.len(),
+            plan.after.len()
+        ),
+        (1, 4, 1, 0)
+    );
+}
+
+#[test]
+fn queries_of_every_kind_make_plans_that_hold_together() {
+    for query in [
+        "SELECT temperature FROM demo",
+        "SELECT *, abs(humidity) AS h, abs(temperature) FROM demo WHERE active AND name LIKE 'a%'",
+        "SELECT * EXCEPT(tags, place) REPLACE(humidity * 2 AS humidity) FROM demo",
+        "SELECT temperature * 1.8 + 32 AS f, f > 100 AS hot FROM demo WHERE f BETWEEN 0 AND 200",
+        "SELECT place->room, tags[0], demo.place.floor + 1 FROM demo",
+        "SELECT CASE name WHEN 'a' THEN 1 WHEN 'b' THEN 2.5 ELSE 'none' END AS x FROM demo",
+        "SELECT a + b * 2 AS c, a->b[1], lower FROM free WHERE a > 5 OR b IN (1, 'x')",
+        "SELECT max(temperature) - min(temperature) AS spread, name FROM demo GROUP BY name, TUMBLINGWINDOW(mi, 1) HAVING spread > 3 ORDER BY spread DESC LIMIT 5",
+        "SELECT count(*) AS c, sum(humidity), avg(humidity), last_value(name, true) FROM demo GROUP BY TUMBLINGWINDOW(ms, 100)",
+        "SELECT a, sum(b), window_start(), window_end() AS e FROM free GROUP BY a, TUMBLINGWINDOW(ss, 1)",
+        "SELECT a + 1 AS k, count(a) FROM free GROUP BY k, TUMBLINGWINDOW(ss, 1) HAVING k > 1",
+        "SELECT split_value(name, '-', 0) AS x, concat(x, '!', null) AS y FROM demo WHERE x = 'a'",
+        "SELECT coalesce(name, 'none') AS n, isnull(name), at, tstamp() - at FROM demo WHERE at > 1541152486013",
+        "SELECT name AS name, upper AS temperature, humidity AS upper FROM demo WHERE NOT (active = true) AND name IS NOT NULL",
+        "SELECT t.temperature FROM demo AS t",
+        "SELECT a FROM devices/+/messages WHERE meta(topic) = 'x' AND a IS NOT NULL",
+        "SELECT null AS n, 5 AS five, 'x' AS x, true AS t FROM demo",
+        "SELECT * FROM free",
+        "SELECT * EXCEPT(a) REPLACE(b + 1 AS b), c FROM free",
+        "SELECT *, count(*) AS c FROM free GROUP BY d, TUMBLINGWINDOW(ss, 1)",
+        "SELECT humidity % 7 & 3 | 1, -humidity / 2, - temperature FROM demo",
+    ] {
+        plan(query);
+    }
+}
+
+#[test]
+fn a_problem_says_what_would_be_right() {
+    for (query, wanted) in [
+        (
+            "SELECT temprature FROM demo",
+            vec!["unknown column \"temprature\" in stream demo; did you mean \"temperature\"?"],
+        ),
+        (
+            "SELECT a FROM dmo",
+            vec!["there is no stream \"dmo\"; did you mean \"demo\"?; CREATE STREAM makes one"],
+        ),
+        (
+            "SELECT splitvalue(name, '/', 1) FROM demo",
+            vec!["there is no function splitvalue; did you mean \"split_value\"?"],
+        ),
+        (
+            "SELECT nme, name + 1 AS x FROM demo WHERE temperature",
+            vec![
+                "unknown column \"nme\" in stream demo; did you mean \"name\"?",
+                "`name + 1` needs bigint or float, and `name` is string",
+                "a condition must be boolean, and this is float",
+            ],
+        ),
+        (
+            "SELECT name = 5 FROM demo",
+            vec!["`name` and 5 cannot be compared: one is string, the other bigint"],
+        ),
+        (
+            "SELECT a AS b, b AS a FROM demo",
+            vec![
+                "the alias \"a\" stands for itself, by way of other aliases or directly",
+                "the alias \"b\" stands for itself, by way of other aliases or directly",
+            ],
+        ),
+        (
+            "SELECT avg(temperature) FROM demo",
+            vec!["avg is an aggregate and needs a window: GROUP BY TUMBLINGWINDOW(ss, 10)"],
+        ),
+        (
+            "SELECT name FROM demo GROUP BY name",
+            vec!["`GROUP BY` needs a window, such as TUMBLINGWINDOW(ss, 10)"],
+        ),
+        (
+            "SELECT split_value(name, 5, 1) FROM demo",
+            vec!["split_value needs string as \"separator\", and 5 is bigint"],
+        ),
+        (
+            "SELECT split_value(name) FROM demo",
+            vec!["split_value takes (text, separator, index), and gets 1 arguments"],
+        ),
+        (
+            "SELECT meta(colour) FROM demo",
+            vec!["there is no \"colour\" of a message; there is topic, qos, retained, source, arrival_time"],
+        ),
+    ] {
+        assert_eq!(refused(query), wanted, "{query}");
+    }
+}
+
+#[test]
+fn a_stream_that_cannot_be_read_says_why() {
+    let text =
+        "CREATE STREAM s (a bigint) WITH (FORMAT=\"protobuf\", TIMESTAMP=\"b\"); CREATE TABLE t () WITH (TYPE=\"sql\")";
+    let problems = script(text).unwrap_err();
+    let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "the format \"protobuf\" is not supported; leave out FORMAT, or make it \"json\"",
+            "TIMESTAMP must be one of the stream's fields, and \"b\" is none",
+            "tables are not supported; a stream is what comes from a topic",
+            "the type of source \"sql\" is not supported; leave out TYPE, or make it \"mqtt\"",
+        ]
+    );
+}
