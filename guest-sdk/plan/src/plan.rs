@@ -44,6 +44,10 @@ pub struct Plan {
     /// The columns of the before file that form the group's key. Needs a window.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<ColumnIndex>,
+    /// Every kept row is a group of its own, so that a window gives its rows, in order of arrival; `first` of a column is then
+    /// the row's value. Needs a window, and goes without `keys`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub each_row: bool,
     /// The window. Left out: the rule emits once a batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,

@@ -22,6 +22,7 @@ pub(crate) struct Draft {
     pub(crate) before: Vec<StepDraft>,
     pub(crate) keep: Option<ColumnId>,
     pub(crate) keys: Vec<ColumnId>,
+    pub(crate) each_row: bool,
     pub(crate) window: Option<Window>,
     pub(crate) event_time: Option<EventTimeDraft>,
     pub(crate) aggregates: Vec<AggregateDraft>,
@@ -95,6 +96,7 @@ impl Draft {
             needs: self.needs.clone(),
             before: self.steps(&self.before),
             keep: self.keep.map(|id| self.index(id)),
+            each_row: self.each_row,
             keys: self.keys.iter().map(|&id| self.index(id)).collect(),
             window: self.window,
             event_time: self.event_time.as_ref().map(|draft| EventTime {

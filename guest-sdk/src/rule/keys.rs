@@ -45,6 +45,24 @@ impl<K: Keys> Grouped<K> {
     }
 }
 
+/// Messages of which each is a group of its own, before it is said for which window.
+#[must_use = "a window must follow, such as `tumbling`"]
+pub struct EachRow {
+    pub(crate) draft: Draft,
+}
+
+impl EachRow {
+    /// Windows of this size; see [`Grouped::tumbling`].
+    pub fn tumbling(self, size: Duration) -> Groups {
+        let mut draft = self.draft;
+        draft.each_row = true;
+        draft.window = Some(Window::Tumbling {
+            size_ms: milliseconds(size),
+        });
+        Stage::with(draft)
+    }
+}
+
 impl<T: Kind + ?Sized> Keys for Col<T, Before> {
     type After = Col<T, After>;
 

@@ -3,7 +3,7 @@
 use super::builder::{Groups, Messages, Stage};
 use super::column::{Before, Col, ColumnId};
 use super::draft::{Draft, EventTimeDraft, milliseconds};
-use super::keys::{Grouped, Keys};
+use super::keys::{EachRow, Grouped, Keys};
 use crate::kind::Kind;
 use crate::types::Time;
 use rulemill_plan::{Fallback, LatePolicy, Need, Origin, PathSegment, Window};
@@ -146,6 +146,14 @@ impl Messages {
             size_ms: milliseconds(size),
         });
         Stage::with(draft)
+    }
+
+    /// Every message is a group of its own: a window gives its messages, in order of arrival, and
+    /// [`Groups::first`] of a column is the value of the message. A window must follow.
+    pub fn each_row(self) -> EachRow {
+        EachRow {
+            draft: self.draft.into_inner(),
+        }
     }
 
     /// The column of a need; the same need twice is one column.

@@ -15,7 +15,7 @@ pub use call::{CallArgument, CallArguments};
 pub use column::{After, Before, Col, Nullable};
 pub use groups::{Comparable, Number};
 pub use inputs::{Input, Inputs};
-pub use keys::{Grouped, Keys};
+pub use keys::{EachRow, Grouped, Keys};
 pub use messages::FieldPath;
 pub use prepared::{Prepared, Rule};
 pub use setting::{Setting, SettingValue};

@@ -149,7 +149,8 @@ impl Run<'_> {
         let mut groups: Vec<(Vec<Literal>, Table)> = Vec::new();
         for row in &before.rows {
             let key: Vec<Literal> = self.plan.keys.iter().map(|key| row[key.position()].clone()).collect();
-            let position = groups.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
+            let known = groups.iter().position(|(known, _)| *known == key);
+            let position = known.filter(|_| !self.plan.each_row).unwrap_or_else(|| {
                 groups.push((key, Table::new(before.kinds.clone())));
                 groups.len() - 1
             });

@@ -15,6 +15,7 @@ use std::ops::Range;
 #[derive(Clone, Debug)]
 pub(crate) struct Groups {
     seed: HashSeed,
+    by: GroupBy,
     keys: Vec<Column>,
     len: usize,
     hashes: Vec<u64>,
@@ -25,13 +26,23 @@ pub(crate) struct Groups {
     bytes: usize,
 }
 
+/// What makes a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GroupBy {
+    /// Equal keys.
+    Key,
+    /// Every row is one.
+    Row,
+}
+
 /// Where the key of each row stands: one column and its cells for each part of the key.
 pub(crate) type Keys<'a> = [(&'a Column, At<'a>)];
 
 impl Groups {
-    pub(crate) fn new(kinds: &[Type], seed: &HashSeed) -> Self {
+    pub(crate) fn new(kinds: &[Type], by: GroupBy, seed: &HashSeed) -> Self {
         Groups {
             seed: seed.clone(),
+            by,
             keys: kinds.iter().map(|&kind| Column::empty(kind)).collect(),
             len: 0,
             hashes: Vec::new(),
@@ -95,6 +106,10 @@ impl Groups {
         hashes: &mut Vec<u64>,
         groups: &mut Vec<u32>,
     ) {
+        if self.by == GroupBy::Row {
+            self.append(rows, admits, groups);
+            return;
+        }
         if keys.is_empty() {
             if self.len == 0 && rows > 0 {
                 self.len = 1;
@@ -111,6 +126,17 @@ impl Groups {
                 None if admits(self.len, self.bytes) => self.insert(hash, keys, row),
                 None => NONE,
             });
+        }
+    }
+
+    /// A group for each row.
+    fn append(&mut self, rows: usize, admits: impl Fn(usize, usize) -> bool, groups: &mut Vec<u32>) {
+        groups.reserve(rows);
+        for _ in 0..rows {
+            let number = u32::try_from(self.len).ok();
+            let number = number.filter(|&group| group < NONE - 1 && admits(self.len, self.bytes));
+            self.len += usize::from(number.is_some());
+            groups.push(number.unwrap_or(NONE));
         }
     }
 
@@ -148,10 +174,15 @@ impl Groups {
     }
 
     /// Groups with keys of these types.
-    pub(crate) fn read(kinds: &[Type], seed: &HashSeed, from: &mut Source<'_>) -> Result<Self, SnapshotError> {
-        let mut groups = Groups::new(kinds, seed);
+    pub(crate) fn read(
+        kinds: &[Type],
+        by: GroupBy,
+        seed: &HashSeed,
+        from: &mut Source<'_>,
+    ) -> Result<Self, SnapshotError> {
+        let mut groups = Groups::new(kinds, by, seed);
         groups.len = from.u32()? as usize;
-        if groups.len >= NONE as usize || (kinds.is_empty() && groups.len > 1) {
+        if groups.len >= NONE as usize || (kinds.is_empty() && by == GroupBy::Key && groups.len > 1) {
             return Err(SnapshotError::Damaged("more groups than there may be"));
         }
         for (key, &kind) in groups.keys.iter_mut().zip(kinds) {

@@ -130,6 +130,7 @@ pub(crate) struct AggregateUse {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layout {
     pub(crate) keys: Vec<Type>,
+    pub(crate) each_row: bool,
     /// Which rows count.
     pub(crate) keep: Lineage,
     /// Of the keys.
@@ -259,6 +260,8 @@ pub(crate) struct FoldProgram {
     pub(crate) before: Vec<Action>,
     pub(crate) keys: Vec<Slot>,
     pub(crate) key_kinds: Vec<Type>,
+    /// Every row is a group of its own.
+    pub(crate) each_row: bool,
     /// The topic alone decides the group.
     pub(crate) keys_by_topic: bool,
     pub(crate) timing: Timing,
@@ -306,6 +309,9 @@ impl Program {
     }
 }
 
+/// Stands in the shape of a state whose groups are rows. No type has this number.
+const EACH_ROW: u8 = u8::MAX;
+
 impl FoldProgram {
     /// What its state looks like, as bytes to be compared.
     pub(crate) fn shape(&self) -> Vec<u8> {
@@ -313,6 +319,9 @@ impl FoldProgram {
         shape.count(self.key_kinds.len());
         for &kind in &self.key_kinds {
             shape.u8(number_of(kind));
+        }
+        if self.each_row {
+            shape.u8(EACH_ROW);
         }
         shape.count(self.states.width());
         let beside: Vec<u8> = shape_beside(&self.states).collect();

@@ -3,7 +3,7 @@
 use crate::aggregate::{Accumulation, FailedGroup, Given, Room, States, accumulate, finish_library};
 use crate::at::At;
 use crate::frame::{Env, Frame, Loss, Losses, Part};
-use crate::groups::Groups;
+use crate::groups::{GroupBy, Groups};
 use crate::isolate::{FailedRow, row_number};
 use crate::program::{FoldProgram, Function, Slot};
 use crate::shared::NONE;
@@ -56,6 +56,13 @@ pub(crate) struct Intake<'a> {
     pub(crate) env: &'a Env<'a>,
 }
 
+fn group_by(program: &FoldProgram) -> GroupBy {
+    match program.each_row {
+        true => GroupBy::Row,
+        false => GroupBy::Key,
+    }
+}
+
 /// What rows would make of the states of the aggregate of that number.
 type Pending = (usize, Accumulation);
 
@@ -64,7 +71,7 @@ impl OpenWindow {
         OpenWindow {
             start,
             end,
-            groups: Groups::new(&program.key_kinds, seed),
+            groups: Groups::new(&program.key_kinds, group_by(program), seed),
             states: States::new(&program.states, seed),
             room: room(program),
             grown: 0,
@@ -101,7 +108,7 @@ impl OpenWindow {
             bytes: from.size()?,
             distinct: from.size()?,
         };
-        let groups = Groups::read(&program.key_kinds, seed, from)?;
+        let groups = Groups::read(&program.key_kinds, group_by(program), seed, from)?;
         let grown = groups.len();
         Ok(OpenWindow {
             start,

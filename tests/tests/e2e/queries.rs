@@ -65,10 +65,7 @@ async fn a_query_runs_when_its_stream_and_its_functions_are_there_and_is_replace
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compiled_query_is_a_rule_like_any_other() {
     let sandbox = Sandbox::new();
-    sandbox.write(
-        "query.sql",
-        &format!("{STREAM}\nSELECT humidity * 2 AS twice FROM demo"),
-    );
+    sandbox.write("query.sql", format!("{STREAM}\nSELECT humidity * 2 AS twice FROM demo"));
     let out = run_command(&sandbox, &["compile", "query.sql", "-o", "rules.d/twice.wasm"]).await;
     assert!(out.code == Some(0), "{}", out.stderr);
     assert!(out.stdout.contains("listens to  devices/+/messages"), "{}", out.stdout);

@@ -93,6 +93,12 @@ impl Problems {
             Some(Window::Tumbling { .. }) => {}
             None => self.check_no_window_needed(plan),
         }
+        if plan.each_row && !plan.keys.is_empty() {
+            self.add(
+                "each_row",
+                "every row is a group of its own, so there can be no keys; leave out one of them",
+            );
+        }
         for (position, key) in plan.keys.iter().enumerate() {
             self.check_column(&format!("keys[{position}]"), *key, before, &[]);
         }
@@ -110,6 +116,7 @@ impl Problems {
     fn check_no_window_needed(&mut self, plan: &Plan) {
         let needing = [
             ("keys", !plan.keys.is_empty()),
+            ("each_row", plan.each_row),
             ("event_time", plan.event_time.is_some()),
             ("aggregates", !plan.aggregates.is_empty()),
         ];

@@ -165,6 +165,7 @@ impl Compiler<'_> {
             keys_by_topic: !keys.is_empty() && keys.iter().all(|&key| self.by_topic(key)),
             groups_max: size::groups_max(version.bounds.groups_max, key_kinds.len(), &aggregates.uses),
             key_kinds,
+            each_row: plan.each_row,
             keys,
             timing,
             aggregates: aggregates.uses,
@@ -193,6 +194,7 @@ impl Compiler<'_> {
         let arguments = plan.aggregates.iter().flat_map(|aggregate| &aggregate.arguments);
         Layout {
             keys: plan.keys.iter().filter_map(|&key| file.kind(key)).collect(),
+            each_row: plan.each_row,
             keep: self.lineage(plan.keep.iter().filter_map(origin)),
             groups: self.lineage(plan.keys.iter().filter_map(origin)),
             arguments: self.lineage(arguments.filter_map(|argument| match argument {
@@ -221,9 +223,16 @@ impl Compiler<'_> {
             let message = format!("format must be 1 to {FORMAT}, got {}", plan.format);
             self.problem("format", message);
         }
+        if plan.each_row && !plan.keys.is_empty() {
+            self.problem(
+                "each_row",
+                "every row is a group of its own, so there can be no keys".to_owned(),
+            );
+        }
         if plan.window.is_none() {
             for (name, there) in [
                 ("keys", !plan.keys.is_empty()),
+                ("each_row", plan.each_row),
                 ("aggregates", !plan.aggregates.is_empty()),
                 ("event_time", plan.event_time.is_some()),
             ] {

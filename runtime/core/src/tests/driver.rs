@@ -344,6 +344,7 @@ pub(super) fn empty_plan() -> Plan {
         before: Vec::new(),
         keep: None,
         keys: Vec::new(),
+        each_row: false,
         window: None,
         event_time: None,
         aggregates: Vec::new(),

@@ -87,6 +87,40 @@ fn every_kind_of_state_goes_on_as_if_nothing_had_happened() {
 }
 
 #[test]
+fn a_window_of_rows_goes_on_with_those_that_it_had() {
+    let rows = Plan {
+        keys: Vec::new(),
+        each_row: true,
+        window: tumbling(10_000),
+        aggregates: vec![
+            aggregate("text", "first", vec![column(1)]),
+            aggregate("value", "first", vec![column(3)]),
+        ],
+        emits: emits(&[("text", 2), ("value", 3)]),
+        ..everything_plan()
+    };
+    let version = tagged("rule", rows, 7);
+    let (mut steady, mut restarted) = (Driver::new(), Driver::new());
+    for driver in [&mut steady, &mut restarted] {
+        driver.try_put(&version).unwrap();
+    }
+    for number in 0..40 {
+        steady.send(&[mixed(number * 100, number)]);
+        restarted.send(&[mixed(number * 100, number)]);
+        if number % 7 == 0 {
+            assert_eq!(restarted.restart(std::slice::from_ref(&version), 5), []);
+        }
+    }
+    steady.close_all();
+    restarted.close_all();
+    assert_eq!(restarted.taken("rule"), steady.taken("rule"));
+    assert_eq!(
+        (steady.counts("rule").rows_out, restarted.rows_so_far()),
+        (40, steady.rows_so_far())
+    );
+}
+
+#[test]
 fn a_version_that_finishes_its_windows_and_the_one_after_it_both_go_on() {
     let before = tagged("rule", tutorial_plan(), 1);
     let slower = Plan {

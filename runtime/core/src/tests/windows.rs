@@ -345,3 +345,56 @@ fn steps_after_the_window_see_the_groups() {
         (1, 1, 0)
     );
 }
+
+/// A window of a second whose rows come out as they are.
+fn rows_plan() -> Plan {
+    Plan {
+        needs: vec![field("text", Type::Text), field("number", Type::Int)],
+        each_row: true,
+        window: tumbling(1000),
+        aggregates: vec![
+            aggregate("text", "first", vec![column(0)]),
+            aggregate("number", "first", vec![column(1)]),
+        ],
+        emits: emits(&[("text", 2), ("number", 3)]),
+        ..empty_plan()
+    }
+}
+
+fn row(at: i64, text: &str, number: i64) -> Message {
+    message(
+        at,
+        "t",
+        &[("text", Value::Text(text.to_owned())), ("number", Value::Int(number))],
+    )
+}
+
+#[test]
+fn a_window_of_rows_gives_them_in_order_of_arrival_also_those_that_are_the_same() {
+    let mut driver = Driver::with(rows_plan());
+    driver.send(&[row(0, "b", 2), row(10, "a", 1)]);
+    driver.send(&[row(20, "b", 2), message(30, "t", &[]), row(1000, "c", 3)]);
+    driver.tick(2000);
+    assert_eq!(
+        driver.taken("rule"),
+        [
+            "[0, 1000) number=2 text=b; number=1 text=a; number=2 text=b; ",
+            "[1000, 2000) number=3 text=c"
+        ]
+    );
+}
+
+#[test]
+fn a_window_of_rows_has_a_bound() {
+    let mut bounded = version("rule", rows_plan());
+    bounded.bounds = Bounds {
+        groups_max: 2,
+        ..Bounds::default()
+    };
+    let mut driver = Driver::new();
+    driver.try_put(&bounded).unwrap();
+    driver.send(&[row(0, "a", 1), row(1, "b", 2), row(2, "c", 3)]);
+    driver.tick(1000);
+    assert_eq!(driver.taken("rule"), ["[0, 1000) number=1 text=a; number=2 text=b"]);
+    assert_eq!(driver.faults(), [Fault::Bound]);
+}

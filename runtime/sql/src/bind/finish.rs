@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// What binding gives, besides what the scope has.
 pub(super) struct Parts {
     pub(super) keep: Option<Column>,
+    pub(super) each_row: bool,
     pub(super) window: Option<Window>,
     pub(super) emitted: Vec<Emitted>,
     pub(super) having: Option<Column>,
@@ -71,6 +72,7 @@ impl Scope<'_> {
                 .flat_map(|key| &key.of)
                 .map(|column| place(*column))
                 .collect(),
+            each_row: parts.each_row,
             window: parts.window,
             event_time: event_time.map(|column| EventTime {
                 column: place(column),

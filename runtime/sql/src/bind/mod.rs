@@ -55,8 +55,10 @@ pub(crate) fn bind(text: &str, select: &Select, rule: &str, catalog: &Catalog) -
         scope.problems.sort_by_key(|problem| problem.span.start);
         return Err(scope.problems);
     }
+    let each_row = scope.gives_rows();
     Ok(scope.finish(&finish::Parts {
         keep,
+        each_row,
         window,
         emitted,
         having,
@@ -94,15 +96,6 @@ impl<'q> Scope<'q> {
                     "FILTER on a window is not supported; `WHERE` does the same for all kinds but count windows",
                 );
             }
-            let grouped = !select.group_by.is_empty()
-                || select.items.iter().any(|item| match item {
-                    Item::Expr { expr, .. } => items::has_aggregate(self, expr, 0),
-                    Item::Star(_) => false,
-                });
-            if !grouped {
-                let message = "a window without an aggregate and without something to group by would give all its rows; that is not supported";
-                self.tell(window.span, message);
-            }
         } else {
             if let Some(key) = select.group_by.first() {
                 self.tell(key.span, "`GROUP BY` needs a window, such as TUMBLINGWINDOW(ss, 10)");
@@ -114,6 +107,22 @@ impl<'q> Scope<'q> {
                 );
             }
         }
+    }
+
+    /// Whether a window gives its rows, and not one row for each group or for all.
+    fn gives_rows(&self) -> bool {
+        let select = self.select;
+        let has_aggregate = |expr: &Expr| items::has_aggregate(self, expr, 0);
+        let of_items = select.items.iter().any(|item| match item {
+            Item::Expr { expr, .. } => has_aggregate(expr),
+            Item::Star(_) => false,
+        });
+        let elsewhere = select
+            .having
+            .iter()
+            .chain(select.order_by.iter().map(|by| &by.expr))
+            .any(has_aggregate);
+        select.window.is_some() && select.group_by.is_empty() && !of_items && !elsewhere
     }
 
     /// Whether there is such an aggregate.

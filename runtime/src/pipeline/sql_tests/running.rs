@@ -16,7 +16,6 @@ use std::sync::{Arc, LazyLock};
 pub(super) struct Running {
     bench: Workbench,
     rows: Collector,
-    _folder: tempfile::TempDir,
 }
 
 /// What became of one message.
@@ -43,18 +42,13 @@ impl Running {
         let select = script.query.ok_or("there is no query")?;
         let compiled = compile(query, &select, RULE, &catalog).map_err(|problems| summary(&problems, query))?;
         let loaded = load(&ENGINE, &compiled.wasm, &LimitsConfig::default()).map_err(|error| error.to_string())?;
-        let folder = tempfile::tempdir().expect("there is room for a folder");
         let mut config = Config::default();
-        config.dead_letter.file.path = folder.path().join("dead.jsonl");
+        config.dead_letter.file.path = "/dev/null".into();
         let dead_letters =
             DeadLetters::start(&config.dead_letter, DeadLetterMetrics::default()).expect("a thread can be started");
         let mut bench = Workbench::new(&ENGINE, dead_letters, SOURCE, LimitsConfig::default());
         let rows = bench.put_rule_collecting(RULE, loaded.rule.ok_or("it is no rule")?)?;
-        Ok(Running {
-            bench,
-            rows,
-            _folder: folder,
-        })
+        Ok(Running { bench, rows })
     }
 
     /// Lets messages arrive together, and says what came out.
