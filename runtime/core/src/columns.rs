@@ -156,6 +156,24 @@ impl Column {
         }
     }
 
+    /// How many bytes its texts or blobs have; 0 for other types.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match &self.cells {
+            Cells::Texts(texts) | Cells::Json(texts) => texts.data().len(),
+            Cells::Bytes(blobs) => blobs.data().len(),
+            Cells::Bools(_) | Cells::Ints(_) | Cells::Floats(_) | Cells::Times(_) => 0,
+        }
+    }
+
+    /// How many bytes the text or blob of a row has; 0 for other types.
+    pub(crate) fn text_bytes_of(&self, row: usize) -> usize {
+        match &self.cells {
+            Cells::Texts(texts) | Cells::Json(texts) => texts.get(row).len(),
+            Cells::Bytes(blobs) => blobs.get(row).len(),
+            Cells::Bools(_) | Cells::Ints(_) | Cells::Floats(_) | Cells::Times(_) => 0,
+        }
+    }
+
     /// Whether row `row` is null.
     #[inline]
     pub fn is_null(&self, row: usize) -> bool {

@@ -37,8 +37,14 @@ async fn until_stopped(args: &RunArgs, config: Config) -> Result<(), Failure> {
         () = stop.next() => return Ok(()),
     };
     tracing::info!("rulemill runs");
+    let mut failed = false;
     loop {
         tokio::select! {
+            () = pipeline.failed() => {
+                tracing::error!("a thread that everything depends on has ended; stopping");
+                failed = true;
+                break;
+            }
             _ = hang_up.recv() => match args.config.load() {
                 Ok(config) => pipeline.reload(config).await,
                 Err(failure) => tracing::error!(%failure, "the configuration stays as it was"),
@@ -48,6 +54,9 @@ async fn until_stopped(args: &RunArgs, config: Config) -> Result<(), Failure> {
     }
     tracing::info!("stopping; a second signal stops at once");
     match pipeline.stop(stop.next()).await {
+        _ if failed => Err(Failure::Other(anyhow!(
+            "a thread ended with a panic; what was accepted is in the journal, and the next start goes on with it"
+        ))),
         Stop::Waited => {
             tracing::info!("stopped");
             Ok(())

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// `[reload]`, and the same keys in the file beside a guest.
+/// The journal holds it too, so what an older rulemill did not know has its default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ReloadConfig {
     /// When a rule's version of another layout begins.
     pub on_change: OnChange,

@@ -326,7 +326,9 @@ pub struct HttpConfig {
 }
 
 /// `[limits]`, also settable for one rule in the file beside it.
+/// The journal holds it too, so what an older rulemill did not know has its default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LimitsConfig {
     /// The longest a guest may run in one call.
     pub call_timeout: Duration,

@@ -40,6 +40,10 @@ pub(super) struct Batch {
     pub(super) now: Micros,
     /// Its place in the order of batches and ticks: the number of its record, or where there is no journal one that ascends.
     pub(super) position: u64,
+    /// The place of its emissions, of which their ids are made: the same, unless it is in no journal.
+    pub(super) place: u64,
+    /// What came last before it in that order.
+    pub(super) before: u64,
     deliveries: Vec<Delivery>,
 }
 
@@ -104,6 +108,8 @@ impl Gathering {
         (!deliveries.is_empty()).then_some(Batch {
             now,
             position: 0,
+            place: 0,
+            before: 0,
             deliveries,
         })
     }

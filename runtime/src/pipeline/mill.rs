@@ -53,6 +53,8 @@ pub(super) struct ToCatalogue {
 
 /// What a mill works with.
 pub(super) struct MillParts {
+    /// Which mill it is.
+    pub(super) number: usize,
     pub(super) engine: GuestEngine,
     pub(super) seed: HashSeed,
     pub(super) outlet: Outlet,
@@ -103,6 +105,7 @@ impl Mill {
     /// A mill without rules.
     pub(super) fn new(parts: MillParts) -> Self {
         let MillParts {
+            number,
             engine,
             seed,
             outlet,
@@ -128,7 +131,7 @@ impl Mill {
             source_metrics: HashMap::new(),
             unmatched,
             topic_ids: Vec::new(),
-            keeping: Keeping::default(),
+            keeping: Keeping::of(number),
         }
     }
 
@@ -210,7 +213,7 @@ impl Mill {
     /// A batch, through every stream of its source.
     pub(super) fn process_batch(&mut self, batch: &Batch) {
         self.keeping.position = batch.position;
-        self.outlet.begin_batch(batch.position);
+        self.outlet.begin_batch(batch.place);
         self.tell_time(batch.now);
         let messages: Vec<&Message> = batch.messages().collect();
         self.process(batch, &messages);

@@ -1,5 +1,6 @@
 //! The mill threads as the rest of the pipeline sees them.
 
+use super::alive::Alive;
 use super::command::{Command, StreamKey};
 use super::flow::{MillQueue, Wanted};
 use super::mill::{Clockwork, Mill, MillInputs};
@@ -18,6 +19,8 @@ pub(super) struct Mills {
     wanted: Vec<Wanted>,
     offers: mpsc::Sender<Offered>,
     finish: watch::Sender<bool>,
+    /// Whether a thread has ended.
+    ended: watch::Sender<bool>,
     /// Taken out when they are joined.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -39,6 +42,7 @@ impl Mills {
         let mut commands = Vec::new();
         let mut queues = Vec::new();
         let mut threads = Vec::new();
+        let ended = watch::Sender::new(false);
         let (ask_ticks, ticks) = mpsc::channel(mills.len().max(1));
         for (number, mill) in mills.into_iter().enumerate() {
             let (command_sender, command_receiver) = mpsc::channel(COMMANDS_MAX);
@@ -49,9 +53,13 @@ impl Mills {
                 clockwork: Clockwork::new(number, ask_ticks.clone()),
             };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-            let thread = std::thread::Builder::new()
-                .name(format!("mill-{number}"))
-                .spawn(move || runtime.block_on(mill.run(inputs)))?;
+            let thread = std::thread::Builder::new().name(format!("mill-{number}")).spawn({
+                let alive = Alive::new(ended.clone());
+                move || {
+                    let _alive = alive;
+                    runtime.block_on(mill.run(inputs));
+                }
+            })?;
             commands.push(command_sender);
             queues.push(MillQueue::idle(flow_sender));
             threads.push(thread);
@@ -72,12 +80,13 @@ impl Mills {
             finish: finished,
             keeping,
         };
-        threads.push(Recorder::start(queues, inputs, metrics)?);
+        threads.push(Recorder::start(queues, inputs, metrics, Alive::new(ended.clone()))?);
         Ok(Mills {
             commands,
             wanted,
             offers,
             finish,
+            ended,
             threads: Mutex::new(threads),
         })
     }
@@ -111,6 +120,17 @@ impl Mills {
         let (reply, answer) = oneshot::channel();
         self.commands[mill].send(command(reply)).await.map_err(|_| MillGone)?;
         answer.await.map_err(|_| MillGone)
+    }
+
+    /// Waits until one of the threads has ended, as none does before [`Mills::finish`].
+    pub(super) async fn ended(&self) {
+        // An error means that all have.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// For a task without which they are of no use: it counts as one of the threads.
+    pub(super) fn alive(&self) -> Alive {
+        Alive::new(self.ended.clone())
     }
 
     /// Lets the mills finish: nothing more is taken, what waits is processed, and they end.

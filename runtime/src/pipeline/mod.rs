@@ -9,6 +9,7 @@
 //! Stages do not know each other; what one needs of another is handed to it here.
 
 mod account;
+mod alive;
 mod catalogue;
 mod command;
 mod comparison;
@@ -122,6 +123,9 @@ pub enum StartError {
     /// What an earlier process has kept cannot be gone on with.
     #[error("data.dir: {0}")]
     Recovery(#[from] RecoveryError),
+    /// What an earlier process has kept cannot be done again.
+    #[error("data.dir: what the journal has could not be done again: {0}")]
+    Replay(String),
     /// The mills ended while rules were loaded.
     #[error("the mill threads ended while rules were loaded")]
     Mills,
@@ -190,7 +194,9 @@ impl Pipeline {
         };
         looked.await.map_err(|_| StartError::Mills)?;
         let health = health::watch(names_changed, metrics.sources.clone(), snapshot, stop.subscribe());
+        let alive = mills.alive();
         let catalogue = tokio::spawn(async move {
+            let _alive = alive;
             if catalogue.run(deployment_changed, stopped).await.is_err() {
                 tracing::error!("a mill thread has ended; rules are no longer kept up to date");
             }
@@ -223,6 +229,12 @@ impl Pipeline {
         pipeline.start_listener(listener, &metrics);
         pipeline.start_http(http_listener, telemetry, published, requests);
         Ok(pipeline)
+    }
+
+    /// Waits until something has ended that must not before [`Pipeline::stop`]: a mill thread, the recorder or the catalogue.
+    /// Nothing works any more then, and only a new process helps.
+    pub async fn failed(&self) {
+        self.mills.ended().await;
     }
 
     /// The address of the built-in listener.

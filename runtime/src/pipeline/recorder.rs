@@ -12,6 +12,7 @@ mod sync;
 
 pub(super) use book::{Keeping, SwitchRequest};
 
+use super::alive::Alive;
 use super::flow::{Barrier, Batch, Flow, MillQueue};
 use super::journal::checkpointing::Begin;
 use crate::clock;
@@ -56,7 +57,7 @@ pub(super) struct Recorder {
 struct MillsGone;
 
 /// A place in the queue of each mill that wants batches.
-type Room<'m> = Vec<mpsc::Permit<'m, Flow>>;
+type Room<'m> = Vec<(usize, mpsc::Permit<'m, Flow>)>;
 
 impl Recorder {
     /// Starts the thread. It ends, and with it the queues of the mills, when it is told to and has handed over everything.
@@ -64,6 +65,7 @@ impl Recorder {
         mills: Vec<MillQueue>,
         inputs: RecorderInputs,
         metrics: MillMetrics,
+        alive: Alive,
     ) -> std::io::Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let mut accepted = Accepted::default();
@@ -79,9 +81,10 @@ impl Recorder {
             metrics,
         };
         let finish = inputs.finish;
-        std::thread::Builder::new()
-            .name("recorder".to_owned())
-            .spawn(move || runtime.block_on(recorder.run(finish)))
+        std::thread::Builder::new().name("recorder".to_owned()).spawn(move || {
+            let _alive = alive;
+            runtime.block_on(recorder.run(finish));
+        })
     }
 
     async fn run(self, mut finish: watch::Receiver<bool>) {
@@ -152,7 +155,7 @@ impl Recorder {
 /// Writes what was appended; then a batch may leave. One that could not be written is the next one.
 fn write_and_hand_over(book: &mut Book, batch: Option<Batch>, room: Option<Room<'_>>) {
     match (book.write(), room) {
-        (true, Some(room)) => hand_over(batch, room),
+        (true, Some(room)) => hand_over(batch, room, book),
         (true, None) => {}
         (false, _) => book.keep_batch(batch),
     }
@@ -190,11 +193,12 @@ async fn last_checkpoint(
 }
 
 /// Hands a batch to the mills.
-fn hand_over(batch: Option<Batch>, room: Room<'_>) {
+fn hand_over(batch: Option<Batch>, room: Room<'_>, book: &mut Book) {
     let Some(batch) = batch.map(Arc::new) else {
         return;
     };
-    for permit in room {
+    for (mill, permit) in room {
+        book.handed(mill, batch.before);
         permit.send(Flow::Batch(Arc::clone(&batch)));
     }
 }
@@ -202,16 +206,22 @@ fn hand_over(batch: Option<Batch>, room: Room<'_>) {
 /// A place in the queue of each mill that wants batches, once there is one in all of them.
 async fn room(mills: &[MillQueue]) -> Result<Room<'_>, MillsGone> {
     let mut room = Vec::with_capacity(mills.len());
-    for sender in mills.iter().filter_map(MillQueue::open) {
-        room.push(sender.reserve().await.map_err(|_| MillsGone)?);
+    for (mill, queue) in mills.iter().enumerate() {
+        if let Some(sender) = queue.open() {
+            room.push((mill, sender.reserve().await.map_err(|_| MillsGone)?));
+        }
     }
     Ok(room)
 }
 
 /// The same, if there is one in all of them now.
 fn room_now(mills: &[MillQueue]) -> Option<Room<'_>> {
-    let open = mills.iter().filter_map(MillQueue::open);
-    open.map(|sender| sender.try_reserve().ok()).collect()
+    let open = mills
+        .iter()
+        .enumerate()
+        .filter_map(|(mill, queue)| Some((mill, queue.open()?)));
+    open.map(|(mill, sender)| Some((mill, sender.try_reserve().ok()?)))
+        .collect()
 }
 
 /// Tells a mill the time, unless something is on its way there: that brings the time with it.
@@ -221,6 +231,7 @@ fn tick(mills: &[MillQueue], mill: usize, book: &mut Book) {
     {
         let now = clock::arrival();
         if let Some(position) = book.tick(mill, now) {
+            book.handed(mill, position.saturating_sub(1));
             permit.send(Flow::Tick(now, position));
         }
     }
@@ -234,6 +245,7 @@ fn tick_late(mills: &[MillQueue], due: Due, book: &mut Book) {
             let sender = mills.get(mill).and_then(MillQueue::open);
             match sender.map(mpsc::Sender::try_reserve) {
                 Some(Ok(permit)) => {
+                    book.handed(mill, position.saturating_sub(1));
                     permit.send(Flow::Tick(now, position));
                 }
                 Some(Err(_)) => book.keep_tick(due),
@@ -256,7 +268,7 @@ fn checkpoint((book, accepted): (&mut Book, &Accepted), room: Room<'_>, windows:
         return;
     }
     let barrier = Arc::new(Barrier { states, windows });
-    for permit in room {
+    for (_, permit) in room {
         permit.send(Flow::Checkpoint(Arc::clone(&barrier)));
     }
 }

@@ -97,7 +97,7 @@ async fn recover(
         sinks.replay_is_over();
         replayed
     });
-    let replayed = replaying.await.map_err(|error| StartError::Engine(error.to_string()))?;
+    let replayed = replaying.await.map_err(|error| StartError::Replay(error.to_string()))?;
     Ok(replayed?)
 }
 
@@ -145,6 +145,7 @@ fn make(parts: &MillsParts<'_>, count: usize) -> Vec<Mill> {
         // Every mill that gets a message would find it unmatched; one of them gets all messages, and tells.
         let unmatched = (number == 0).then(|| Unmatched::new(parts.listened.clone()));
         Mill::new(MillParts {
+            number,
             engine: parts.engine.clone(),
             seed: seed.clone(),
             outlet,

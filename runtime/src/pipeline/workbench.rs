@@ -54,6 +54,7 @@ impl Workbench {
         let (incidents, _) = mpsc::channel(1);
         Workbench {
             mill: Mill::new(MillParts {
+                number: 0,
                 engine: engine.clone(),
                 seed: HashSeed::new(1),
                 outlet,

@@ -30,6 +30,8 @@ pub struct Sinks {
     dead_letters: DeadLetters,
     /// Where queues are kept.
     folder: PathBuf,
+    /// Whether they have ended.
+    drained: bool,
 }
 
 /// How far the queues of all sinks had come: see [`Sinks::marks`].
@@ -106,6 +108,7 @@ impl Sinks {
             metrics,
             dead_letters,
             folder: data_dir.join("outbox"),
+            drained: false,
         };
         for (name, config) in configs {
             let running = sinks.start_one(name, config)?;
@@ -136,16 +139,19 @@ impl Sinks {
     }
 
     /// How far all queues have come now.
-    pub fn marks(&self) -> Marks {
+    pub fn marks(&self) -> Option<Marks> {
+        if self.drained {
+            return None;
+        }
         let outboxes = self
             .running
             .values()
             .filter(|running| running.delivery.is_recoverable());
-        Marks(
+        Some(Marks(
             outboxes
                 .map(|running| (Arc::clone(&running.delivery.outbox), running.delivery.outbox.mark()))
                 .collect(),
-        )
+        ))
     }
 
     /// Starts the sinks that `changes` adds and changes those that it changes; all others go on undisturbed. A changed
@@ -203,6 +209,7 @@ impl Sinks {
             _ = emptied => {}
             () = over => {}
         }
+        self.drained = true;
         let closed = std::mem::take(&mut self.running)
             .into_iter()
             .map(|(name, running)| running.close(name));
@@ -266,11 +273,15 @@ impl Sinks {
 }
 
 impl Marks {
-    /// Waits until everything that was pushed before is on disk for good, or delivered where the queue is in memory.
-    pub async fn settled(self) {
+    /// Waits until everything that was pushed before is on disk for good, or delivered where the queue is in memory. False: a
+    /// queue was closed before it was, so the journal is still needed for it.
+    pub async fn settled(self) -> bool {
         for (outbox, mark) in self.0 {
-            outbox.settled(mark).await;
+            if !outbox.settled(mark).await {
+                return false;
+            }
         }
+        true
     }
 }
 

@@ -1,7 +1,10 @@
 //! Files of libraries are renamed, replaced and removed while rules use them.
 
-use crate::common::{LISTENER, config, wait_for_log};
-use rulemill_tests::{LIMIT, Rulemill, Sandbox, get, get_json, guest, wait_for_async};
+use crate::common::{LISTENER, config, reading, topic, wait_for_log};
+use rulemill_tests::guests::LibraryGuest;
+use rulemill_tests::{LIMIT, Publisher, Rulemill, Sandbox, get, get_json, guest, wait_for_async};
+use rumqttc::QoS;
+use serde_json::json;
 use std::process::Command;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,4 +109,39 @@ async fn wait_for_guests(rulemill: &Rulemill, wanted: &[&str]) {
         (guests == wanted).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_library_that_would_make_a_rule_s_call_ambiguous_is_refused_also_after_a_restart() {
+    let sandbox = Sandbox::with_guests(&["text.wasm", "device_temperature.wasm"]);
+    sandbox.write("rules.d/device_temperature.toml", "window = \"1h\"");
+    let mut rulemill = Rulemill::start(&sandbox, &config(&[LISTENER])).await;
+    wait_for_guests(&rulemill, &["device_temperature running", "text running"]).await;
+    let parameters = json!([{"name": "text", "type": "text"}, {"name": "separator", "type": "text"}, {"name": "index", "type": "int"}]);
+    let other = LibraryGuest::new(&json!({
+        "name": "zzz",
+        "scalars": [{"name": "split_value", "parameters": parameters, "returns": "text", "volatility": "volatile"}],
+    }));
+    sandbox.write("rules.d/zzz.wasm", other.build());
+    let wanted = ["device_temperature running", "text running", "zzz stopped"];
+    wait_for_guests(&rulemill, &wanted).await;
+    let status = get_json(rulemill.http, "/rules/zzz/status")
+        .await
+        .expect("it is listed");
+    let reason = status.to_string();
+    assert!(
+        reason.contains("calls split_value without naming a library"),
+        "{reason}"
+    );
+
+    // The rule has open windows, and would lose them if it could not be compiled any more.
+    let mut publisher = Publisher::connect(rulemill.listener);
+    publisher
+        .publish(&topic("a"), reading(20.0, 30), QoS::AtLeastOnce)
+        .await;
+    publisher.flush().await;
+    assert!(rulemill.stop().await.success());
+    let rulemill = Rulemill::start(&sandbox, &config(&[LISTENER])).await;
+    wait_for_guests(&rulemill, &wanted).await;
+    assert!(!rulemill.log().text().contains("are lost"), "{}", rulemill.log().text());
 }

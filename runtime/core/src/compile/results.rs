@@ -59,8 +59,19 @@ impl Compiler<'_> {
                 self.problem(&format!("emits[{position}].name"), message);
             }
         }
+        for (position, (_, slot)) in emits.iter().enumerate() {
+            let before = emits[..position].iter().filter(|(_, other)| other == slot).count();
+            if before == COPIES_MAX {
+                let message = format!("a column may be emitted {COPIES_MAX} times, under different names");
+                self.problem("emits", message);
+                break;
+            }
+        }
         emits.sort_by(|(left, _), (right, _)| left.cmp(right));
         let (names, slots): (Vec<Arc<str>>, Vec<Slot>) = emits.into_iter().unzip();
         (names.into(), slots)
     }
 }
+
+/// Each copy is one of all rows of a batch or a window.
+const COPIES_MAX: usize = 16;

@@ -133,6 +133,9 @@ impl CallState {
         trapped_max: usize,
     ) {
         let slots = &inputs.topics.slots;
+        if self.column.text_bytes() > MEMO_BYTES_MAX {
+            self.forget();
+        }
         let Some(memo) = &mut self.memo else { return };
         memo.drop_stale_faults(clock);
         if memo.known < inputs.topics.names.len() {
@@ -143,7 +146,8 @@ impl CallState {
                     rows: chunk.len(),
                     columns: &columns,
                 };
-                let computed = isolate::evaluate(guests, self.site, self.returns, rows, trapped_max);
+                let mut computed = isolate::evaluate(guests, self.site, self.returns, rows, trapped_max);
+                refuse_large(&mut computed);
                 memo.learn(&mut self.column, chunk, computed, clock);
             }
         }
@@ -163,6 +167,33 @@ impl CallState {
         }
     }
 }
+
+/// What a function makes of a topic is kept, and copied for every message of the topic, so it must not be large.
+fn refuse_large(computed: &mut isolate::Computed) {
+    let column = &computed.columns[0];
+    if column.text_bytes() <= RESULT_BYTES_MAX {
+        return;
+    }
+    let failed: Vec<u32> = computed.errors.iter().map(|failed| failed.row).collect();
+    let large = (0..row_number(column.len()))
+        .filter(|row| column.text_bytes_of(*row as usize) > RESULT_BYTES_MAX && failed.binary_search(row).is_err());
+    let large = large.map(|row| FailedRow {
+        row,
+        message: format!(
+            "what a function makes of a topic may have {RESULT_BYTES_MAX} bytes, this has {}",
+            column.text_bytes_of(row as usize)
+        ),
+        blame: Blame::Row,
+    });
+    let large: Vec<FailedRow> = large.collect();
+    computed.errors.extend(large);
+    computed.errors.sort_by_key(|failed| failed.row);
+}
+
+/// The most bytes of what a function makes of one topic.
+const RESULT_BYTES_MAX: usize = 64 * 1024;
+/// A call forgets what it remembers when that has so many bytes.
+const MEMO_BYTES_MAX: usize = 16 << 20;
 
 impl Memo {
     fn drop_stale_faults(&mut self, clock: Micros) {

@@ -112,6 +112,7 @@ impl Guests for Library {
             "above" => (Type::Bool, false),
             "stamp" => (Type::Time, true),
             "shout" => (Type::Text, false),
+            "inflate" => (Type::Text, true),
             "trap_topic" => (Type::Text, true),
             _ => return Err(BindError::Refused(format!("there is no function {function}"))),
         };
@@ -161,6 +162,17 @@ impl Guests for Library {
                 };
                 let loud: Vec<String> = texts.iter().map(str::to_uppercase).collect();
                 Cells::Texts(loud.iter().map(String::as_str).collect())
+            }
+            // As many bytes as the text says.
+            "inflate" => {
+                let Cells::Texts(texts) = &rows.columns[0].cells else {
+                    panic!("texts")
+                };
+                let large: Vec<String> = texts
+                    .iter()
+                    .map(|text| "x".repeat(text.split('/').next().unwrap().parse().unwrap()))
+                    .collect();
+                Cells::Texts(large.iter().map(String::as_str).collect())
             }
             "trap_topic" => {
                 let Cells::Texts(texts) = &rows.columns[0].cells else {

@@ -339,3 +339,53 @@ proptest! {
         prop_assert_eq!(taken, run(0).0);
     }
 }
+
+/// Emits what `inflate` makes of the topic.
+fn inflating_plan() -> Plan {
+    Plan {
+        needs: vec![topic()],
+        before: vec![call("inflate", vec![column(0)])],
+        emits: emits(&[("large", 1)]),
+        ..empty_plan()
+    }
+}
+
+#[test]
+fn a_large_result_of_a_topic_costs_the_messages_of_that_topic() {
+    let mut driver = Driver::with(inflating_plan());
+    let messages = ["3", "70000", "3", "70000"].map(|topic| message(0, topic, &[]));
+    driver.send(&messages);
+    assert_eq!(driver.taken("rule"), ["large=xxx; large=xxx"]);
+    assert_eq!(driver.faults(), [Fault::Row, Fault::Row]);
+    assert!(driver.reasons()[0].contains("may have 65536 bytes, this has 70000"));
+}
+
+#[test]
+fn what_is_remembered_of_topics_does_not_grow_without_end() {
+    let mut driver = Driver::with(inflating_plan());
+    // Each batch brings topics of its own, and one that is known.
+    for batch in 0..40 {
+        let mut topics: Vec<String> = (0..16).map(|number| format!("60000/{batch}/{number}")).collect();
+        topics.push("1".to_owned());
+        let messages: Vec<Message> = topics.iter().map(|topic| message(0, topic, &[])).collect();
+        driver.send(&messages);
+    }
+    // 38 MB in all, of which 16 are remembered: the known one was forgotten and asked for again.
+    let rows: Vec<usize> = driver.library.calls_of("inflate").collect();
+    assert_eq!(rows.iter().sum::<usize>(), 40 * 16 + 3, "{rows:?}");
+}
+
+#[test]
+fn a_column_cannot_be_emitted_any_number_of_times() {
+    let names: Vec<String> = (0..17).map(|number| format!("name{number}")).collect();
+    let names: Vec<(&str, u32)> = names.iter().map(|name| (name.as_str(), 0)).collect();
+    let plan = |count: usize| Plan {
+        needs: vec![field("n", Type::Int)],
+        emits: emits(&names[..count]),
+        ..empty_plan()
+    };
+    let mut driver = Driver::new();
+    driver.try_put(&version("rule", plan(16))).unwrap();
+    let error = driver.try_put(&version("rule", plan(17))).unwrap_err().to_string();
+    assert!(error.contains("may be emitted 16 times"), "{error}");
+}

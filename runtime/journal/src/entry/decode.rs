@@ -1,7 +1,8 @@
 //! Bytes to entries.
 
 use super::{
-    AUDIENCE, Audience, BATCH, DUPLICATE_BIT, Entry, MESSAGE, Message, QOS_BITS, Qos, RETAIN_BIT, SWITCH, Switch, TICK,
+    AUDIENCE, Audience, BATCH, BATCH_TO, DUPLICATE_BIT, Entry, MESSAGE, Message, QOS_BITS, Qos, RETAIN_BIT, SWITCH,
+    Switch, TICK,
 };
 use crate::fields::Fields;
 use crate::log::Kind;
@@ -47,10 +48,14 @@ impl<'a> Entry<'a> {
             }
         } else if kind == SWITCH {
             return switch(fields).map(Entry::Switch);
-        } else if kind == BATCH {
+        } else if kind == BATCH || kind == BATCH_TO {
             Entry::Batch {
                 messages: fields.u32().ok_or(EntryError::Short("the messages"))?,
                 now_us: fields.i64().ok_or(EntryError::Short("the time"))?,
+                last: match kind == BATCH_TO {
+                    true => Some(fields.u64().ok_or(EntryError::Short("the last message"))?),
+                    false => None,
+                },
             }
         } else {
             return Err(unknown("the kind of entry", kind.number()));

@@ -1,6 +1,8 @@
 //! Entries to bytes.
 
-use super::{AUDIENCE, Audience, BATCH, DUPLICATE_BIT, Entry, MESSAGE, Message, Qos, RETAIN_BIT, SWITCH, Switch, TICK};
+use super::{
+    AUDIENCE, Audience, BATCH, BATCH_TO, DUPLICATE_BIT, Entry, MESSAGE, Message, Qos, RETAIN_BIT, SWITCH, Switch, TICK,
+};
 use crate::log::{Encode, Kind, Unencodable};
 
 impl Encode for Entry<'_> {
@@ -10,7 +12,8 @@ impl Encode for Entry<'_> {
             Entry::Audience(_) => AUDIENCE,
             Entry::Tick { .. } => TICK,
             Entry::Switch(_) => SWITCH,
-            Entry::Batch { .. } => BATCH,
+            Entry::Batch { last: None, .. } => BATCH,
+            Entry::Batch { last: Some(_), .. } => BATCH_TO,
         }
     }
 
@@ -27,9 +30,12 @@ impl Encode for Entry<'_> {
                 encode_switch(switch, into);
                 Ok(())
             }
-            Entry::Batch { messages, now_us } => {
+            Entry::Batch { messages, now_us, last } => {
                 into.extend_from_slice(&messages.to_le_bytes());
                 into.extend_from_slice(&now_us.to_le_bytes());
+                if let Some(last) = last {
+                    into.extend_from_slice(&last.to_le_bytes());
+                }
                 Ok(())
             }
         }

@@ -10,6 +10,7 @@
 //! | 3 | tick | mill u16, time i64 |
 //! | 4 | switch | mill u16, position u64, the rest: what changes, as whoever wrote it has it |
 //! | 5 | batch | messages u32, time i64 |
+//! | 6 | batch | the same, and the number of its last message u64 |
 //!
 //! Times are microseconds since the epoch. What is decoded may come from anybody: a wrong length or number is an error, nothing
 //! is allocated that the bytes do not fill, and what is decoded encodes to the same bytes.
@@ -45,6 +46,9 @@ pub enum Entry<'a> {
         messages: u32,
         /// The time of arrival when it was made, in microseconds.
         now_us: i64,
+        /// The record of the last of these messages, so that a record that is lost spoils no batch but its own. Only the
+        /// first version of rulemill wrote none.
+        last: Option<u64>,
     },
 }
 
@@ -118,6 +122,7 @@ const AUDIENCE: Kind = Kind::new(2).expect("2 is not 0");
 const TICK: Kind = Kind::new(3).expect("3 is not 0");
 const SWITCH: Kind = Kind::new(4).expect("4 is not 0");
 const BATCH: Kind = Kind::new(5).expect("5 is not 0");
+const BATCH_TO: Kind = Kind::new(6).expect("6 is not 0");
 
 const QOS_BITS: u8 = 0b0011;
 const RETAIN_BIT: u8 = 0b0100;

@@ -59,6 +59,12 @@ fn entries() -> Vec<Entry<'static>> {
         Entry::Batch {
             messages: u32::MAX,
             now_us: i64::MAX,
+            last: None,
+        },
+        Entry::Batch {
+            messages: 3,
+            now_us: -1,
+            last: Some(u64::MAX),
         },
         switch(b"{}"),
         switch(b""),

@@ -82,6 +82,7 @@ fn entries() -> Vec<Entry<'static>> {
         Entry::Batch {
             messages: 2,
             now_us: 1_790_000_000_000_003,
+            last: None,
         },
         Entry::Tick {
             mill: 1,
@@ -91,6 +92,7 @@ fn entries() -> Vec<Entry<'static>> {
         Entry::Batch {
             messages: 1,
             now_us: 1_780_000_000_000_000,
+            last: None,
         },
         switch(1, 9, b"{\"remove\":\"device_temperature\"}"),
     ]

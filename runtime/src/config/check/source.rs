@@ -17,8 +17,8 @@ pub(super) const LISTENER: &str = "listener";
 /// What AWS IoT Core accepts, and sensible anywhere.
 pub(super) const KEEP_ALIVE: RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(1200);
 
-/// From the smallest useful packet to the largest of MQTT.
-const PACKET_BYTES: RangeInclusive<u64> = 1024..=268_435_455;
+/// From the smallest useful packet to the largest that fits into one record of the journal.
+const PACKET_BYTES: RangeInclusive<u64> = 1024..=15 << 20;
 
 impl Checker {
     /// The sources by name; `None` for one that is wrong.

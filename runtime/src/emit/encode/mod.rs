@@ -170,6 +170,10 @@ fn write_row(out: &mut Vec<u8>, names: &[Arc<str>], keys: &[Vec<u8>], columns: &
         if !column.is_null(row) && write_member(out, first, key, |out| write_cell(out, &column.cells, row)) {
             written = Some(key);
         }
+        if out.len() - first > ROW_BYTES_MAX {
+            // It is left out as a whole, so the rest of it need not be written.
+            return;
+        }
     }
     for (name, value) in members {
         write_member(out, first, &key_of(&name), |out| json_value(out, &value));

@@ -233,3 +233,6 @@ mod tests {
         assert!(stream.key().is_none());
     }
 }
+
+#[cfg(test)]
+mod kept;

@@ -96,7 +96,10 @@ impl Checkpointer {
         state.mills.sort_by_key(|mill| mill.mill);
         // What the mills have pushed by now cannot be made again once this checkpoint is there.
         let marks = self.sinks.read().await.marks();
-        marks.settled().await;
+        let marks = marks.ok_or("the sinks have ended")?;
+        if !marks.settled().await {
+            return Err("a sink has ended before its queue was on disk".to_owned());
+        }
         self.write(state, begin.begun).await
     }
 
@@ -123,15 +126,17 @@ impl Checkpointer {
         while self.kept.len() > KEPT {
             self.kept.pop_front();
         }
-        self.retain_code().await;
+        self.retain_code(begun).await;
         let below = self.kept.front().map(|oldest| oldest.first);
         Ok(Trim { below, bytes })
     }
 
-    async fn retain_code(&self) {
+    /// Code that came after the checkpoint was begun is named by the journal behind it.
+    async fn retain_code(&self, begun: Instant) {
         let needed: BTreeSet<String> = self.kept.iter().flat_map(|kept| kept.code.iter().cloned()).collect();
         let code = self.code.clone();
-        let retained = tokio::task::spawn_blocking(move || code.retain(&needed));
+        let took = clock::monotonic().duration_since(begun);
+        let retained = tokio::task::spawn_blocking(move || code.retain(&needed, took));
         if let Ok(Err(error)) = retained.await {
             tracing::warn!(%error, "code that nobody needs cannot be removed");
         }

@@ -52,8 +52,8 @@ impl CodeStore {
         }
     }
 
-    /// Removes the files that are not among these, but for those that came lately.
-    pub(in super::super) fn retain(&self, needed: &BTreeSet<String>) -> io::Result<()> {
+    /// Removes the files that are not among these, but for those that came while this was found out, or shortly before.
+    pub(in super::super) fn retain(&self, needed: &BTreeSet<String>, took: Duration) -> io::Result<()> {
         let entries = match std::fs::read_dir(&self.dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -65,7 +65,7 @@ impl CodeStore {
             let path = entry.path();
             let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
             let age = now.duration_since(entry.metadata()?.modified()?).unwrap_or_default();
-            if !needed.contains(name) && age > YOUNG {
+            if !needed.contains(name) && age > took.saturating_add(YOUNG) {
                 std::fs::remove_file(&path)?;
             }
         }
@@ -112,7 +112,11 @@ mod tests {
             let file = std::fs::File::options().append(true).open(store.path(digest)).unwrap();
             file.set_modified(crate::clock::system() - 2 * YOUNG).unwrap();
         }
-        store.retain(&BTreeSet::from([needed.to_string()])).unwrap();
+        store.retain(&BTreeSet::from([needed.to_string()]), 3 * YOUNG).unwrap();
+        assert!(store.find(old).unwrap().is_some());
+        store
+            .retain(&BTreeSet::from([needed.to_string()]), Duration::ZERO)
+            .unwrap();
         assert_eq!(store.find(old).unwrap(), None);
         assert!(store.find(young).unwrap().is_some() && store.find(needed).unwrap().is_some());
     }

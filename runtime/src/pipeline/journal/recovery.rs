@@ -10,7 +10,7 @@ use super::change::{LibraryRecord, RuleRecord};
 use super::checkpointing::Needs;
 use super::code::CodeStore;
 use super::state::{AudienceRecord, MillState, State, StateError};
-use super::writing::Journal;
+use super::writing::{Journal, Numbers};
 use super::{Folders, replay};
 use crate::config::JournalConfig;
 use crate::emit::DeadLetters;
@@ -77,7 +77,7 @@ pub(in super::super) struct Ready {
     /// Whether anything was done again.
     pub(in super::super) replayed: bool,
     /// What was accepted and is in no batch.
-    pub(in super::super) waiting: Vec<(Delivery, Sequence)>,
+    pub(in super::super) waiting: Vec<(Delivery, Numbers)>,
     /// What the newest checkpoint needs.
     pub(in super::super) needs: Option<Needs>,
     /// The rules and libraries that run, with their mills.
@@ -165,6 +165,9 @@ impl Found {
         let state = state.unwrap_or_default();
         for part in spread(&state.mills, mills.len()) {
             for lost in mills[part.mill].restore(&part, rebuild) {
+                if let Lost::Later(reason) = lost {
+                    return Err(RecoveryError::State(reason));
+                }
                 tell_lost(&lost);
             }
         }
@@ -380,7 +383,7 @@ fn tell_lost(lost: &Lost) {
             reason = lost.reason,
             "open windows of a rule are lost"
         ),
-        Lost::Stream(reason) => tracing::error!(reason, "all open windows of a stream are lost"),
+        Lost::Stream(reason) | Lost::Later(reason) => tracing::error!(reason, "all open windows of a stream are lost"),
     }
 }
 

@@ -6,15 +6,18 @@
 use super::super::flow::{Batch, Gathering};
 use super::super::mill::Mill;
 use super::change::Change;
-use super::recovery::{Rebuild, audiences};
+use super::recovery::{Rebuild, RecoveryError, audiences};
 use super::state::Position;
+use super::writing::Numbers;
+use crate::emit::DeadLetterKind;
 use crate::limits::BATCH_ROWS_MAX;
 use crate::message::{Audience, Delivery, Message, Served};
 use bytes::Bytes;
 use rulemill_core::Micros;
-use rulemill_journal::log::{Log, ReadError, Reader, Sequence};
+use rulemill_journal::log::{Log, Reader, Sequence};
 use rulemill_journal::{Entry, Qos};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +27,7 @@ pub(super) struct Replayed {
     pub(super) batches: u64,
     /// The last batch or tick.
     pub(super) position: u64,
-    pub(super) waiting: Vec<(Delivery, Sequence)>,
+    pub(super) waiting: Vec<(Delivery, Numbers)>,
     pub(super) audiences: Vec<(u32, Arc<Served>)>,
 }
 
@@ -58,7 +61,7 @@ pub(super) fn replay(
     last_switches: &[u64],
     mills: &mut [Mill],
     rebuild: &mut Rebuild<'_>,
-) -> Result<Replayed, ReadError> {
+) -> Result<Replayed, RecoveryError> {
     let first = Sequence(position.first_needed().max(1));
     let mut replay = Replay {
         changes: changes(log, first, last_switches)?,
@@ -83,8 +86,9 @@ pub(super) fn replay(
         match Entry::decode(record.kind, record.payload) {
             Ok(Entry::Message(message)) if sequence.0 >= position.next_message => replay.message(sequence, &message),
             Ok(Entry::Audience(audience)) => replay.audience(&audience),
-            Ok(Entry::Batch { messages, now_us }) if sequence.0 > position.done => {
-                replay.batch(sequence.0, messages as usize, Micros(now_us));
+            Ok(Entry::Batch { messages, now_us, last }) if sequence.0 > position.done => {
+                let messages = replay.taken(messages as usize, last);
+                replay.batch(sequence.0, messages, Micros(now_us));
             }
             Ok(Entry::Tick { mill, at_us }) if sequence.0 > position.done => {
                 replay.tick(sequence.0, usize::from(mill), Micros(at_us));
@@ -99,7 +103,7 @@ pub(super) fn replay(
 }
 
 /// The changes that each mill has not made yet.
-fn changes(log: &Log, first: Sequence, last_switches: &[u64]) -> Result<Vec<VecDeque<(u64, Change)>>, ReadError> {
+fn changes(log: &Log, first: Sequence, last_switches: &[u64]) -> Result<Vec<VecDeque<(u64, Change)>>, RecoveryError> {
     let mut changes = vec![VecDeque::new(); last_switches.len()];
     let mut reader = Reader::new(first);
     while let Some(record) = reader.next(log)? {
@@ -113,8 +117,12 @@ fn changes(log: &Log, first: Sequence, last_switches: &[u64]) -> Result<Vec<VecD
         }
         match serde_json::from_slice(switch.change) {
             Ok(change) => changes[mill].push_back((switch.position, change)),
+            // Without it other code would run in the replay, and windows would come out otherwise.
             Err(error) => {
-                tracing::error!(record = record.sequence.0, %error, "a change of code in the journal cannot be understood");
+                return Err(RecoveryError::State(format!(
+                    "record {} of the journal has a change of code that this version of rulemill does not understand: {error}",
+                    record.sequence.0
+                )));
             }
         }
     }
@@ -159,29 +167,70 @@ impl Replay<'_, '_> {
         self.audiences.extend(audiences(&[record]));
     }
 
-    fn batch(&mut self, position: u64, messages: usize, now: Micros) {
-        // Fewer are there only if the disk has lost some, which was said.
-        let messages = messages.min(self.pending.len());
-        let taken: Vec<Pending> = self.pending.drain(..messages).collect();
-        let mut gathering = Gathering::default();
-        for (delivery, _) in deliveries(taken) {
-            gathering.add(delivery);
+    /// How many messages a batch has. The disk may have lost some, or the records of batches before this one, whose messages then
+    /// come with this one.
+    fn taken(&self, messages: usize, last: Option<u64>) -> usize {
+        match last {
+            Some(last) => self
+                .pending
+                .iter()
+                .take_while(|pending| pending.first.0 <= last)
+                .count(),
+            None => messages.min(self.pending.len()),
         }
+    }
+
+    fn batch(&mut self, position: u64, messages: usize, now: Micros) {
+        let taken: Vec<Pending> = self.pending.drain(..messages).collect();
         self.replayed.messages += messages as u64;
         self.replayed.batches += 1;
         self.replayed.position = position;
-        let Some(mut batch) = gathering.finish(now) else { return };
-        batch.position = position;
         for mill in 0..self.mills.len() {
             self.change_until(mill, position);
-            self.mills[mill].process_batch(&batch);
         }
-        self.last = Some(batch);
+        let mut gathering = Gathering::default();
+        for (delivery, _) in deliveries(taken) {
+            if !gathering.takes(&delivery) {
+                self.process(std::mem::take(&mut gathering), position, now);
+            }
+            gathering.add(delivery);
+        }
+        self.process(gathering, position, now);
         // Nothing holds up a replay as messages do, and dead letters beyond the queue of their file are lost.
         let dead_letters = self.rebuild.dead_letters.count();
         if dead_letters > self.dead_letters {
             self.dead_letters = dead_letters;
             self.rebuild.dead_letters.flush(DEAD_LETTERS_TIMEOUT);
+        }
+    }
+
+    fn process(&mut self, gathering: Gathering, position: u64, now: Micros) {
+        let Some(mut batch) = gathering.finish(now) else { return };
+        batch.position = position;
+        batch.place = position;
+        for number in 0..self.mills.len() {
+            let mill = &mut self.mills[number];
+            // It may be what ended the process, and would end every start.
+            let processed = catch_unwind(AssertUnwindSafe(|| mill.process_batch(&batch)));
+            if processed.is_err() {
+                self.pass_over(number, &batch);
+            }
+        }
+        self.last = Some(batch);
+    }
+
+    /// A batch that a mill cannot process goes to dead letter. What it had done of it stays.
+    fn pass_over(&self, mill: usize, batch: &Batch) {
+        let reason = "a batch of the journal could not be processed: the mill thread panicked";
+        tracing::error!(
+            mill,
+            position = batch.position,
+            messages = batch.messages().count(),
+            "{reason}; it is passed over"
+        );
+        for message in batch.messages() {
+            let dead_letters = &self.rebuild.dead_letters;
+            dead_letters.message(None, batch.source(), message, DeadLetterKind::Guest, reason);
         }
     }
 
@@ -237,16 +286,21 @@ impl Replay<'_, '_> {
     }
 }
 
-/// Messages of the same source and audience together, each with the number of its first.
-fn deliveries(pending: Vec<Pending>) -> Vec<(Delivery, Sequence)> {
-    let mut deliveries: Vec<(Delivery, Sequence)> = Vec::new();
+/// Messages of the same source and audience together, each with its numbers.
+fn deliveries(pending: Vec<Pending>) -> Vec<(Delivery, Numbers)> {
+    let mut deliveries: Vec<(Delivery, Numbers)> = Vec::new();
     let mut rest = pending.into_iter().peekable();
     while let Some(first) = rest.next() {
-        let (source, audience, number) = (first.source, first.audience, first.first);
+        let (source, audience) = (first.source, first.audience);
+        let mut numbers = Numbers {
+            first: first.first,
+            last: first.first,
+        };
         let mut messages = vec![first.message];
         while messages.len() < BATCH_ROWS_MAX
             && let Some(next) = rest.next_if(|next| next.source == source && next.audience.is(&audience))
         {
+            numbers.last = next.first;
             messages.push(next.message);
         }
         let delivery = Delivery {
@@ -254,7 +308,7 @@ fn deliveries(pending: Vec<Pending>) -> Vec<(Delivery, Sequence)> {
             audience,
             messages: messages.into(),
         };
-        deliveries.push((delivery, number));
+        deliveries.push((delivery, numbers));
     }
     deliveries
 }

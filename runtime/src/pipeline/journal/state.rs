@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Where in the log the state is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in super::super) struct Position {
+    /// The version of the JSON of a checkpoint and of changes of code. It goes up when an older rulemill must not read it.
+    #[serde(default = "first_format")]
+    pub(in super::super) format: u32,
     /// The last batch or tick that is in the state.
     pub(in super::super) done: u64,
     /// The first message that is in no batch of the state.
@@ -46,6 +49,9 @@ pub(in super::super) struct MillState {
     pub(in super::super) versions: BTreeMap<u64, RuleRecord>,
     /// The tag of the version of each rule that runs.
     pub(in super::super) running: BTreeMap<String, u64>,
+    /// The digests of versions that may come back, because those that run are on probation.
+    #[serde(default)]
+    pub(in super::super) last_good: BTreeSet<String>,
     #[serde(skip)]
     pub(in super::super) streams: Vec<(StreamRecord, Vec<u8>)>,
 }
@@ -65,6 +71,14 @@ pub(in super::super) enum StateError {
     #[error("checkpoint {number} says something else than this version of rulemill writes: {reason}")]
     Contents { number: u64, reason: String },
 }
+
+/// Checkpoints of the first version do not say so.
+fn first_format() -> u32 {
+    1
+}
+
+/// The version that is written, and the last that is read.
+pub(in super::super) const FORMAT: u32 = 1;
 
 impl Position {
     /// The first record that matters.
@@ -119,6 +133,12 @@ impl State {
                 return Err(wrong("a section that is not known"));
             }
         }
+        if state.position.format > FORMAT {
+            return Err(wrong(&format!(
+                "it has format {}, and this version of rulemill reads up to format {FORMAT}",
+                state.position.format
+            )));
+        }
         if state.position.mills == 0 {
             return Err(wrong("it has no position"));
         }
@@ -130,7 +150,11 @@ impl State {
         let rules = self.mills.iter().flat_map(|mill| mill.versions.values());
         let libraries = self.mills.iter().flat_map(|mill| &mill.libraries);
         let rules = rules.map(|rule| rule.wasm.clone());
-        rules.chain(libraries.map(|library| library.wasm.clone())).collect()
+        let last_good = self.mills.iter().flat_map(|mill| mill.last_good.iter().cloned());
+        rules
+            .chain(libraries.map(|library| library.wasm.clone()))
+            .chain(last_good)
+            .collect()
     }
 
     /// Its bytes in memory, about.
@@ -170,6 +194,7 @@ mod tests {
         };
         let state = State {
             position: Position {
+                format: FORMAT,
                 done: 9,
                 next_message: 5,
                 mills: 2,

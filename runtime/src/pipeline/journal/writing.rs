@@ -1,7 +1,7 @@
 //! The log as the recorder writes it.
 
 use super::Folders;
-use super::state::{AudienceRecord, Position};
+use super::state::{AudienceRecord, FORMAT, Position};
 use crate::message::{Audience, Delivery, Served};
 use crate::telemetry::journal::JournalMetrics;
 use crate::topic::TopicFilter;
@@ -23,6 +23,34 @@ pub(in super::super) struct Journal {
     /// Counts checkpoints, to know which audiences are named no more.
     generation: u64,
     metrics: JournalMetrics,
+}
+
+/// That the oldest messages became a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct BatchRecord {
+    /// How many.
+    pub(in super::super) messages: usize,
+    /// When.
+    pub(in super::super) now: Micros,
+    /// The record of the last of them.
+    pub(in super::super) last: Sequence,
+}
+
+/// Where messages are in the log: the records of the first and the last of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Numbers {
+    pub(in super::super) first: Sequence,
+    pub(in super::super) last: Sequence,
+}
+
+impl Numbers {
+    /// Those of messages that were appended together.
+    pub(in super::super) fn of(first: Sequence, delivery: &Delivery) -> Self {
+        Numbers {
+            first,
+            last: Sequence(first.0 + delivery.messages.len() as u64 - 1),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -89,10 +117,11 @@ impl Journal {
     }
 
     /// Appends that the oldest messages became a batch.
-    pub(in super::super) fn batch(&mut self, messages: usize, now: Micros) -> Result<Sequence, LogError> {
+    pub(in super::super) fn batch(&mut self, batch: BatchRecord) -> Result<Sequence, LogError> {
         self.entry(&Entry::Batch {
-            messages: u32::try_from(messages).unwrap_or(u32::MAX),
-            now_us: now.0,
+            messages: u32::try_from(batch.messages).unwrap_or(u32::MAX),
+            now_us: batch.now.0,
+            last: Some(batch.last.0),
         })
     }
 
@@ -163,6 +192,7 @@ impl Journal {
             nowhere: known.served.nowhere.iter().map(ToString::to_string).collect(),
         });
         Position {
+            format: FORMAT,
             done,
             next_message: next_message.unwrap_or(self.log.next()).0,
             mills,

@@ -6,12 +6,43 @@ use super::super::journal::change::{Change, LibraryRecord, RuleRecord};
 use super::super::streams::StreamEntry;
 use super::{Mill, Placed};
 use crate::config;
+use crate::rule::LoadedLibrary;
+
 use rulemill_core::{Bounds, KernelsId, Removal, Stream, Swap, Unfinished};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 impl Mill {
+    /// Whether each function that rules call without naming a library would still be in one library only.
+    fn check_names(&self, library: &LoadedLibrary) -> Result<(), String> {
+        let name = &library.description.name;
+        let has = |other: &LoadedLibrary, function: &str| other.has_function(function);
+        let before = self
+            .guests
+            .libraries()
+            .find(|other| other.loaded.description.name == *name);
+        for (id, placed) in &self.rules {
+            let unnamed = placed.spec.loaded.calls().filter(|(library, _)| library.is_none());
+            for (_, function) in unnamed.filter(|(_, function)| has(library, function)) {
+                if before.is_some_and(|before| has(&before.loaded, function)) {
+                    continue;
+                }
+                let others = self.guests.libraries().map(|other| &other.loaded);
+                let other = others
+                    .filter(|other| other.description.name != *name)
+                    .find(|other| has(other, function));
+                if let Some(other) = other {
+                    return Err(format!(
+                        "the rule {id} calls {function} without naming a library, and the library {} has it already; give it another name, or name the library in the rule",
+                        other.description.name
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub(in super::super) fn obey(&mut self, command: Command) {
         // Whoever asked may have gone away meanwhile; the command is carried out all the same.
         match command {
@@ -27,7 +58,10 @@ impl Mill {
                 let _ = reply.send(());
             }
             Command::Held(rules, reply) => drop(reply.send(self.held(rules))),
-            Command::CheckLibrary(library, reply) => drop(reply.send(self.guests.check_library(&library))),
+            Command::CheckLibrary(library, reply) => {
+                let checked = self.check_names(&library.loaded);
+                drop(reply.send(checked.and_then(|()| self.guests.check_library(&library))));
+            }
             Command::PutLibrary(put, reply) => {
                 self.put_library(put);
                 self.accounts.read_functions(&self.guests);

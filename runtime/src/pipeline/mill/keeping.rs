@@ -10,7 +10,7 @@ use super::super::{command::Role, streams::StreamEntry};
 use super::{Mill, Placed};
 use crate::config::OnStop;
 use crate::rule::LimitedLibrary;
-use rulemill_core::{Bounds, KernelsId, LostVersion, Micros};
+use rulemill_core::{Bounds, KernelsId, LostVersion, Micros, SnapshotError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -18,6 +18,8 @@ use tokio::sync::mpsc;
 /// How a mill keeps what must not be lost.
 #[derive(Default)]
 pub(super) struct Keeping {
+    /// Which mill this is.
+    mill: usize,
     /// Where changes are written down, if they are.
     recording: Option<Recording>,
     /// The last batch or tick that was done.
@@ -36,6 +38,14 @@ pub(in super::super) struct Recording {
 }
 
 impl Keeping {
+    /// That of the mill with this number.
+    pub(super) fn of(mill: usize) -> Self {
+        Keeping {
+            mill,
+            ..Keeping::default()
+        }
+    }
+
     /// From here on, changes are written down before they are made.
     pub(super) fn record_to(&mut self, recording: Recording) {
         self.recording = Some(recording);
@@ -48,9 +58,8 @@ impl Keeping {
 
     /// A tag for a version.
     pub(super) fn tag(&mut self, spec: &RuleSpec) -> u64 {
-        let mill = self.recording.as_ref().map_or(0, |recording| recording.mill);
         // Unlike those of all other mills, for streams may go to another one.
-        self.last_tag = (self.last_tag / MILLS + 1) * MILLS + mill as u64;
+        self.last_tag = (self.last_tag / MILLS + 1) * MILLS + self.mill as u64;
         if spec.role == Role::Runs {
             self.versions.insert(self.last_tag, Arc::new(RuleRecord::of(spec)));
         }
@@ -110,12 +119,13 @@ impl Mill {
         let versions = self.keeping.versions.iter();
         let running = self.rules.iter().filter(|(_, placed)| placed.spec.role == Role::Runs);
         MillState {
-            mill: self.keeping.recording.as_ref().map_or(0, |recording| recording.mill),
+            mill: self.keeping.mill,
             last_switch: self.keeping.last_switch,
             now_us: self.now.0,
             libraries: self.guests.libraries().map(LibraryRecord::of).collect(),
             versions: versions.map(|(&tag, record)| (tag, (**record).clone())).collect(),
             running: running.map(|(id, placed)| (id.to_string(), placed.tag)).collect(),
+            last_good: self.probations.last_good().collect(),
             streams: kept()
                 .map(|entry| (StreamRecord::of(entry.key()), entry.stream.snapshot()))
                 .collect(),
@@ -186,13 +196,18 @@ impl Mill {
             return;
         };
         let mut entry = StreamEntry::new(key, Bounds::default(), self.seed.clone());
-        let mut version_of = |_: &str, tag: u64| {
-            let (spec, kernels) = specs.get(&tag)?;
+        let mut version_of = |rule: &str, tag: u64| {
+            let (spec, kernels) = specs.get(&tag).filter(|(spec, _)| &*spec.id == rule)?;
             Some(spec.version(*kernels, spec.reload.on_change, tag))
         };
         match entry.stream.restore(bytes, &mut version_of, &mut self.guests) {
             Ok(versions) => lost.extend(versions.into_iter().map(Lost::Version)),
-            Err(error) => lost.push(Lost::Stream(error.to_string())),
+            Err(error @ SnapshotError::Version { .. }) => {
+                lost.push(Lost::Later(format!(
+                    "the newest checkpoint is of another version of rulemill: {error}"
+                )));
+            }
+            Err(error @ SnapshotError::Damaged(_)) => lost.push(Lost::Stream(error.to_string())),
         }
         self.streams.push(entry);
     }
@@ -247,4 +262,6 @@ pub(in super::super) enum Lost {
     Version(LostVersion),
     /// All windows of a stream, and why.
     Stream(String),
+    /// Nothing, if another version of rulemill goes on with it.
+    Later(String),
 }

@@ -127,6 +127,14 @@ impl Probations {
         }
     }
 
+    /// The digests of the versions that may come back.
+    pub(super) fn last_good(&self) -> impl Iterator<Item = String> {
+        let rules = self.rules.values();
+        let rules = rules.map(|probation| probation.last_good.spec.identity.wasm.to_string());
+        let libraries = self.libraries.values();
+        rules.chain(libraries.map(|probation| probation.last_good.loaded.digest.to_string()))
+    }
+
     pub(super) fn forget_rule(&mut self, id: &str) {
         self.rules.remove(id);
     }

@@ -55,6 +55,7 @@ impl Bench {
         let (incidents, _) = mpsc::channel(1);
         let engine = GuestEngine::new().unwrap();
         let mill = Mill::new(MillParts {
+            number: 0,
             engine: engine.clone(),
             seed: HashSeed::new(1),
             outlet: Outlet::new(dead_letters.clone(), Some(tap)),

@@ -1,6 +1,7 @@
 //! What was accepted and is on its way to no mill yet.
 
 use super::super::flow::{Batch, Gathering};
+use super::super::journal::writing::{BatchRecord, Numbers};
 use crate::clock;
 use crate::limits::{ACCEPTED_BYTES_MAX, ACCEPTED_ROWS_MAX};
 use crate::message::Delivery;
@@ -18,37 +19,44 @@ pub(super) struct Accepted {
 #[derive(Debug)]
 struct Waiting {
     delivery: Delivery,
-    /// Its first record, when it is in the journal.
-    first: Option<Sequence>,
+    /// Its records, when it is in the journal.
+    numbers: Option<Numbers>,
 }
 
 impl Accepted {
-    /// Puts a delivery behind the others; `first` is its first record.
-    pub(super) fn push(&mut self, delivery: Delivery, first: Option<Sequence>) {
+    /// Puts a delivery behind the others, with its records if it is in the journal.
+    pub(super) fn push(&mut self, delivery: Delivery, numbers: Option<Numbers>) {
         self.rows += delivery.messages.len();
         self.bytes += delivery.payload_bytes();
-        self.deliveries.push_back(Waiting { delivery, first });
+        self.deliveries.push_back(Waiting { delivery, numbers });
     }
 
-    /// The next batch, and how many of its messages are in the journal.
-    pub(super) fn next_batch(&mut self) -> Option<(Batch, usize)> {
-        let journalled = self.deliveries.front()?.first.is_some();
+    /// The next batch, and what the journal is to say of it, when its messages are there.
+    pub(super) fn next_batch(&mut self) -> Option<(Batch, Option<BatchRecord>)> {
+        let journalled = self.deliveries.front()?.numbers.is_some();
+        let mut last = None;
         let mut gathering = Gathering::default();
         while let Some(waiting) = self
             .deliveries
-            .pop_front_if(|next| next.first.is_some() == journalled && gathering.takes(&next.delivery))
+            .pop_front_if(|next| next.numbers.is_some() == journalled && gathering.takes(&next.delivery))
         {
             self.rows -= waiting.delivery.messages.len();
             self.bytes -= waiting.delivery.payload_bytes();
+            last = waiting.numbers.map(|numbers| numbers.last);
             gathering.add(waiting.delivery);
         }
-        let rows = if journalled { gathering.rows() } else { 0 };
-        Some((gathering.finish(clock::arrival())?, rows))
+        let now = clock::arrival();
+        let record = last.map(|last| BatchRecord {
+            messages: gathering.rows(),
+            now,
+            last,
+        });
+        Some((gathering.finish(now)?, record))
     }
 
     /// The first record of a message that is in no batch.
     pub(super) fn first(&self) -> Option<Sequence> {
-        self.deliveries.iter().find_map(|waiting| waiting.first)
+        self.deliveries.iter().find_map(|waiting| Some(waiting.numbers?.first))
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -10,7 +10,7 @@ mod kept;
 use super::super::flow::Batch;
 use super::super::journal::checkpointing::{Begin, Trim};
 use super::super::journal::state::Position;
-use super::super::journal::writing::Journal;
+use super::super::journal::writing::{Journal, Numbers};
 use super::accepted::Accepted;
 use super::sync::Syncer;
 use crate::clock;
@@ -21,8 +21,8 @@ use crate::telemetry::journal::JournalMetrics;
 pub(super) use kept::Due;
 use kept::{Kept, Unwritten};
 use rulemill_core::Micros;
-use rulemill_journal::log::{LogError, Sequence, Synced};
-use std::collections::VecDeque;
+use rulemill_journal::log::{LogError, Synced};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -33,8 +33,8 @@ pub(in super::super) struct Keeping {
     pub(in super::super) position: u64,
     /// Whether anything was done again.
     pub(in super::super) replayed: bool,
-    /// What was accepted by an earlier process and is in no batch; with the first record of each.
-    pub(in super::super) waiting: Vec<(Delivery, Sequence)>,
+    /// What was accepted by an earlier process and is in no batch; with the records of each.
+    pub(in super::super) waiting: Vec<(Delivery, Numbers)>,
     /// Whom to ask for a checkpoint, and what it says when that is over.
     pub(in super::super) checkpoints: mpsc::Sender<Begin>,
     pub(in super::super) trims: mpsc::Receiver<Trim>,
@@ -57,6 +57,12 @@ pub(in super::super) struct SwitchRequest {
 pub(super) struct Book {
     kept: Option<Kept>,
     position: u64,
+    /// What came last before the first thing that each mill was handed. A mill that is woken late has not seen what came
+    /// before, and a replay must not show it to the rules that woke it.
+    first_handed: BTreeMap<usize, u64>,
+    /// Batches that are in no journal are counted from a number that no earlier process has used, for the ids of emissions are
+    /// made of it.
+    unkept_batches: u64,
     /// Of what is in no journal; accepted together with the rest of its moment, so that this has an end.
     unkept: Vec<Receipt>,
 }
@@ -77,6 +83,8 @@ impl Book {
             let book = Book {
                 kept: None,
                 position,
+                first_handed: BTreeMap::new(),
+                unkept_batches: position,
                 unkept: Vec::new(),
             };
             let news = News {
@@ -87,8 +95,8 @@ impl Book {
         };
         let (syncer, synced) = Syncer::start()?;
         let trims = std::mem::replace(&mut keeping.trims, mpsc::channel(1).1);
-        for (delivery, first) in keeping.waiting.drain(..) {
-            accepted.push(delivery, Some(first));
+        for (delivery, numbers) in keeping.waiting.drain(..) {
+            accepted.push(delivery, Some(numbers));
         }
         let now = clock::monotonic();
         // What was done again need not be once more, should the next crash come soon.
@@ -100,6 +108,8 @@ impl Book {
         let checkpoint = now.checked_sub(interval).unwrap_or(now);
         let book = Book {
             position: keeping.position,
+            first_handed: BTreeMap::new(),
+            unkept_batches: clock::wall().0.unsigned_abs(),
             unkept: Vec::new(),
             kept: Some(Kept {
                 keeping,
@@ -118,6 +128,7 @@ impl Book {
                 checkpoint,
                 bytes_at_checkpoint: 0,
                 last_at_checkpoint: 0,
+                first_at_checkpoint: 0,
                 checkpoint_bytes: 0,
                 covered: 0,
             }),
@@ -139,7 +150,8 @@ impl Book {
         match kept.keeping.journal.deliver(&delivery) {
             Ok(first) => {
                 kept.unwritten.push_back(Unwritten::Messages(delivery.clone(), first));
-                accepted.push(delivery, Some(first));
+                let numbers = Numbers::of(first, &delivery);
+                accepted.push(delivery, Some(numbers));
                 kept.taken.push((receipt, durability));
             }
             Err(error @ (LogError::TooLarge { .. } | LogError::Unencodable(_))) => {
@@ -159,23 +171,28 @@ impl Book {
         if let Some(batch) = self.kept.as_mut().and_then(|kept| kept.batch.take()) {
             return Some(batch);
         }
-        let (mut batch, journalled) = accepted.next_batch()?;
-        match &mut self.kept {
-            None => self.position += 1,
-            Some(kept) if journalled > 0 => match kept.keeping.journal.batch(journalled, batch.now) {
+        let (mut batch, record) = accepted.next_batch()?;
+        batch.before = self.position;
+        let mut place = None;
+        match (&mut self.kept, record) {
+            (None, _) => self.position += 1,
+            (Some(kept), Some(record)) => match kept.keeping.journal.batch(record) {
                 Ok(position) => {
-                    kept.unwritten
-                        .push_back(Unwritten::Batch(journalled, batch.now, position));
+                    kept.unwritten.push_back(Unwritten::Batch(record, position));
                     self.position = position.0;
                 }
                 Err(error) => {
-                    kept.unplaced = Some((journalled, batch.now));
+                    kept.unplaced = Some(record);
                     kept.fail(&error);
                 }
             },
-            Some(_) => {}
+            (Some(_), None) => {
+                self.unkept_batches += 1;
+                place = Some(self.unkept_batches);
+            }
         }
         batch.position = self.position;
+        batch.place = place.unwrap_or(self.position);
         Some(batch)
     }
 
@@ -234,9 +251,15 @@ impl Book {
             let _ = switch.written.send(Ok(0));
             return;
         };
-        let written = kept.switch(switch);
+        let unseen = self.first_handed.get(&switch.mill).copied().unwrap_or(self.position);
+        let written = kept.switch(switch, switch.position.max(unseen));
         // The mill may have gone.
         let _ = switch.written.send(written);
+    }
+
+    /// A mill is handed something, and `before` came last before that.
+    pub(super) fn handed(&mut self, mill: usize, before: u64) {
+        self.first_handed.entry(mill).or_insert(before);
     }
 
     /// Writes everything that was appended, and accepts what waited for that. False: it could not be written.
@@ -281,6 +304,7 @@ impl Book {
         kept.checkpoint = clock::monotonic();
         kept.bytes_at_checkpoint = kept.keeping.journal.bytes();
         kept.last_at_checkpoint = kept.keeping.journal.last();
+        kept.first_at_checkpoint = begin.position.first_needed();
         kept.checkpointing = kept.keeping.checkpoints.try_send(begin).is_ok();
         kept.checkpointing
     }

@@ -2,6 +2,7 @@
 
 mod kept;
 
+use super::super::alive::Alive;
 use super::super::flow::Wanted;
 use super::*;
 use crate::config::Durability;
@@ -62,7 +63,7 @@ impl Running {
             mills,
             wanted,
             switches,
-            thread: Recorder::start(queues, inputs, metrics.clone()).unwrap(),
+            thread: Recorder::start(queues, inputs, metrics.clone(), Alive::new(watch::channel(false).0)).unwrap(),
         }
     }
 

@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The cases of a file; `None` when the folder is not there.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where the cases are is a matter of who runs the tests"
+)]
 fn cases(file: &str) -> Option<Vec<Value>> {
     let folder = match std::env::var_os("RULEMILL_CONFORMANCE") {
         Some(folder) => PathBuf::from(folder),

@@ -113,7 +113,7 @@ pub(super) fn evaluate(expr: &Expr, message: &Map<String, Json>) -> Computed {
             for (when, then) in &case.branches {
                 let when = eval(when)?;
                 let holds = match &operand {
-                    None => truth(when)? == Some(true),
+                    None => truth(&when)? == Some(true),
                     Some(operand) if *operand == Value::Null || when == Value::Null => false,
                     Some(operand) => order(operand, &when)? == Some(Ordering::Equal),
                 };
@@ -149,10 +149,10 @@ fn constant(literal: &Literal) -> Value {
     }
 }
 
-fn truth(value: Value) -> Result<Option<bool>, Failed> {
+fn truth(value: &Value) -> Result<Option<bool>, Failed> {
     match value {
         Value::Null => Ok(None),
-        Value::Bool(value) => Ok(Some(value)),
+        Value::Bool(value) => Ok(Some(*value)),
         _ => Err(Failed),
     }
 }
@@ -161,11 +161,11 @@ fn binary(operator: Operator, left: &Expr, right: &Expr, message: &Map<String, J
     let left = evaluate(left, message)?;
     if let Operator::And | Operator::Or = operator {
         let decisive = operator == Operator::Or;
-        let left = truth(left)?;
+        let left = truth(&left)?;
         if left == Some(decisive) {
             return Ok(Value::Bool(decisive));
         }
-        let right = truth(evaluate(right, message)?)?;
+        let right = truth(&evaluate(right, message)?)?;
         return Ok(match (left, right) {
             (_, Some(right)) if right == decisive => Value::Bool(decisive),
             (None, _) | (_, None) => Value::Null,

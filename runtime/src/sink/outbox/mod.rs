@@ -343,19 +343,21 @@ impl Outbox {
         Mark(state.handed.as_ref().map_or(state.last.0, Handed::pushed))
     }
 
-    /// Waits until everything that was pushed before `mark` is safe without the journal: on disk for good, or done.
-    pub(crate) async fn settled(&self, mark: Mark) {
+    /// Waits until everything that was pushed before `mark` is safe without the journal: on disk for good, or done. False: it
+    /// never will be, for the queue was closed before.
+    pub(crate) async fn settled(&self, mark: Mark) -> bool {
         loop {
             let settled = self.settled.notified();
-            if self.is_settled(mark) {
-                return;
+            if let Some(outcome) = self.is_settled(mark) {
+                return outcome;
             }
             self.work.notify_one();
             settled.await;
         }
     }
 
-    fn is_settled(&self, mark: Mark) -> bool {
+    /// Whether it is safe; `None`: that is not decided.
+    fn is_settled(&self, mark: Mark) -> Option<bool> {
         let mut state = self.lock();
         let is_settled = match &mut state.handed {
             Some(handed) => {
@@ -367,7 +369,7 @@ impl Outbox {
                 .first_key_value()
                 .is_none_or(|(first, _)| first.0 > mark.0),
         };
-        is_settled || state.phase == Phase::Closed
+        (is_settled || state.phase == Phase::Closed).then_some(is_settled)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -2,6 +2,7 @@
 
 use super::super::super::flow::Batch;
 use super::super::super::journal::checkpointing::Trim;
+use super::super::super::journal::writing::{BatchRecord, Numbers};
 use super::super::accepted::Accepted;
 use super::super::sync::Syncer;
 use super::{Keeping, SwitchRequest};
@@ -28,8 +29,8 @@ pub(super) struct Kept {
     pub(super) unsynced: VecDeque<(Sequence, Receipt)>,
     /// What mills are to be told when it can be written.
     pub(super) ticks: Vec<Due>,
-    /// The messages and the time of the batch below, when it has no place yet.
-    pub(super) unplaced: Option<(usize, Micros)>,
+    /// What the journal is to say of the batch below, when it has no place yet.
+    pub(super) unplaced: Option<BatchRecord>,
     /// A batch that could not be written.
     pub(super) batch: Option<Batch>,
     /// Since when the disk fails; when it is looked at next.
@@ -41,6 +42,8 @@ pub(super) struct Kept {
     pub(super) bytes_at_checkpoint: u64,
     /// The last record at that time.
     pub(super) last_at_checkpoint: u64,
+    /// The first record that the last one needs.
+    pub(super) first_at_checkpoint: u64,
     /// The size of the last one.
     pub(super) checkpoint_bytes: u64,
     pub(super) covered: u64,
@@ -58,7 +61,7 @@ pub(in super::super) enum Due {
 /// Something that was appended.
 pub(super) enum Unwritten {
     Messages(Delivery, Sequence),
-    Batch(usize, Micros, Sequence),
+    Batch(BatchRecord, Sequence),
     Tick(usize, Micros, Sequence),
 }
 
@@ -87,12 +90,12 @@ impl Kept {
         true
     }
 
-    pub(super) fn switch(&mut self, switch: &SwitchRequest) -> Result<u64, String> {
+    pub(super) fn switch(&mut self, switch: &SwitchRequest, position: u64) -> Result<u64, String> {
         if self.failing.is_some() {
             return Err("the journal cannot be written; see the log".to_owned());
         }
         let journal = &mut self.keeping.journal;
-        let appended = journal.switch(switch.mill, switch.position, &switch.change);
+        let appended = journal.switch(switch.mill, position, &switch.change);
         let position = appended.map_err(|error| {
             let text = error.to_string();
             self.fail(&error);
@@ -165,15 +168,22 @@ impl Kept {
         // A large state is written when there is something to gain by it, for the disk's sake.
         let worth = grown >= self.checkpoint_bytes / STATE_BY_JOURNAL || elapsed >= self.keeping.interval * LATE;
         let due = (elapsed >= self.keeping.interval && worth) || grown > CHECKPOINT_BYTES.max(self.checkpoint_bytes);
+        // The log shrinks to what the older one of two needs. When it is full, another one at the same place makes room.
+        let full = !self.keeping.journal.has_room();
+        let makes_room = full && self.covered + 1 < self.first_at_checkpoint;
         // Where nothing happens, nothing is written.
-        let news = self.keeping.journal.last() > self.last_at_checkpoint;
-        news && due && !self.checkpointing && self.batch.is_none() && self.unwritten.is_empty()
+        let news = self.keeping.journal.last() > self.last_at_checkpoint || makes_room;
+        let due = due || (full && elapsed >= RETRY_INTERVAL);
+        news && due && !self.checkpointing && self.batch.is_none() && self.unwritten.is_empty() && self.ticks.is_empty()
     }
 
     pub(super) fn trim(&mut self, trim: Trim) {
         self.checkpointing = false;
         if trim.bytes > 0 {
             self.checkpoint_bytes = trim.bytes;
+        } else {
+            // It was not taken, so there is still news.
+            self.last_at_checkpoint = 0;
         }
         let Some(below) = trim.below else { return };
         self.covered = below.saturating_sub(1);
@@ -208,12 +218,13 @@ impl Kept {
             self.again(at, written)?;
         }
         let mut placed = None;
-        if let Some((messages, now)) = self.unplaced {
-            let position = self.keeping.journal.batch(messages, now)?;
-            self.unwritten.push_back(Unwritten::Batch(messages, now, position));
+        if let Some(record) = self.unplaced {
+            let position = self.keeping.journal.batch(record)?;
+            self.unwritten.push_back(Unwritten::Batch(record, position));
             self.unplaced = None;
             if let Some(batch) = &mut self.batch {
                 batch.position = position.0;
+                batch.place = position.0;
             }
             placed = Some(position.0);
         }
@@ -221,7 +232,8 @@ impl Kept {
             let first = self.keeping.journal.deliver(delivery)?;
             let (delivery, receipt, durability) = self.pending.remove(0);
             self.unwritten.push_back(Unwritten::Messages(delivery.clone(), first));
-            accepted.push(delivery, Some(first));
+            let numbers = Numbers::of(first, &delivery);
+            accepted.push(delivery, Some(numbers));
             self.taken.push((receipt, durability));
         }
         self.failing = None;
@@ -248,8 +260,8 @@ impl Kept {
                     journal.deliver(&rest)?;
                 }
             }
-            Unwritten::Batch(messages, now, position) if position.0 > written => {
-                journal.batch(*messages, *now)?;
+            Unwritten::Batch(record, position) if position.0 > written => {
+                journal.batch(*record)?;
             }
             Unwritten::Tick(mill, now, position) if position.0 > written => {
                 journal.tick(*mill, *now)?;

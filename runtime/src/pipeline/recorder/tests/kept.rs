@@ -131,6 +131,51 @@ async fn what_is_accepted_and_what_became_of_it_is_in_the_journal() {
 }
 
 #[tokio::test]
+async fn a_mill_that_is_woken_late_has_not_seen_what_came_before() {
+    let mut kept = Kept::start(4, 1 << 20);
+    kept.offer(&["a"], Durability::ProcessCrash).await.unwrap();
+    kept.running.next(0).await.unwrap();
+    for mill in [5, 0] {
+        let (written, answer) = std::sync::mpsc::sync_channel(1);
+        let switch = SwitchRequest {
+            mill,
+            position: 0,
+            change: b"{}".to_vec(),
+            written,
+        };
+        kept.running.switches.send(switch).await.unwrap();
+        let record = tokio::task::spawn_blocking(move || answer.recv().unwrap());
+        record.await.unwrap().unwrap();
+    }
+    let disk = kept.end().await;
+    assert_eq!(
+        entries(&disk),
+        ["a", "batch of 1", "switch of 5 after 2", "switch of 0 after 0"]
+    );
+}
+
+#[tokio::test]
+async fn a_full_journal_gets_room_by_two_checkpoints_when_nothing_else_happens() {
+    let mut kept = Kept::start(4, 100_000);
+    let large = "x".repeat(30_000);
+    let waiting = loop {
+        let mut offer = kept.offer(&[&large], Durability::ProcessCrash);
+        match timeout(Duration::from_millis(300), &mut offer).await {
+            Ok(done) => done.unwrap(),
+            Err(_) => break offer,
+        }
+        kept.running.next(0).await.unwrap();
+    };
+    // The first one is not kept twice yet, so nothing can go; the second one is at the same place.
+    for below in [None, Some(9)] {
+        let begin = timeout(PATIENCE, kept.begins.recv()).await.unwrap().unwrap();
+        assert_eq!(begin.position.first_needed(), 9);
+        kept.trims.send(Trim { below, bytes: 100 }).await.unwrap();
+    }
+    timeout(PATIENCE, waiting).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn what_must_survive_a_loss_of_power_is_accepted_once_it_is_synced() {
     let kept = Kept::start(4, 1 << 20);
     timeout(PATIENCE, kept.offer(&["a"], Durability::PowerLoss))
