@@ -179,7 +179,9 @@ impl Run<'_> {
     /// The window of the test begins at the Unix epoch.
     fn window_end(&self) -> i64 {
         match self.plan.window {
-            Some(Window::Tumbling { size_ms }) => i64::try_from(size_ms).map_or(i64::MAX, |ms| ms.saturating_mul(1000)),
+            Some(Window::Tumbling { size_ms } | Window::Hopping { size_ms, .. }) => {
+                i64::try_from(size_ms).map_or(i64::MAX, |ms| ms.saturating_mul(1000))
+            }
             None => 0,
         }
     }

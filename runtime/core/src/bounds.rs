@@ -3,7 +3,8 @@
 /// The bounds of one rule; also those of the calls that the rules of a stream share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Bounds {
-    /// The most groups in one window; one whose keys and aggregates take more than 1 KiB, texts aside, counts as several.
+    /// The most groups in one window; windows that a row is in together, because they overlap, share it, and so they do
+    /// `window_bytes_max` and `distinct_max`. A group whose keys and aggregates take more than 1 KiB, texts aside, counts as several.
     /// A row that would begin another goes to dead letter.
     pub groups_max: usize,
     /// The most bytes of texts that the keys of one window have, and the most that its aggregates keep. A row that
@@ -13,7 +14,8 @@ pub struct Bounds {
     /// The most values that one `count_distinct` of one window remembers. A group that would pass it goes to dead
     /// letter when the window closes.
     pub distinct_max: usize,
-    /// The most windows open at once, in event time. A row that would open another goes to dead letter.
+    /// The most windows open at once, in event time; those that a row is in together count as one. A row that would open
+    /// another goes to dead letter.
     pub windows_max: usize,
     /// How far ahead of its arrival, in milliseconds, the event time of a row may be. A row further ahead goes to dead
     /// letter: it would push the watermark so far that every good row after it were late.

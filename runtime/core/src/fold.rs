@@ -2,7 +2,7 @@
 //! one, so that hundreds of equal rules cost little more than one.
 
 use crate::frame::{Env, Frame, Loss, Losses, Part};
-use crate::program::{Action, EventTiming, FoldProgram, Slot, Timing};
+use crate::program::{Action, Cut, EventTiming, FoldProgram, Slot, Timing};
 use crate::requirement::rejected;
 use crate::shared::{Link, Shared};
 use crate::snapshot::{SnapshotError, Source, Writer};
@@ -69,8 +69,11 @@ pub(crate) struct Fold {
     /// The time since which its program and its feed are the same. Windows that began later depend on nothing before.
     pub(crate) since: i64,
     pub(crate) watermark: Watermark,
-    /// By start, which is by end too.
+    /// By start and end. They ascend both.
     pub(crate) windows: VecDeque<OpenWindow>,
+    /// Windows that end later are not its own any more: a newer version takes their last rows. They go on, for that version
+    /// may go again, but nothing comes out of them.
+    pub(crate) last_end_max: i64,
     pub(crate) spare: Option<OpenWindow>,
     pub(crate) frame: Frame,
     /// While it gives way to a newer version: rows of the batch with their event time, which move the watermark.
@@ -95,6 +98,7 @@ impl Fold {
             since: i64::MIN,
             watermark: Watermark::default(),
             windows: VecDeque::new(),
+            last_end_max: i64::MAX,
             spare: None,
             frame: Frame::default(),
             heralds: Vec::new(),
@@ -111,7 +115,7 @@ impl Fold {
     pub(crate) fn write(&self, to: &mut Writer) {
         let idle = match self.timing {
             Timing::Event(timing) => timing.idle,
-            Timing::PerBatch | Timing::Arrival { .. } => None,
+            Timing::PerBatch | Timing::Arrival => None,
         };
         to.option_i64(idle);
         self.watermark.write(to);
@@ -134,13 +138,12 @@ impl Fold {
             timing.idle = idle;
         }
         fold.watermark = Watermark::read(from)?;
-        let mut last_end = i64::MIN;
         for _ in 0..from.count()? {
             let window = OpenWindow::read(&fold.program, seed, from)?;
-            if window.start < last_end {
+            let after = |last: &OpenWindow| last.start <= window.start && last.end <= window.end;
+            if !fold.windows.back().is_none_or(after) {
                 return Err(SnapshotError::Damaged("windows that are not in order"));
             }
-            last_end = window.end;
             fold.windows.push_back(window);
         }
         Ok(fold)
@@ -148,8 +151,7 @@ impl Fold {
 
     /// How many windows with rows are open.
     pub(crate) fn open_windows(&self) -> usize {
-        let open = self.windows.iter().filter(|window| window.group_count() > 0);
-        open.count()
+        self.begun().count()
     }
 
     pub(crate) fn links(&self) -> &[Link] {
@@ -178,17 +180,29 @@ impl Fold {
         self.set_links(links)
     }
 
+    /// The windows with rows of which results will come out.
+    pub(crate) fn begun(&self) -> impl DoubleEndedIterator<Item = &OpenWindow> {
+        let last_end = self.last_end_max;
+        let windows = self.windows.iter();
+        windows.filter(move |window| window.group_count() > 0 && window.end <= last_end)
+    }
+
     /// The end of the last window with a row in it.
     pub(crate) fn last_end(&self) -> Option<i64> {
-        let open = self.windows.iter().rev().find(|window| window.group_count() > 0);
-        open.map(|window| window.end)
+        self.begun().next_back().map(|window| window.end)
+    }
+
+    /// Whether no window is open of which results may come out.
+    pub(crate) fn is_done(&self) -> bool {
+        let first = self.windows.front();
+        first.is_none_or(|window| window.end > self.last_end_max)
     }
 
     /// Whether it is as one that has had no rows, and whose watermark has come as far.
     pub(crate) fn is_untouched(&self, watermark: &Watermark) -> bool {
         match self.timing {
             Timing::PerBatch => false,
-            Timing::Arrival { .. } => self.last_end().is_none(),
+            Timing::Arrival => self.last_end().is_none(),
             Timing::Event(_) => self.windows.is_empty() && self.watermark == *watermark,
         }
     }
@@ -200,7 +214,7 @@ impl Fold {
             starts.all(|start| start > self.since.max(other.since))
         };
         let windows = || self.windows.iter().map(|window| window.start);
-        matches!(self.timing, Timing::Arrival { .. })
+        matches!(self.timing, Timing::Arrival)
             && self.program.is_exact()
             && begun(self)
             && windows().eq(other.windows.iter().map(|window| window.start))
@@ -265,7 +279,7 @@ impl Fold {
     pub(crate) fn advance(&mut self, now: i64) -> bool {
         let due = match self.timing {
             Timing::PerBatch => return false,
-            Timing::Arrival { .. } => now,
+            Timing::Arrival => now,
             Timing::Event(timing) => {
                 self.watermark.pass(now, &timing);
                 self.watermark.time()
@@ -289,7 +303,7 @@ impl Fold {
         self.since = self.since.min(now);
         match self.timing {
             Timing::PerBatch => {}
-            Timing::Arrival { .. } => self.close_until(i64::MAX),
+            Timing::Arrival => self.close_until(i64::MAX),
             Timing::Event(_) => self.watermark.set_back(by),
         }
         !self.closed.is_empty()
@@ -298,7 +312,7 @@ impl Fold {
     /// Closes the windows that end at or before a time.
     pub(crate) fn close_until(&mut self, due: i64) {
         while let Some(window) = self.windows.pop_front_if(|window| window.end <= due) {
-            if window.group_count() > 0 {
+            if window.group_count() > 0 && window.end <= self.last_end_max {
                 self.counts.windows_closed += 1;
                 self.closed.push(Arc::new(window));
             } else {
@@ -320,7 +334,7 @@ impl Fold {
         let end = self.windows.front()?.end;
         match self.timing {
             Timing::PerBatch => None,
-            Timing::Arrival { .. } => Some(end),
+            Timing::Arrival => Some(end),
             Timing::Event(timing) => self.watermark.idle_at(&timing).map(|idle_at| {
                 // Once idle, the watermark reaches the end when the time of arrival is that much later.
                 idle_at.max(end.saturating_add(timing.lateness))
@@ -333,7 +347,7 @@ impl Fold {
         let end = self.windows.front()?.end;
         match self.timing {
             Timing::PerBatch => None,
-            Timing::Arrival { .. } => Some(end),
+            Timing::Arrival => Some(end),
             Timing::Event(timing) => Some(end.saturating_add(timing.lateness)),
         }
     }
@@ -345,7 +359,7 @@ impl Fold {
                 Slot::Source(source) => Some((timing, self.links[source])),
                 Slot::Local(_) => None,
             },
-            Timing::PerBatch | Timing::Arrival { .. } => None,
+            Timing::PerBatch | Timing::Arrival => None,
         }
     }
 
@@ -374,42 +388,26 @@ impl Fold {
             kernels: self.program.kernels,
             trapped_max: self.program.bounds.trapped_calls_max,
         };
+        let Some(Cut::Aligned(aligned)) = self.program.cut else {
+            self.links = links;
+            return;
+        };
         match self.timing {
             Timing::PerBatch => {}
-            Timing::Arrival { size } => self.add_by_arrival(size, frame, (ready, &env), work),
-            Timing::Event(timing) => self.add_by_event(&timing, frame, (ready, &env), work),
+            Timing::Arrival => self.add_by_arrival(aligned, frame, (ready, &env), work),
+            Timing::Event(timing) => self.add_by_event(&timing, aligned, frame, (ready, &env), work),
         }
         self.links = links;
     }
 
-    fn add_by_arrival(&mut self, size: i64, frame: &Frame, (ready, env): (&Ready<'_>, &Env<'_>), work: &mut Work<'_>) {
-        let mut start = 0;
-        while start < frame.len() {
-            let clock = ready.clocks[frame.rows()[start] as usize];
-            let window_end = self.open(clock, size, work.seed);
-            let rest = &frame.rows()[start..];
-            // One at least: the last window that there is ends with the last time, which has no time after it.
-            let len = rest
-                .partition_point(|&row| ready.clocks[row as usize] < window_end)
-                .max(1);
-            let part = Part::Range {
-                start,
-                end: start + len,
-            };
-            start += len;
-            self.add_to(self.windows.len() - 1, part, (frame, env), work);
-        }
-        self.close_until(ready.now);
-    }
-
-    /// Adds rows to the window at a position.
+    /// Adds rows to the window at a position; gives how many. The others are noted as dead.
     pub(crate) fn add_to(
         &mut self,
         position: usize,
         part: Part<'_>,
         (frame, env): (&Frame, &Env<'_>),
         work: &mut Work<'_>,
-    ) {
+    ) -> usize {
         let intake = Intake {
             program: &self.program,
             frame,
@@ -420,36 +418,21 @@ impl Fold {
             && end - start == 1
             && window.add_lone(&intake, start, work.scratch)
         {
-            self.counts.rows_windowed += 1;
-            return;
+            return 1;
         }
-        let added = window.add(&intake, part, work.guests, &mut self.losses, work.scratch);
-        self.counts.rows_windowed += added as u64;
+        window.add(&intake, part, work.guests, &mut self.losses, work.scratch)
     }
 
-    /// Makes the window by time of arrival the last one, and gives its end. Those that end before the time are closed.
-    #[inline]
-    fn open(&mut self, clock: i64, size: i64, seed: &HashSeed) -> i64 {
-        if let Some(last) = self.windows.back()
-            && (last.start..last.end).contains(&clock)
-        {
-            return last.end;
-        }
-        self.close_until(clock);
-        let (start, end) = window_of(clock, size);
-        let window = new_window(&mut self.spare, &self.program, seed, (start, end));
-        self.windows.push_back(window);
-        end
+    /// Notes once each row that several windows had no room for, or refused; gives how many rows that are. `before` is how
+    /// many were dead before they were added to the first of the windows.
+    pub(crate) fn lose_once(&mut self, before: usize) -> usize {
+        let dead = &mut self.losses.dead;
+        let mut added = dead.split_off(before);
+        added.sort_by_key(|loss| loss.row);
+        added.dedup_by_key(|loss| loss.row);
+        dead.append(&mut added);
+        dead.len() - before
     }
-}
-
-/// The window that a time is in. The first and the last one that there is are shorter.
-pub(crate) fn window_of(time: i64, size: i64) -> (i64, i64) {
-    let number = time.div_euclid(size);
-    (
-        number.saturating_mul(size),
-        number.saturating_add(1).saturating_mul(size),
-    )
 }
 
 /// A window without rows, in the memory of a closed one if there is one.

@@ -25,6 +25,8 @@ mod stream;
 
 mod shared;
 
+mod aligned;
+mod arrival;
 mod at;
 mod event;
 mod fold;

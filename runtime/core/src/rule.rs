@@ -174,9 +174,8 @@ impl Rule {
             version.until = Until::Retired;
             version.fold = folds.own(version.fold, &self.id, shared);
             let fold = folds.get_mut(version.fold);
-            if fold.last_end().is_none() {
-                fold.windows.clear();
-            }
+            let last_end = fold.last_end();
+            fold.windows.retain(|window| Some(window.end) <= last_end);
         }
         self.refeed(folds, shared);
     }
@@ -252,7 +251,7 @@ impl Rule {
     /// again.
     pub(crate) fn set_back(&mut self, folds: &Folds) {
         for version in &mut self.versions {
-            let by_arrival = matches!(folds.get(version.fold).timing, Timing::Arrival { .. });
+            let by_arrival = matches!(folds.get(version.fold).timing, Timing::Arrival);
             if by_arrival && version.until != Until::Open {
                 version.until = Until::Retired;
             }
@@ -278,11 +277,7 @@ impl Rule {
     }
 
     pub(crate) fn state(&self, folds: &Folds) -> RuleState {
-        let windows = self
-            .versions
-            .iter()
-            .flat_map(|version| &folds.get(version.fold).windows);
-        let open = windows.filter(|window| window.group_count() > 0);
+        let open = self.versions.iter().flat_map(|version| folds.get(version.fold).begun());
         let (open_windows, groups) = open.fold((0, 0), |(windows, groups), window| {
             (windows + 1, groups + window.group_count())
         });
@@ -298,8 +293,7 @@ impl Rule {
     pub(crate) fn unfinished(&self, folds: &Folds) -> Unfinished {
         let mut unfinished = Unfinished::default();
         for fold in self.versions.iter().map(|version| folds.get(version.fold)) {
-            let open = fold.windows.iter().filter(|window| window.group_count() > 0);
-            let times = open.map(|window| (Micros(window.start), Micros(window.end)));
+            let times = fold.begun().map(|window| (Micros(window.start), Micros(window.end)));
             unfinished.windows.extend(times);
             unfinished.watermark = unfinished.watermark.max(Some(Micros(fold.watermark.time())));
         }
@@ -327,6 +321,10 @@ impl Rule {
                 version.fold = folds.own(version.fold, &self.id, shared);
                 folds.feed(version.fold, Feed::Parts);
             }
+            folds.get_mut(version.fold).last_end_max = match version.until {
+                Until::Arrival(until) | Until::Event(until) => until,
+                Until::Open | Until::Retired => i64::MAX,
+            };
         }
     }
 }
@@ -368,10 +366,10 @@ fn handover(program: &Program, fold: &Fold, next: Option<&Layout>) -> Until {
     };
     match fold.timing {
         Timing::PerBatch => Until::Retired,
-        Timing::Arrival { .. } => Until::Arrival(end),
+        Timing::Arrival => Until::Arrival(end),
         // Rows can be parted by event time only if both versions mean the same time, and it is known before any step.
         Timing::Event(_) => {
-            let same_time = next.is_none_or(|next| next.size.is_some() && next.time == program.layout.time);
+            let same_time = next.is_none_or(|next| next.cut.is_some() && next.time == program.layout.time);
             if same_time && fold.event_source().is_some() {
                 Until::Event(end)
             } else {
@@ -391,8 +389,8 @@ fn advance(until: Until, fold: &mut Fold, now: i64) -> bool {
 fn is_finished(until: Until, fold: &Fold, now: i64) -> bool {
     match until {
         Until::Open => false,
-        Until::Arrival(until) => now >= until && fold.windows.is_empty(),
-        Until::Event(until) => fold.watermark.time() >= until && fold.windows.is_empty(),
+        Until::Arrival(until) => now >= until && fold.is_done(),
+        Until::Event(until) => fold.watermark.time() >= until && fold.is_done(),
         Until::Retired => fold.windows.is_empty(),
     }
 }

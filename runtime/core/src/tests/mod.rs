@@ -10,6 +10,7 @@ mod company;
 mod compiling;
 mod extremes;
 mod faults;
+mod hopping;
 mod hostile;
 mod layout;
 mod model;

@@ -1,12 +1,11 @@
 //! The engine against a model that keeps every row and computes in the most obvious way.
 
 use super::driver::{
-    Driver, Message, Value, aggregate, call, column, emits, empty_plan, field, literal, message, topic, tumbling,
-    version,
+    Driver, Message, Value, aggregate, call, column, emits, empty_plan, field, literal, message, topic, version,
 };
 use crate::{Bounds, RuleVersion};
 use proptest::prelude::*;
-use rulemill_plan::{ColumnIndex, EventTime, LatePolicy, Plan, Type};
+use rulemill_plan::{ColumnIndex, EventTime, LatePolicy, Plan, Type, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
 const FUTURE_MAX: i64 = 20_000;
@@ -24,6 +23,7 @@ enum Keys {
 #[derive(Clone, Debug)]
 struct Config {
     size: i64,
+    hop: i64,
     keys: Keys,
     filtered: bool,
     /// Lateness and idle time.
@@ -106,7 +106,7 @@ fn rule(config: &Config) -> RuleVersion {
         ],
         keep: config.filtered.then_some(ColumnIndex(5)),
         keys: keys.into_iter().map(ColumnIndex).collect(),
-        window: tumbling(u64::try_from(config.size).unwrap()),
+        window: config.window(),
         event_time: config.event.map(|(lateness, idle)| EventTime {
             column: ColumnIndex(3),
             lateness_ms: u64::try_from(lateness).unwrap(),
@@ -130,11 +130,34 @@ fn rule(config: &Config) -> RuleVersion {
     let mut version = version("rule", plan);
     version.bounds = Bounds {
         windows_max: WINDOWS_MAX,
-        groups_max: GROUPS_MAX,
+        // The windows that a row is in share what one may have.
+        groups_max: GROUPS_MAX * config.overlap(),
         future_max_ms: u64::try_from(FUTURE_MAX).unwrap(),
         ..Bounds::default()
     };
     version
+}
+
+impl Config {
+    fn window(&self) -> Option<Window> {
+        let [size_ms, hop_ms] = [self.size, self.hop].map(|millis| u64::try_from(millis).unwrap());
+        Some(if size_ms == hop_ms {
+            Window::Tumbling { size_ms }
+        } else {
+            Window::Hopping { size_ms, hop_ms }
+        })
+    }
+
+    fn overlap(&self) -> usize {
+        usize::try_from((self.size + self.hop - 1) / self.hop).unwrap()
+    }
+
+    /// The ends of the windows around a time.
+    fn ends(&self, time: i64) -> Vec<i64> {
+        let first = time.div_euclid(self.hop) + 1;
+        let ends = (first..).map(|number| number * self.hop);
+        ends.take_while(|end| end - self.size <= time).collect()
+    }
 }
 
 struct Model {
@@ -142,6 +165,7 @@ struct Model {
     clock: i64,
     watermark: i64,
     last_row: Option<i64>,
+    /// By end.
     windows: BTreeMap<i64, Vec<(String, Vec<Row>)>>,
     emitted: Vec<String>,
     late: u64,
@@ -192,36 +216,42 @@ impl Model {
                 time
             }
         };
-        let start = time.div_euclid(self.config.size) * self.config.size;
-        if start + self.config.size <= self.watermark {
+        let mut ends = self.config.ends(time);
+        ends.retain(|&end| end > self.watermark);
+        if ends.is_empty() {
             self.late += 1;
             return;
         }
-        if !self.windows.contains_key(&start) && self.windows.len() >= WINDOWS_MAX {
+        let missing = ends.iter().filter(|end| !self.windows.contains_key(end)).count();
+        if missing > 0 && self.windows.len() + missing > WINDOWS_MAX + self.config.overlap() - 1 {
             self.dead += 1;
             return;
         }
         let key = row.key(self.config.keys);
-        let groups = self.windows.entry(start).or_default();
-        match groups.iter().position(|group| group.0 == key) {
-            Some(group) => groups[group].1.push(row.clone()),
-            None if groups.len() < GROUPS_MAX => groups.push((key, vec![row.clone()])),
-            None => self.dead += 1,
+        let mut refused = false;
+        for end in ends {
+            let groups = self.windows.entry(end).or_default();
+            match groups.iter().position(|group| group.0 == key) {
+                Some(group) => groups[group].1.push(row.clone()),
+                None if groups.len() < GROUPS_MAX => groups.push((key.clone(), vec![row.clone()])),
+                None => refused = true,
+            }
         }
+        self.dead += u64::from(refused);
     }
 
     fn close(&mut self) {
-        while let Some((&start, _)) = self.windows.first_key_value()
-            && start + self.config.size <= self.watermark
+        while let Some((&end, _)) = self.windows.first_key_value()
+            && end <= self.watermark
         {
             self.close_first();
         }
     }
 
     fn close_first(&mut self) {
-        if let Some((start, groups)) = self.windows.pop_first() {
+        if let Some((end, groups)) = self.windows.pop_first() {
             let rows: Vec<String> = groups.iter().map(|(key, rows)| result(key, rows)).collect();
-            let end = start + self.config.size;
+            let start = end - self.config.size;
             self.emitted.push(format!("[{start}, {end}) {}", rows.join("; ")));
         }
     }
@@ -271,13 +301,19 @@ fn configs() -> impl Strategy<Value = Config> {
         Just(Keys::Both)
     ];
     let event = proptest::option::of((coarse(0..30), proptest::option::of(coarse(5..50))));
-    (prop_oneof![Just(1000_i64), Just(3000)], keys, any::<bool>(), event).prop_map(|(size, keys, filtered, event)| {
-        Config {
-            size,
-            keys,
-            filtered,
-            event,
-        }
+    let windows = prop_oneof![
+        Just((1000_i64, 1000_i64)),
+        Just((3000, 3000)),
+        Just((1000, 500)),
+        Just((3000, 1000)),
+        Just((1000, 300))
+    ];
+    (windows, keys, any::<bool>(), event).prop_map(|((size, hop), keys, filtered, event)| Config {
+        size,
+        hop,
+        keys,
+        filtered,
+        event,
     })
 }
 
