@@ -22,6 +22,14 @@ pub enum Window {
         /// in at most [`OVERLAP_MAX`] windows, and costs as much as so many rows.
         hop_ms: u64,
     },
+    /// Windows that end when no row comes: one for all rows of the rule, not one for each key. It begins with the first
+    /// row.
+    Session {
+        /// How long after its last row a window ends, in milliseconds; at least 1. The end is no part of it.
+        timeout_ms: u64,
+        /// The longest that a window lasts, in milliseconds; at least 1. The next row begins another one.
+        max_ms: u64,
+    },
 }
 
 /// The most windows that a row may be in.

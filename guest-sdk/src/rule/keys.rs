@@ -3,7 +3,7 @@
 use super::builder::{Groups, Stage};
 use super::column::{After, Before, Col, ColumnId};
 use super::draft::Draft;
-use super::windows::{hopping, tumbling};
+use super::windows::{hopping, session, tumbling};
 use crate::kind::Kind;
 use rulemill_plan::Window;
 use std::time::Duration;
@@ -44,6 +44,12 @@ impl<K: Keys> Grouped<K> {
     /// each window around it. Both count in whole milliseconds; `hop` is at least one and at most `size`.
     pub fn hopping(self, size: Duration, hop: Duration) -> (Groups, K::After) {
         self.window(hopping(size, hop))
+    }
+
+    /// A window that begins with a message, and ends when no message came for `timeout`, or after `max`. There is one for
+    /// all messages of the rule together, not one for each key; its groups are those of the keys that came meanwhile.
+    pub fn session(self, timeout: Duration, max: Duration) -> (Groups, K::After) {
+        self.window(session(timeout, max))
     }
 
     fn window(self, window: Window) -> (Groups, K::After) {

@@ -17,6 +17,12 @@ impl Messages {
         self.window(hopping(size, hop))
     }
 
+    /// A window that ends when no message came for so long, over all messages together; see
+    /// [`Grouped::session`](super::Grouped::session).
+    pub fn session(self, timeout: Duration, max: Duration) -> Groups {
+        self.window(session(timeout, max))
+    }
+
     fn window(self, window: Window) -> Groups {
         let mut draft = self.draft.into_inner();
         draft.window = Some(window);
@@ -34,6 +40,13 @@ pub(super) fn hopping(size: Duration, hop: Duration) -> Window {
     Window::Hopping {
         size_ms: milliseconds(size),
         hop_ms: milliseconds(hop),
+    }
+}
+
+pub(super) fn session(timeout: Duration, max: Duration) -> Window {
+    Window::Session {
+        timeout_ms: milliseconds(timeout),
+        max_ms: milliseconds(max),
     }
 }
 
@@ -66,5 +79,10 @@ mod tests {
             messages.group_by(topic).hopping(SECOND, SECOND / 2).0
         };
         check(keyed, hopping);
+        let session = Window::Session {
+            timeout_ms: 1000,
+            max_ms: 3000,
+        };
+        check(|messages| messages.session(SECOND, SECOND * 3), session);
     }
 }

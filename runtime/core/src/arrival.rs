@@ -28,7 +28,7 @@ impl Fold {
             start += len;
             self.add_to_all(part, (frame, env), work);
         }
-        self.close_until(ready.now);
+        self.close_windows(ready.now);
     }
 
     /// Adds rows to all windows that are open.
@@ -55,7 +55,7 @@ impl Fold {
         {
             return last.end;
         }
-        self.close_until(clock);
+        self.close_windows(clock);
         let (first, last) = aligned.around(clock);
         for number in first..=last {
             let (start, end) = aligned.window(number);

@@ -45,7 +45,7 @@ impl Fold {
         };
         self.counts.rows_windowed += (sorted - lost) as u64;
         self.watermark.pass(ready.now, timing);
-        self.close_until(self.watermark.time());
+        self.close_windows(self.watermark.time());
     }
 
     /// Puts each row into the pending rows of its windows, opening windows as needed; gives for how many there are some. The

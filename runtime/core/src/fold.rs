@@ -1,11 +1,13 @@
 //! A fold: what becomes of rows, from the batch to closed windows. Versions of rules that do the same up to there share
 //! one, so that hundreds of equal rules cost little more than one.
 
+mod snapshot;
+
 use crate::frame::{Env, Frame, Loss, Losses, Part};
 use crate::program::{Action, Cut, EventTiming, FoldProgram, Slot, Timing};
 use crate::requirement::rejected;
+use crate::sequence::{Sequence, Stray};
 use crate::shared::{Link, Shared};
-use crate::snapshot::{SnapshotError, Source, Writer};
 use crate::watermark::Watermark;
 use crate::window::{Intake, OpenWindow, Scratch};
 use crate::{Column, Counts, Fault, Guests, HashSeed, Mistyped};
@@ -44,6 +46,12 @@ pub(crate) struct Work<'a> {
     pub(crate) seed: &'a HashSeed,
 }
 
+impl<'a> Work<'a> {
+    pub(crate) fn new(guests: &'a mut dyn Guests, scratch: &'a mut Scratch, seed: &'a HashSeed) -> Self {
+        Work { guests, scratch, seed }
+    }
+}
+
 /// Which rows a fold is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Feed {
@@ -74,6 +82,8 @@ pub(crate) struct Fold {
     /// Windows that end later are not its own any more: a newer version takes their last rows. They go on, for that version
     /// may go again, but nothing comes out of them.
     pub(crate) last_end_max: i64,
+    /// For windows that depend on the order of rows.
+    pub(crate) sequence: Option<Sequence>,
     pub(crate) spare: Option<OpenWindow>,
     pub(crate) frame: Frame,
     /// While it gives way to a newer version: rows of the batch with their event time, which move the watermark.
@@ -83,6 +93,7 @@ pub(crate) struct Fold {
     /// What the call at hand made, until it is reported: late rows to be seen, lost rows, closed windows.
     pub(crate) late: Vec<Loss>,
     pub(crate) losses: Losses,
+    pub(crate) strays: Vec<Stray>,
     pub(crate) closed: Vec<Arc<OpenWindow>>,
 }
 
@@ -90,6 +101,7 @@ impl Fold {
     pub(crate) fn new(program: Arc<FoldProgram>, links: Vec<Link>) -> Self {
         let mut fold = Fold {
             timing: program.timing,
+            sequence: program.kept.as_deref().map(Sequence::new),
             program,
             links: Vec::new(),
             whole_without: None,
@@ -105,53 +117,17 @@ impl Fold {
             counts: Counts::default(),
             late: Vec::new(),
             losses: Losses::default(),
+            strays: Vec::new(),
             closed: Vec::new(),
         };
         fold.set_links(links);
         fold
     }
 
-    /// Its state; the program and its members are written elsewhere.
-    pub(crate) fn write(&self, to: &mut Writer) {
-        let idle = match self.timing {
-            Timing::Event(timing) => timing.idle,
-            Timing::PerBatch | Timing::Arrival => None,
-        };
-        to.option_i64(idle);
-        self.watermark.write(to);
-        to.count(self.windows.len());
-        for window in &self.windows {
-            window.write(to);
-        }
-    }
-
-    /// A fold without members, with the state of one whose program had the same shape.
-    pub(crate) fn read(
-        program: Arc<FoldProgram>,
-        links: Vec<Link>,
-        seed: &HashSeed,
-        from: &mut Source<'_>,
-    ) -> Result<Self, SnapshotError> {
-        let mut fold = Fold::new(program, links);
-        let idle = from.option_i64()?;
-        if let Timing::Event(timing) = &mut fold.timing {
-            timing.idle = idle;
-        }
-        fold.watermark = Watermark::read(from)?;
-        for _ in 0..from.count()? {
-            let window = OpenWindow::read(&fold.program, seed, from)?;
-            let after = |last: &OpenWindow| last.start <= window.start && last.end <= window.end;
-            if !fold.windows.back().is_none_or(after) {
-                return Err(SnapshotError::Damaged("windows that are not in order"));
-            }
-            fold.windows.push_back(window);
-        }
-        Ok(fold)
-    }
-
     /// How many windows with rows are open.
     pub(crate) fn open_windows(&self) -> usize {
-        self.begun().count()
+        // What waits will be in a window.
+        self.begun().count().max(usize::from(self.has_waiting()))
     }
 
     pub(crate) fn links(&self) -> &[Link] {
@@ -192,19 +168,30 @@ impl Fold {
         self.begun().next_back().map(|window| window.end)
     }
 
+    /// Whether there is anything of which results will come out.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun().next().is_some() || self.has_waiting()
+    }
+
     /// Whether no window is open of which results may come out.
     pub(crate) fn is_done(&self) -> bool {
         let first = self.windows.front();
-        first.is_none_or(|window| window.end > self.last_end_max)
+        first.is_none_or(|window| window.end > self.last_end_max) && !self.has_waiting()
+    }
+
+    fn has_waiting(&self) -> bool {
+        self.sequence.as_ref().is_some_and(Sequence::has_waiting)
     }
 
     /// Whether it is as one that has had no rows, and whose watermark has come as far.
     pub(crate) fn is_untouched(&self, watermark: &Watermark) -> bool {
-        match self.timing {
-            Timing::PerBatch => false,
-            Timing::Arrival => self.last_end().is_none(),
-            Timing::Event(_) => self.windows.is_empty() && self.watermark == *watermark,
-        }
+        let sequence = self.sequence.as_ref().is_none_or(Sequence::is_untouched);
+        sequence
+            && match self.timing {
+                Timing::PerBatch => false,
+                Timing::Arrival => self.last_end().is_none(),
+                Timing::Event(_) => self.windows.is_empty() && self.watermark == *watermark,
+            }
     }
 
     /// Whether it and another fold with the same program must be in the same state.
@@ -276,7 +263,7 @@ impl Fold {
     }
 
     /// Lets time pass: closes what is due. The end of a window is not in it. True: there is something to report.
-    pub(crate) fn advance(&mut self, now: i64) -> bool {
+    pub(crate) fn advance(&mut self, now: i64, work: &mut Work<'_>) -> bool {
         let due = match self.timing {
             Timing::PerBatch => return false,
             Timing::Arrival => now,
@@ -285,32 +272,46 @@ impl Fold {
                 self.watermark.time()
             }
         };
-        self.close_until(due);
-        !self.closed.is_empty()
+        if self.sequence.is_some() {
+            self.pass_in_order(due, work);
+        } else {
+            self.close_windows(due);
+        }
+        self.has_news()
     }
 
     /// Lets time pass for a fold that is given no rows any more. True: there is something to report.
-    pub(crate) fn advance_retired(&mut self, now: i64) -> bool {
+    pub(crate) fn advance_retired(&mut self, now: i64, work: &mut Work<'_>) -> bool {
         if let Timing::Event(timing) = self.timing {
             self.watermark.follow(now, &timing);
         }
-        self.advance(now)
+        self.advance(now, work)
     }
 
     /// The clock of arrivals was set back by so much, to `now`: its windows end as they are, as at a restart. Windows by
     /// event time go on, for what messages say about time has not changed.
-    pub(crate) fn set_back(&mut self, now: i64, by: i64) -> bool {
+    pub(crate) fn set_back(&mut self, now: i64, by: i64, work: &mut Work<'_>) -> bool {
         self.since = self.since.min(now);
         match self.timing {
             Timing::PerBatch => {}
-            Timing::Arrival => self.close_until(i64::MAX),
+            Timing::Arrival => return self.close_all(work),
             Timing::Event(_) => self.watermark.set_back(by),
         }
-        !self.closed.is_empty()
+        false
+    }
+
+    /// Closes all windows as they are. True: there is something to report.
+    pub(crate) fn close_all(&mut self, work: &mut Work<'_>) -> bool {
+        if self.sequence.is_some() {
+            self.end_in_order(work);
+        } else {
+            self.close_windows(i64::MAX);
+        }
+        self.has_news()
     }
 
     /// Closes the windows that end at or before a time.
-    pub(crate) fn close_until(&mut self, due: i64) {
+    pub(crate) fn close_windows(&mut self, due: i64) {
         while let Some(window) = self.windows.pop_front_if(|window| window.end <= due) {
             if window.group_count() > 0 && window.end <= self.last_end_max {
                 self.counts.windows_closed += 1;
@@ -331,7 +332,7 @@ impl Fold {
     /// When [`Fold::advance`] has something to do next, if no row comes.
     #[inline]
     pub(crate) fn deadline(&self) -> Option<i64> {
-        let end = self.windows.front()?.end;
+        let end = self.due()?;
         match self.timing {
             Timing::PerBatch => None,
             Timing::Arrival => Some(end),
@@ -342,9 +343,19 @@ impl Fold {
         }
     }
 
+    /// The time with which there is something to do.
+    #[inline]
+    fn due(&self) -> Option<i64> {
+        let end = self.windows.front().map(|window| window.end);
+        match &self.sequence {
+            None => end,
+            Some(sequence) => end.into_iter().chain(sequence.due()).min(),
+        }
+    }
+
     /// When [`Fold::advance_retired`] has something to do next.
     pub(crate) fn deadline_retired(&self) -> Option<i64> {
-        let end = self.windows.front()?.end;
+        let end = self.due()?;
         match self.timing {
             Timing::PerBatch => None,
             Timing::Arrival => Some(end),
@@ -367,6 +378,7 @@ impl Fold {
     pub(crate) fn clear_news(&mut self) {
         self.late.clear();
         self.losses.dead.clear();
+        self.strays.clear();
         self.closed.clear();
     }
 
@@ -374,8 +386,13 @@ impl Fold {
     fn has_news(&mut self) -> bool {
         self.counts.rows_filtered += std::mem::take(&mut self.losses.filtered) as u64;
         self.counts.rows_dead += self.losses.dead.len() as u64;
+        self.counts.groups_dead += self.strays.len() as u64;
         let emits = matches!(self.timing, Timing::PerBatch) && !self.frame.is_empty();
-        emits || !self.losses.dead.is_empty() || !self.closed.is_empty() || !self.late.is_empty()
+        emits
+            || !self.losses.dead.is_empty()
+            || !self.strays.is_empty()
+            || !self.closed.is_empty()
+            || !self.late.is_empty()
     }
 
     /// Puts the rows of a frame into windows.
@@ -388,14 +405,15 @@ impl Fold {
             kernels: self.program.kernels,
             trapped_max: self.program.bounds.trapped_calls_max,
         };
-        let Some(Cut::Aligned(aligned)) = self.program.cut else {
-            self.links = links;
-            return;
-        };
-        match self.timing {
-            Timing::PerBatch => {}
-            Timing::Arrival => self.add_by_arrival(aligned, frame, (ready, &env), work),
-            Timing::Event(timing) => self.add_by_event(&timing, aligned, frame, (ready, &env), work),
+        match (self.program.cut, self.timing) {
+            (None, _) | (_, Timing::PerBatch) => {}
+            (Some(Cut::Aligned(aligned)), Timing::Arrival) => {
+                self.add_by_arrival(aligned, frame, (ready, &env), work);
+            }
+            (Some(Cut::Aligned(aligned)), Timing::Event(timing)) => {
+                self.add_by_event(&timing, aligned, frame, (ready, &env), work);
+            }
+            (Some(Cut::Session { .. }), _) => self.add_in_order(frame, (ready, &env), work),
         }
         self.links = links;
     }

@@ -34,6 +34,8 @@ mod folds;
 mod frame;
 mod requirement;
 mod rule;
+mod sequence;
+mod until;
 mod watermark;
 
 mod aggregate;

@@ -99,6 +99,8 @@ pub(crate) enum Timing {
 pub(crate) enum Cut {
     /// By their time alone.
     Aligned(Aligned),
+    /// Until no row came for `timeout`, but not longer than `max`; in microseconds.
+    Session { timeout: i64, max: i64 },
 }
 
 impl Cut {
@@ -106,8 +108,19 @@ impl Cut {
     pub(crate) fn overlap(self) -> usize {
         match self {
             Cut::Aligned(aligned) => aligned.overlap(),
+            Cut::Session { .. } => 1,
         }
     }
+}
+
+/// What is kept of rows that wait for windows to be made of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Kept {
+    /// The columns that windows need, and their types.
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) kinds: Vec<Type>,
+    /// The same program for rows that have these columns only.
+    pub(crate) program: FoldProgram,
 }
 
 /// Windows by a time that the message carries, in microseconds.
@@ -153,6 +166,8 @@ pub(crate) struct Layout {
     /// Of the aggregates' arguments, one aggregate after the other.
     pub(crate) arguments: Lineage,
     pub(crate) cut: Option<Cut>,
+    /// The types of what is kept of rows.
+    pub(crate) kept: Vec<Type>,
     pub(crate) time: TimeLayout,
     pub(crate) aggregates: Vec<AggregateLayout>,
 }
@@ -280,6 +295,8 @@ pub(crate) struct FoldProgram {
     pub(crate) timing: Timing,
     /// `None` without a window.
     pub(crate) cut: Option<Cut>,
+    /// For windows that depend on the order of rows.
+    pub(crate) kept: Option<Box<Kept>>,
     pub(crate) aggregates: Vec<AggregateUse>,
     /// Where their states stand.
     pub(crate) states: StateLayout,
@@ -345,6 +362,15 @@ impl FoldProgram {
                 shape.i64(size);
                 shape.i64(hop);
             }
+            Some(Cut::Session { timeout, max }) => {
+                shape.u8(2);
+                shape.i64(timeout);
+                shape.i64(max);
+            }
+        }
+        if let Some(kept) = &self.kept {
+            let kinds: Vec<u8> = kept.kinds.iter().map(|&kind| number_of(kind)).collect();
+            shape.bytes(&kinds);
         }
         shape.finish()
     }

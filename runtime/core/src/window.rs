@@ -378,7 +378,7 @@ fn room(program: &FoldProgram) -> Room {
 }
 
 /// Where the rows stand in several columns.
-fn located<'a>(
+pub(crate) fn located<'a>(
     slots: &[Slot],
     intake: &Intake<'a>,
     part: Part<'a>,

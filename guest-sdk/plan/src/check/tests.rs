@@ -214,6 +214,10 @@ fn windows_and_what_needs_them_are_checked() {
     let mut right = tutorial();
     hopping(20_000, 2)(&mut right);
     assert_eq!(right.check(), []);
+    let session =
+        |timeout_ms, max_ms| move |plan: &mut Plan| plan.window = Some(Window::Session { timeout_ms, max_ms });
+    check_plan(session(0, 1), "window.timeout_ms", "must be 1 to");
+    check_plan(session(1, u64::MAX), "window.max_ms", "must be 1 to");
     for at in ["keys", "event_time", "aggregates"] {
         check_plan(|plan| plan.window = None, at, "needs a window");
     }

@@ -8,6 +8,10 @@ impl Problems {
         match window {
             Window::Tumbling { size_ms } => self.check_span("window.size_ms", size_ms),
             Window::Hopping { size_ms, hop_ms } => self.check_hopping(size_ms, hop_ms),
+            Window::Session { timeout_ms, max_ms } => {
+                self.check_span("window.timeout_ms", timeout_ms);
+                self.check_span("window.max_ms", max_ms);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod aggregates;
 mod file;
+mod kept;
 mod lineage;
 mod results;
 mod settings;
@@ -153,11 +154,11 @@ impl Compiler<'_> {
         let group_names = after_file.names();
         let after = self.steps(&plan.after, &mut after_file, Filter::having(plan), "after");
         let (emit_names, emits) = self.emits(&after_file);
-        let layout = self.layout(&file, cut, time, aggregates.layouts);
+        let mut layout = self.layout(&file, cut, time, aggregates.layouts);
         let bounds = size::shared(version.bounds, cut);
         let key_kinds: Vec<Type> = plan.keys.iter().filter_map(|&key| file.kind(key)).collect();
         let has_kernels = before.iter().any(|action| matches!(action, Action::Kernel { .. }));
-        let fold = FoldProgram {
+        let mut fold = FoldProgram {
             kernels: version.kernels.filter(|_| has_kernels),
             requirements,
             before,
@@ -167,11 +168,14 @@ impl Compiler<'_> {
             keys,
             timing,
             cut,
+            kept: None,
             aggregates: aggregates.uses,
             states: aggregates.states,
             bounds,
             sources: std::mem::take(&mut self.sources),
         };
+        fold.kept = self.kept(&file, &fold);
+        layout.kept = fold.kept.as_ref().map_or_else(Vec::new, |kept| kept.kinds.clone());
         Program {
             id: Arc::clone(&version.id),
             tag: version.tag,
@@ -200,6 +204,7 @@ impl Compiler<'_> {
                 Argument::Literal(_) | Argument::Setting(_) => None,
             })),
             cut,
+            kept: Vec::new(),
             time,
             aggregates,
         }

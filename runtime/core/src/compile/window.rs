@@ -20,6 +20,12 @@ impl Compiler<'_> {
                 let hop = self.span("hop_ms", hop_ms)?;
                 self.hopping(Aligned { size, hop })
             }
+            Window::Session { timeout_ms, max_ms } => {
+                self.no_size(override_ms, "a session")?;
+                let timeout = self.span("timeout_ms", timeout_ms)?;
+                let max = self.span("max_ms", max_ms)?;
+                Some(Cut::Session { timeout, max })
+            }
         }
     }
 
@@ -70,6 +76,16 @@ impl Compiler<'_> {
             return None;
         }
         Some(Cut::Aligned(aligned))
+    }
+
+    /// There is no size that the deployment could set.
+    fn no_size(&mut self, override_ms: Option<u64>, kind: &str) -> Option<()> {
+        if override_ms.is_some() {
+            let message = format!("the windows of the rule have no size that could be set: {kind} ends with its rows");
+            self.problem("window", message);
+            return None;
+        }
+        Some(())
     }
 
     /// A length of time in microseconds.

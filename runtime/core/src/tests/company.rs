@@ -139,6 +139,14 @@ fn plans() -> Vec<Plan> {
         size_ms: 3000,
         hop_ms: 1000,
     });
+    let session = Some(Window::Session {
+        timeout_ms: 300,
+        max_ms: 1200,
+    });
+    let mut sessions = tutorial_plan();
+    sessions.window = session;
+    let mut event_sessions = counting(1000, Some("time"));
+    event_sessions.window = session;
     let mut event_hopping = counting(1000, Some("time"));
     event_hopping.window = Some(Window::Hopping {
         size_ms: 1000,
@@ -161,6 +169,8 @@ fn plans() -> Vec<Plan> {
         smaller,
         hopping,
         event_hopping,
+        sessions,
+        event_sessions,
         alert,
         totals(),
         event(1000),

@@ -16,6 +16,7 @@ mod layout;
 mod model;
 mod reload;
 mod removal;
+mod session;
 mod sharing;
 mod snapshot;
 mod tutorial;

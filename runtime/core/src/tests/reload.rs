@@ -235,6 +235,7 @@ pub(super) fn event(at: i64, time: i64) -> Message {
 enum Kind {
     Tumbling,
     Hopping,
+    Session,
 }
 
 impl Kind {
@@ -246,13 +247,17 @@ impl Kind {
                 size_ms,
                 hop_ms: size_ms / 2,
             },
+            Kind::Session => Window::Session {
+                timeout_ms: size_ms / 2,
+                max_ms: 3 * size_ms,
+            },
         });
         plan
     }
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
-    prop_oneof![Just(Kind::Tumbling), Just(Kind::Hopping)]
+    prop_oneof![Just(Kind::Tumbling), Just(Kind::Hopping), Just(Kind::Session)]
 }
 
 #[derive(Clone, Debug)]

@@ -185,6 +185,9 @@ fn window(examined: &Examined, rule: &LoadedRule) -> String {
         None => return "none: it emits once a batch".to_owned(),
         Some(Window::Tumbling { size_ms }) => size(size_ms).to_string(),
         Some(Window::Hopping { size_ms, hop_ms }) => format!("{} every {}", size(size_ms), span(hop_ms)),
+        Some(Window::Session { timeout_ms, max_ms }) => {
+            format!("until {} without a message, at most {}", span(timeout_ms), span(max_ms))
+        }
     };
     let time = match rule.plan.event_time {
         Some(_) => "a time in the message",
