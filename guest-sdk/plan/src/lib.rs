@@ -39,7 +39,7 @@ pub use plan::{ColumnIndex, Emit, Order, Plan};
 pub use setting::Setting;
 pub use step::{Argument, BoundArgument, Call, Kernel, OutputColumn, Step};
 pub use types::Type;
-pub use window::{EventTime, LatePolicy, Window};
+pub use window::{EventTime, LatePolicy, OVERLAP_MAX, Window};
 
 /// The version of the JSON that this crate writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;

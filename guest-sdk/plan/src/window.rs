@@ -3,7 +3,8 @@
 use crate::ColumnIndex;
 use serde::{Deserialize, Serialize};
 
-/// How rows are cut into windows. Windows are half-open, `[start, end)`, and aligned to the Unix epoch.
+/// How rows are cut into windows. Windows are half-open, `[start, end)`. Those of a fixed size are aligned to the Unix
+/// epoch. A window without rows gives no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -13,7 +14,26 @@ pub enum Window {
         /// The size, in milliseconds; at least 1.
         size_ms: u64,
     },
+    /// Windows of one size that overlap: one ends at each multiple of `hop_ms`, and a row is in each window around it.
+    Hopping {
+        /// The size, in milliseconds; at least 1.
+        size_ms: u64,
+        /// From the end of a window to the end of the next one, in milliseconds; at least 1, at most `size_ms`. A row is
+        /// in at most [`OVERLAP_MAX`] windows, and costs as much as so many rows.
+        hop_ms: u64,
+    },
+    /// Windows that end when no row comes: one for all rows of the rule, not one for each key. It begins with the first
+    /// row.
+    Session {
+        /// How long after its last row a window ends, in milliseconds; at least 1. The end is no part of it.
+        timeout_ms: u64,
+        /// The longest that a window lasts, in milliseconds; at least 1. The next row begins another one.
+        max_ms: u64,
+    },
 }
+
+/// The most windows that a row may be in.
+pub const OVERLAP_MAX: u64 = 10_000;
 
 /// Windows by a time that the message carries, instead of the time of its arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

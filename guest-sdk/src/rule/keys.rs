@@ -2,7 +2,8 @@
 
 use super::builder::{Groups, Stage};
 use super::column::{After, Before, Col, ColumnId};
-use super::draft::{Draft, milliseconds};
+use super::draft::Draft;
+use super::windows::{hopping, session, tumbling};
 use crate::kind::Kind;
 use rulemill_plan::Window;
 use std::time::Duration;
@@ -36,11 +37,25 @@ impl<K: Keys> Grouped<K> {
     /// Windows of this size, one after the other, aligned to the Unix epoch. Gives the stage of groups, and the keys
     /// as its columns. The size counts in whole milliseconds, at least one.
     pub fn tumbling(self, size: Duration) -> (Groups, K::After) {
+        self.window(tumbling(size))
+    }
+
+    /// Windows of this size that overlap: one ends at each multiple of `hop` since the Unix epoch, and a message is in
+    /// each window around it. Both count in whole milliseconds; `hop` is at least one and at most `size`.
+    pub fn hopping(self, size: Duration, hop: Duration) -> (Groups, K::After) {
+        self.window(hopping(size, hop))
+    }
+
+    /// A window that begins with a message, and ends when no message came for `timeout`, or after `max`. There is one for
+    /// all messages of the rule together, not one for each key; its groups are those of the keys that came meanwhile.
+    pub fn session(self, timeout: Duration, max: Duration) -> (Groups, K::After) {
+        self.window(session(timeout, max))
+    }
+
+    fn window(self, window: Window) -> (Groups, K::After) {
         let mut draft = self.draft;
         draft.keys = self.keys.ids().into_iter().map(|column| column.0).collect();
-        draft.window = Some(Window::Tumbling {
-            size_ms: milliseconds(size),
-        });
+        draft.window = Some(window);
         (Stage::with(draft), K::after())
     }
 }
@@ -54,11 +69,23 @@ pub struct EachRow {
 impl EachRow {
     /// Windows of this size; see [`Grouped::tumbling`].
     pub fn tumbling(self, size: Duration) -> Groups {
+        self.window(tumbling(size))
+    }
+
+    /// Overlapping windows; see [`Grouped::hopping`].
+    pub fn hopping(self, size: Duration, hop: Duration) -> Groups {
+        self.window(hopping(size, hop))
+    }
+
+    /// A window that ends when no message came for so long; see [`Grouped::session`].
+    pub fn session(self, timeout: Duration, max: Duration) -> Groups {
+        self.window(session(timeout, max))
+    }
+
+    fn window(self, window: Window) -> Groups {
         let mut draft = self.draft;
         draft.each_row = true;
-        draft.window = Some(Window::Tumbling {
-            size_ms: milliseconds(size),
-        });
+        draft.window = Some(window);
         Stage::with(draft)
     }
 }

@@ -1,12 +1,12 @@
 //! The stage of messages: what is taken from each, which of them count, and how they are grouped.
 
-use super::builder::{Groups, Messages, Stage};
+use super::builder::{Messages, Stage};
 use super::column::{Before, Col, ColumnId};
 use super::draft::{Draft, EventTimeDraft, milliseconds};
 use super::keys::{EachRow, Grouped, Keys};
 use crate::kind::Kind;
 use crate::types::Time;
-use rulemill_plan::{Fallback, LatePolicy, Need, Origin, PathSegment, Window};
+use rulemill_plan::{Fallback, LatePolicy, Need, Origin, PathSegment};
 use std::time::Duration;
 
 /// Where a field is in the JSON payload: `"temperature"`, or `["sensor", "temperature"]` for one inside an object.
@@ -139,17 +139,8 @@ impl Messages {
         }
     }
 
-    /// Windows of this size over all messages together, without a key; see [`Grouped::tumbling`].
-    pub fn tumbling(self, size: Duration) -> Groups {
-        let mut draft = self.draft.into_inner();
-        draft.window = Some(Window::Tumbling {
-            size_ms: milliseconds(size),
-        });
-        Stage::with(draft)
-    }
-
     /// Every message is a group of its own: a window gives its messages, in order of arrival, and
-    /// [`Groups::first`] of a column is the value of the message. A window must follow.
+    /// [`Groups::first`](super::Groups::first) of a column is the value of the message. A window must follow.
     pub fn each_row(self) -> EachRow {
         EachRow {
             draft: self.draft.into_inner(),

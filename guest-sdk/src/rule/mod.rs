@@ -21,3 +21,4 @@ pub use prepared::{Prepared, Rule};
 pub use setting::{Setting, SettingValue};
 
 mod setting;
+mod windows;

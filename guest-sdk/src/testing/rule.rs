@@ -67,6 +67,7 @@ impl RuleTest {
             prepared: &prepared,
             libraries: &self.libraries,
             settings: &self.settings,
+            last_ms: (self.messages.len() as u64).saturating_sub(1) * 1000,
         };
         let mut before = decode(&plan.needs, &self.messages);
         run.steps(&plan.before, &mut before);
@@ -88,6 +89,12 @@ struct Run<'t> {
     prepared: &'t Prepared,
     libraries: &'t [&'static LibraryDefinition],
     settings: &'t BTreeMap<String, Literal>,
+    /// When the last message arrived.
+    last_ms: u64,
+}
+
+fn micros(millis: u64) -> i64 {
+    i64::try_from(millis).map_or(i64::MAX, |millis| millis.saturating_mul(1000))
 }
 
 impl Run<'_> {
@@ -180,7 +187,8 @@ impl Run<'_> {
     /// The window of the test begins at the Unix epoch.
     fn window_end(&self) -> i64 {
         match self.plan.window {
-            Some(Window::Tumbling { size_ms }) => i64::try_from(size_ms).map_or(i64::MAX, |ms| ms.saturating_mul(1000)),
+            Some(Window::Tumbling { size_ms } | Window::Hopping { size_ms, .. }) => micros(size_ms),
+            Some(Window::Session { timeout_ms, max_ms }) => micros(self.last_ms.saturating_add(timeout_ms).min(max_ms)),
             None => 0,
         }
     }

@@ -3,7 +3,8 @@
 /// The bounds of one rule; also those of the calls that the rules of a stream share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Bounds {
-    /// The most groups in one window; one whose keys and aggregates take more than 1 KiB, texts aside, counts as several.
+    /// The most groups in one window; windows that a row is in together, because they overlap, share it, and so they do
+    /// `window_bytes_max` and `distinct_max`. A group whose keys and aggregates take more than 1 KiB, texts aside, counts as several.
     /// A row that would begin another goes to dead letter.
     pub groups_max: usize,
     /// The most bytes of texts that the keys of one window have, and the most that its aggregates keep. A row that
@@ -13,8 +14,13 @@ pub struct Bounds {
     /// The most values that one `count_distinct` of one window remembers. A group that would pass it goes to dead
     /// letter when the window closes.
     pub distinct_max: usize,
-    /// The most windows open at once, in event time. A row that would open another goes to dead letter.
+    /// The most windows open at once, in event time; those that a row is in together count as one. A row that would open
+    /// another goes to dead letter.
     pub windows_max: usize,
+    /// The most rows that a rule keeps, of those that wait for their window in event time and those that later windows need.
+    /// A row beyond it goes to dead letter, and so does one that comes when the texts of these rows have
+    /// `window_bytes_max`.
+    pub rows_max: usize,
     /// How far ahead of its arrival, in milliseconds, the event time of a row may be. A row further ahead goes to dead
     /// letter: it would push the watermark so far that every good row after it were late.
     pub future_max_ms: u64,
@@ -39,6 +45,7 @@ impl Default for Bounds {
             window_bytes_max: 256 << 20,
             distinct_max: 1_000_000,
             windows_max: 64,
+            rows_max: 1_000_000,
             future_max_ms: 24 * 60 * 60 * 1000,
             trapped_calls_max: 128,
             versions_max: 4,

@@ -1,11 +1,13 @@
 //! A fold: what becomes of rows, from the batch to closed windows. Versions of rules that do the same up to there share
 //! one, so that hundreds of equal rules cost little more than one.
 
+mod snapshot;
+
 use crate::frame::{Env, Frame, Loss, Losses, Part};
-use crate::program::{Action, EventTiming, FoldProgram, Slot, Timing};
+use crate::program::{Action, Cut, EventTiming, FoldProgram, Slot, Timing};
 use crate::requirement::rejected;
+use crate::sequence::{Sequence, Stray};
 use crate::shared::{Link, Shared};
-use crate::snapshot::{SnapshotError, Source, Writer};
 use crate::watermark::Watermark;
 use crate::window::{Intake, OpenWindow, Scratch};
 use crate::{Column, Counts, Fault, Guests, HashSeed, Mistyped};
@@ -44,6 +46,12 @@ pub(crate) struct Work<'a> {
     pub(crate) seed: &'a HashSeed,
 }
 
+impl<'a> Work<'a> {
+    pub(crate) fn new(guests: &'a mut dyn Guests, scratch: &'a mut Scratch, seed: &'a HashSeed) -> Self {
+        Work { guests, scratch, seed }
+    }
+}
+
 /// Which rows a fold is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Feed {
@@ -69,8 +77,13 @@ pub(crate) struct Fold {
     /// The time since which its program and its feed are the same. Windows that began later depend on nothing before.
     pub(crate) since: i64,
     pub(crate) watermark: Watermark,
-    /// By start, which is by end too.
+    /// By start and end. They ascend both.
     pub(crate) windows: VecDeque<OpenWindow>,
+    /// Windows that end later are not its own any more: a newer version takes their last rows. They go on, for that version
+    /// may go again, but nothing comes out of them.
+    pub(crate) last_end_max: i64,
+    /// For windows that depend on the order of rows.
+    pub(crate) sequence: Option<Sequence>,
     pub(crate) spare: Option<OpenWindow>,
     pub(crate) frame: Frame,
     /// While it gives way to a newer version: rows of the batch with their event time, which move the watermark.
@@ -80,6 +93,7 @@ pub(crate) struct Fold {
     /// What the call at hand made, until it is reported: late rows to be seen, lost rows, closed windows.
     pub(crate) late: Vec<Loss>,
     pub(crate) losses: Losses,
+    pub(crate) strays: Vec<Stray>,
     pub(crate) closed: Vec<Arc<OpenWindow>>,
 }
 
@@ -87,6 +101,7 @@ impl Fold {
     pub(crate) fn new(program: Arc<FoldProgram>, links: Vec<Link>) -> Self {
         let mut fold = Fold {
             timing: program.timing,
+            sequence: program.kept.as_deref().map(Sequence::new),
             program,
             links: Vec::new(),
             whole_without: None,
@@ -95,61 +110,24 @@ impl Fold {
             since: i64::MIN,
             watermark: Watermark::default(),
             windows: VecDeque::new(),
+            last_end_max: i64::MAX,
             spare: None,
             frame: Frame::default(),
             heralds: Vec::new(),
             counts: Counts::default(),
             late: Vec::new(),
             losses: Losses::default(),
+            strays: Vec::new(),
             closed: Vec::new(),
         };
         fold.set_links(links);
         fold
     }
 
-    /// Its state; the program and its members are written elsewhere.
-    pub(crate) fn write(&self, to: &mut Writer) {
-        let idle = match self.timing {
-            Timing::Event(timing) => timing.idle,
-            Timing::PerBatch | Timing::Arrival { .. } => None,
-        };
-        to.option_i64(idle);
-        self.watermark.write(to);
-        to.count(self.windows.len());
-        for window in &self.windows {
-            window.write(to);
-        }
-    }
-
-    /// A fold without members, with the state of one whose program had the same shape.
-    pub(crate) fn read(
-        program: Arc<FoldProgram>,
-        links: Vec<Link>,
-        seed: &HashSeed,
-        from: &mut Source<'_>,
-    ) -> Result<Self, SnapshotError> {
-        let mut fold = Fold::new(program, links);
-        let idle = from.option_i64()?;
-        if let Timing::Event(timing) = &mut fold.timing {
-            timing.idle = idle;
-        }
-        fold.watermark = Watermark::read(from)?;
-        let mut last_end = i64::MIN;
-        for _ in 0..from.count()? {
-            let window = OpenWindow::read(&fold.program, seed, from)?;
-            if window.start < last_end {
-                return Err(SnapshotError::Damaged("windows that are not in order"));
-            }
-            last_end = window.end;
-            fold.windows.push_back(window);
-        }
-        Ok(fold)
-    }
-
     /// How many windows with rows are open.
     pub(crate) fn open_windows(&self) -> usize {
-        let open = self.windows.iter().filter(|window| window.group_count() > 0);
-        open.count()
+        // What waits will be in a window.
+        self.begun().count().max(usize::from(self.has_waiting()))
     }
 
     pub(crate) fn links(&self) -> &[Link] {
@@ -178,19 +156,42 @@ impl Fold {
         self.set_links(links)
     }
 
+    /// The windows with rows of which results will come out.
+    pub(crate) fn begun(&self) -> impl DoubleEndedIterator<Item = &OpenWindow> {
+        let last_end = self.last_end_max;
+        let windows = self.windows.iter();
+        windows.filter(move |window| window.group_count() > 0 && window.end <= last_end)
+    }
+
     /// The end of the last window with a row in it.
     pub(crate) fn last_end(&self) -> Option<i64> {
-        let open = self.windows.iter().rev().find(|window| window.group_count() > 0);
-        open.map(|window| window.end)
+        self.begun().next_back().map(|window| window.end)
+    }
+
+    /// Whether there is anything of which results will come out.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun().next().is_some() || self.has_waiting()
+    }
+
+    /// Whether no window is open of which results may come out.
+    pub(crate) fn is_done(&self) -> bool {
+        let first = self.windows.front();
+        first.is_none_or(|window| window.end > self.last_end_max) && !self.has_waiting()
+    }
+
+    fn has_waiting(&self) -> bool {
+        self.sequence.as_ref().is_some_and(Sequence::has_waiting)
     }
 
     /// Whether it is as one that has had no rows, and whose watermark has come as far.
     pub(crate) fn is_untouched(&self, watermark: &Watermark) -> bool {
-        match self.timing {
-            Timing::PerBatch => false,
-            Timing::Arrival { .. } => self.last_end().is_none(),
-            Timing::Event(_) => self.windows.is_empty() && self.watermark == *watermark,
-        }
+        let sequence = self.sequence.as_ref().is_none_or(Sequence::is_untouched);
+        sequence
+            && match self.timing {
+                Timing::PerBatch => false,
+                Timing::Arrival => self.last_end().is_none(),
+                Timing::Event(_) => self.windows.is_empty() && self.watermark == *watermark,
+            }
     }
 
     /// Whether it and another fold with the same program must be in the same state.
@@ -200,7 +201,7 @@ impl Fold {
             starts.all(|start| start > self.since.max(other.since))
         };
         let windows = || self.windows.iter().map(|window| window.start);
-        matches!(self.timing, Timing::Arrival { .. })
+        matches!(self.timing, Timing::Arrival)
             && self.program.is_exact()
             && begun(self)
             && windows().eq(other.windows.iter().map(|window| window.start))
@@ -262,43 +263,57 @@ impl Fold {
     }
 
     /// Lets time pass: closes what is due. The end of a window is not in it. True: there is something to report.
-    pub(crate) fn advance(&mut self, now: i64) -> bool {
+    pub(crate) fn advance(&mut self, now: i64, work: &mut Work<'_>) -> bool {
         let due = match self.timing {
             Timing::PerBatch => return false,
-            Timing::Arrival { .. } => now,
+            Timing::Arrival => now,
             Timing::Event(timing) => {
                 self.watermark.pass(now, &timing);
                 self.watermark.time()
             }
         };
-        self.close_until(due);
-        !self.closed.is_empty()
+        if self.sequence.is_some() {
+            self.pass_in_order(due, work);
+        } else {
+            self.close_windows(due);
+        }
+        self.has_news()
     }
 
     /// Lets time pass for a fold that is given no rows any more. True: there is something to report.
-    pub(crate) fn advance_retired(&mut self, now: i64) -> bool {
+    pub(crate) fn advance_retired(&mut self, now: i64, work: &mut Work<'_>) -> bool {
         if let Timing::Event(timing) = self.timing {
             self.watermark.follow(now, &timing);
         }
-        self.advance(now)
+        self.advance(now, work)
     }
 
     /// The clock of arrivals was set back by so much, to `now`: its windows end as they are, as at a restart. Windows by
     /// event time go on, for what messages say about time has not changed.
-    pub(crate) fn set_back(&mut self, now: i64, by: i64) -> bool {
+    pub(crate) fn set_back(&mut self, now: i64, by: i64, work: &mut Work<'_>) -> bool {
         self.since = self.since.min(now);
         match self.timing {
             Timing::PerBatch => {}
-            Timing::Arrival { .. } => self.close_until(i64::MAX),
+            Timing::Arrival => return self.close_all(work),
             Timing::Event(_) => self.watermark.set_back(by),
         }
-        !self.closed.is_empty()
+        false
+    }
+
+    /// Closes all windows as they are. True: there is something to report.
+    pub(crate) fn close_all(&mut self, work: &mut Work<'_>) -> bool {
+        if self.sequence.is_some() {
+            self.end_in_order(work);
+        } else {
+            self.close_windows(i64::MAX);
+        }
+        self.has_news()
     }
 
     /// Closes the windows that end at or before a time.
-    pub(crate) fn close_until(&mut self, due: i64) {
+    pub(crate) fn close_windows(&mut self, due: i64) {
         while let Some(window) = self.windows.pop_front_if(|window| window.end <= due) {
-            if window.group_count() > 0 {
+            if window.group_count() > 0 && window.end <= self.last_end_max {
                 self.counts.windows_closed += 1;
                 self.closed.push(Arc::new(window));
             } else {
@@ -317,10 +332,10 @@ impl Fold {
     /// When [`Fold::advance`] has something to do next, if no row comes.
     #[inline]
     pub(crate) fn deadline(&self) -> Option<i64> {
-        let end = self.windows.front()?.end;
+        let end = self.due()?;
         match self.timing {
             Timing::PerBatch => None,
-            Timing::Arrival { .. } => Some(end),
+            Timing::Arrival => Some(end),
             Timing::Event(timing) => self.watermark.idle_at(&timing).map(|idle_at| {
                 // Once idle, the watermark reaches the end when the time of arrival is that much later.
                 idle_at.max(end.saturating_add(timing.lateness))
@@ -328,12 +343,22 @@ impl Fold {
         }
     }
 
+    /// The time with which there is something to do.
+    #[inline]
+    fn due(&self) -> Option<i64> {
+        let end = self.windows.front().map(|window| window.end);
+        match &self.sequence {
+            None => end,
+            Some(sequence) => end.into_iter().chain(sequence.due()).min(),
+        }
+    }
+
     /// When [`Fold::advance_retired`] has something to do next.
     pub(crate) fn deadline_retired(&self) -> Option<i64> {
-        let end = self.windows.front()?.end;
+        let end = self.due()?;
         match self.timing {
             Timing::PerBatch => None,
-            Timing::Arrival { .. } => Some(end),
+            Timing::Arrival => Some(end),
             Timing::Event(timing) => Some(end.saturating_add(timing.lateness)),
         }
     }
@@ -345,7 +370,7 @@ impl Fold {
                 Slot::Source(source) => Some((timing, self.links[source])),
                 Slot::Local(_) => None,
             },
-            Timing::PerBatch | Timing::Arrival { .. } => None,
+            Timing::PerBatch | Timing::Arrival => None,
         }
     }
 
@@ -353,6 +378,7 @@ impl Fold {
     pub(crate) fn clear_news(&mut self) {
         self.late.clear();
         self.losses.dead.clear();
+        self.strays.clear();
         self.closed.clear();
     }
 
@@ -360,8 +386,13 @@ impl Fold {
     fn has_news(&mut self) -> bool {
         self.counts.rows_filtered += std::mem::take(&mut self.losses.filtered) as u64;
         self.counts.rows_dead += self.losses.dead.len() as u64;
+        self.counts.groups_dead += self.strays.len() as u64;
         let emits = matches!(self.timing, Timing::PerBatch) && !self.frame.is_empty();
-        emits || !self.losses.dead.is_empty() || !self.closed.is_empty() || !self.late.is_empty()
+        emits
+            || !self.losses.dead.is_empty()
+            || !self.strays.is_empty()
+            || !self.closed.is_empty()
+            || !self.late.is_empty()
     }
 
     /// Puts the rows of a frame into windows.
@@ -374,42 +405,27 @@ impl Fold {
             kernels: self.program.kernels,
             trapped_max: self.program.bounds.trapped_calls_max,
         };
-        match self.timing {
-            Timing::PerBatch => {}
-            Timing::Arrival { size } => self.add_by_arrival(size, frame, (ready, &env), work),
-            Timing::Event(timing) => self.add_by_event(&timing, frame, (ready, &env), work),
+        match (self.program.cut, self.timing) {
+            (None, _) | (_, Timing::PerBatch) => {}
+            (Some(Cut::Aligned(aligned)), Timing::Arrival) => {
+                self.add_by_arrival(aligned, frame, (ready, &env), work);
+            }
+            (Some(Cut::Aligned(aligned)), Timing::Event(timing)) => {
+                self.add_by_event(&timing, aligned, frame, (ready, &env), work);
+            }
+            (Some(Cut::Session { .. }), _) => self.add_in_order(frame, (ready, &env), work),
         }
         self.links = links;
     }
 
-    fn add_by_arrival(&mut self, size: i64, frame: &Frame, (ready, env): (&Ready<'_>, &Env<'_>), work: &mut Work<'_>) {
-        let mut start = 0;
-        while start < frame.len() {
-            let clock = ready.clocks[frame.rows()[start] as usize];
-            let window_end = self.open(clock, size, work.seed);
-            let rest = &frame.rows()[start..];
-            // One at least: the last window that there is ends with the last time, which has no time after it.
-            let len = rest
-                .partition_point(|&row| ready.clocks[row as usize] < window_end)
-                .max(1);
-            let part = Part::Range {
-                start,
-                end: start + len,
-            };
-            start += len;
-            self.add_to(self.windows.len() - 1, part, (frame, env), work);
-        }
-        self.close_until(ready.now);
-    }
-
-    /// Adds rows to the window at a position.
+    /// Adds rows to the window at a position; gives how many. The others are noted as dead.
     pub(crate) fn add_to(
         &mut self,
         position: usize,
         part: Part<'_>,
         (frame, env): (&Frame, &Env<'_>),
         work: &mut Work<'_>,
-    ) {
+    ) -> usize {
         let intake = Intake {
             program: &self.program,
             frame,
@@ -420,36 +436,21 @@ impl Fold {
             && end - start == 1
             && window.add_lone(&intake, start, work.scratch)
         {
-            self.counts.rows_windowed += 1;
-            return;
+            return 1;
         }
-        let added = window.add(&intake, part, work.guests, &mut self.losses, work.scratch);
-        self.counts.rows_windowed += added as u64;
+        window.add(&intake, part, work.guests, &mut self.losses, work.scratch)
     }
 
-    /// Makes the window by time of arrival the last one, and gives its end. Those that end before the time are closed.
-    #[inline]
-    fn open(&mut self, clock: i64, size: i64, seed: &HashSeed) -> i64 {
-        if let Some(last) = self.windows.back()
-            && (last.start..last.end).contains(&clock)
-        {
-            return last.end;
-        }
-        self.close_until(clock);
-        let (start, end) = window_of(clock, size);
-        let window = new_window(&mut self.spare, &self.program, seed, (start, end));
-        self.windows.push_back(window);
-        end
+    /// Notes once each row that several windows had no room for, or refused; gives how many rows that are. `before` is how
+    /// many were dead before they were added to the first of the windows.
+    pub(crate) fn lose_once(&mut self, before: usize) -> usize {
+        let dead = &mut self.losses.dead;
+        let mut added = dead.split_off(before);
+        added.sort_by_key(|loss| loss.row);
+        added.dedup_by_key(|loss| loss.row);
+        dead.append(&mut added);
+        dead.len() - before
     }
-}
-
-/// The window that a time is in. The first and the last one that there is are shorter.
-pub(crate) fn window_of(time: i64, size: i64) -> (i64, i64) {
-    let number = time.div_euclid(size);
-    (
-        number.saturating_mul(size),
-        number.saturating_add(1).saturating_mul(size),
-    )
 }
 
 /// A window without rows, in the memory of a closed one if there is one.

@@ -105,6 +105,27 @@ impl Frame {
         }
     }
 
+    /// Appends a row to a frame that reads no other columns than its own: a cell for each of them.
+    pub(crate) fn push<'c>(&mut self, cells: impl Iterator<Item = (&'c Column, usize)>) {
+        self.rows.push(isolate::row_number(self.rows.len()));
+        for (local, (column, cell)) in self.locals.iter_mut().zip(cells) {
+            local.push_from(column, cell);
+        }
+    }
+
+    /// Keeps the rows at these positions only, in that order, and numbers them anew.
+    pub(crate) fn repack(&mut self, positions: &[u32]) {
+        for local in &mut self.locals {
+            *local = local.gather(positions);
+        }
+        self.rows.truncate(positions.len());
+    }
+
+    /// The columns of its own.
+    pub(crate) fn locals(&self) -> &[Column] {
+        &self.locals
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }

@@ -242,7 +242,8 @@ impl Groups {
     }
 }
 
-fn text_len(column: &Column, row: usize) -> usize {
+/// How many bytes a cell has besides those that every cell has.
+pub(crate) fn text_len(column: &Column, row: usize) -> usize {
     match &column.cells {
         Cells::Texts(texts) | Cells::Json(texts) => texts.get(row).len(),
         Cells::Bytes(blobs) => blobs.get(row).len(),

@@ -25,6 +25,8 @@ mod stream;
 
 mod shared;
 
+mod aligned;
+mod arrival;
 mod at;
 mod event;
 mod fold;
@@ -32,6 +34,8 @@ mod folds;
 mod frame;
 mod requirement;
 mod rule;
+mod sequence;
+mod until;
 mod watermark;
 
 mod aggregate;

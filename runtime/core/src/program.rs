@@ -1,6 +1,7 @@
 //! A plan after its check: what the engine carries out, with every position resolved and every type known.
 
 use crate::aggregate::{StateLayout, shape_beside};
+use crate::aligned::Aligned;
 use crate::snapshot::{Writer, number_of};
 use crate::{AccumulatorId, BoundAggregate, Bounds, Field, KernelsId, SiteId};
 use rulemill_plan::{Fallback, LatePolicy, Type};
@@ -82,21 +83,49 @@ pub(crate) struct Requirement {
     pub(crate) mistyped: Fallback,
 }
 
-/// How rows find their window. All times are microseconds.
+/// By which time rows find their window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Timing {
     /// No window.
     PerBatch,
     /// By the time of arrival.
-    Arrival { size: i64 },
+    Arrival,
     /// By a column.
     Event(EventTiming),
+}
+
+/// How rows are cut into windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Cut {
+    /// By their time alone.
+    Aligned(Aligned),
+    /// Until no row came for `timeout`, but not longer than `max`; in microseconds.
+    Session { timeout: i64, max: i64 },
+}
+
+impl Cut {
+    /// The most windows that a row is in.
+    pub(crate) fn overlap(self) -> usize {
+        match self {
+            Cut::Aligned(aligned) => aligned.overlap(),
+            Cut::Session { .. } => 1,
+        }
+    }
+}
+
+/// What is kept of rows that wait for windows to be made of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Kept {
+    /// The columns that windows need, and their types.
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) kinds: Vec<Type>,
+    /// The same program for rows that have these columns only.
+    pub(crate) program: FoldProgram,
 }
 
 /// Windows by a time that the message carries, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EventTiming {
-    pub(crate) size: i64,
     pub(crate) column: Slot,
     pub(crate) lateness: i64,
     pub(crate) late: LatePolicy,
@@ -137,7 +166,9 @@ pub(crate) struct Layout {
     pub(crate) groups: Lineage,
     /// Of the aggregates' arguments, one aggregate after the other.
     pub(crate) arguments: Lineage,
-    pub(crate) size: Option<i64>,
+    pub(crate) cut: Option<Cut>,
+    /// The types of what is kept of rows.
+    pub(crate) kept: Vec<Type>,
     pub(crate) time: TimeLayout,
     pub(crate) aggregates: Vec<AggregateLayout>,
 }
@@ -265,11 +296,16 @@ pub(crate) struct FoldProgram {
     /// The topic alone decides the group.
     pub(crate) keys_by_topic: bool,
     pub(crate) timing: Timing,
+    /// `None` without a window.
+    pub(crate) cut: Option<Cut>,
+    /// For windows that depend on the order of rows.
+    pub(crate) kept: Option<Box<Kept>>,
     pub(crate) aggregates: Vec<AggregateUse>,
     /// Where their states stand.
     pub(crate) states: StateLayout,
     /// The most groups in one window: the bound, less for groups that take much memory.
     pub(crate) groups_max: usize,
+    /// The bounds of one window, less than the rule's if a row is in several.
     pub(crate) bounds: Bounds,
 }
 
@@ -326,6 +362,25 @@ impl FoldProgram {
         shape.count(self.states.width());
         let beside: Vec<u8> = shape_beside(&self.states).collect();
         shape.bytes(&beside);
+        match self.cut {
+            // These were the only windows once, so nothing says that they are.
+            None => {}
+            Some(Cut::Aligned(Aligned { size, hop })) if size == hop => {}
+            Some(Cut::Aligned(Aligned { size, hop })) => {
+                shape.u8(1);
+                shape.i64(size);
+                shape.i64(hop);
+            }
+            Some(Cut::Session { timeout, max }) => {
+                shape.u8(2);
+                shape.i64(timeout);
+                shape.i64(max);
+            }
+        }
+        if let Some(kept) = &self.kept {
+            let kinds: Vec<u8> = kept.kinds.iter().map(|&kind| number_of(kind)).collect();
+            shape.bytes(&kinds);
+        }
         shape.finish()
     }
 

@@ -6,7 +6,7 @@ use crate::fold::Ready;
 use crate::folds::{FoldId, Folds};
 use crate::program::Timing;
 use crate::rule::{Rule, Version};
-use crate::{DeadRow, Guests, Output};
+use crate::{Cells, Column, DeadRow, Guests, Micros, Output};
 use std::sync::Arc;
 
 /// Reports what folds have made, rule by rule.
@@ -55,6 +55,18 @@ pub(crate) fn report(
         fault: lost.fault,
         reason: lost.reason.clone(),
     }));
+    for stray in &fold.strays {
+        let known = stray.keys.len() + 2;
+        let times = [stray.window.0, stray.window.1].map(|time| Column::new(Cells::Times(vec![time])));
+        out.dead.push(DeadRow::Group {
+            rule: Arc::clone(&version.program.id),
+            window: (Micros(stray.window.0), Micros(stray.window.1)),
+            names: version.program.group_names.iter().take(known).cloned().collect(),
+            columns: stray.keys.iter().cloned().chain(times).collect(),
+            fault: stray.fault,
+            reason: stray.reason.clone(),
+        });
+    }
     for window in &fold.closed {
         closing.push(&version.program, version.fold, window);
     }

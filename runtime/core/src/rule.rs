@@ -6,8 +6,9 @@ use crate::fold::{Feed, Fold, Ready, Work};
 use crate::folds::{FoldId, Folds};
 use crate::program::{Layout, Program, Timing};
 use crate::shared::Shared;
-use crate::snapshot::{SnapshotError, Source, Writer};
+use crate::until::Until;
 use crate::watermark::Watermark;
+use crate::window::OpenWindow;
 use crate::{Cells, Micros, RuleState, Swap, Unfinished};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,19 +29,6 @@ pub(crate) struct Version {
     pub(crate) program: Arc<Program>,
     pub(crate) fold: FoldId,
     until: Until,
-}
-
-/// Which rows a version takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Until {
-    /// All that the versions before it leave.
-    Open,
-    /// Those that arrive before this time; a newer version takes the others.
-    Arrival(i64),
-    /// Those with an event time before this one.
-    Event(i64),
-    /// None; its windows wait for their end, by the time of arrival.
-    Retired,
 }
 
 impl Rule {
@@ -113,9 +101,10 @@ impl Rule {
         // Event time has come as far as it has, whichever version takes it from there.
         let mut watermark = Watermark::default();
         // A version without open windows has nothing to finish, unless its layout is the new one's.
-        while let Some(idle) = self.versions.pop_back_if(|version| {
-            folds.get(version.fold).last_end().is_none() && version.program.layout != program.layout
-        }) {
+        while let Some(idle) = self
+            .versions
+            .pop_back_if(|version| !folds.get(version.fold).has_begun() && version.program.layout != program.layout)
+        {
             if idle.program.layout.time == program.layout.time {
                 watermark.catch_up(&folds.get(idle.fold).watermark);
             }
@@ -161,7 +150,7 @@ impl Rule {
             if newest.until == Until::Open {
                 newest.until = handover(&newest.program, fold, None);
             }
-            if fold.last_end().is_none() {
+            if !fold.has_begun() {
                 fold.windows.clear();
             }
         }
@@ -174,9 +163,8 @@ impl Rule {
             version.until = Until::Retired;
             version.fold = folds.own(version.fold, &self.id, shared);
             let fold = folds.get_mut(version.fold);
-            if fold.last_end().is_none() {
-                fold.windows.clear();
-            }
+            let last_end = fold.last_end();
+            fold.windows.retain(|window| Some(window.end) <= last_end);
         }
         self.refeed(folds, shared);
     }
@@ -231,18 +219,22 @@ impl Rule {
         self.rest.extend(0..crate::isolate::row_number(ready.rows()));
         for version in &self.versions {
             let fold = folds.get_mut(version.fold);
-            take_rows(version.until, fold, &mut self.rest, ready);
-            let news = fold.process_frame(ready, work);
-            if advance(version.until, fold, ready.now) || news {
+            let news = if version.until == Until::Closed {
+                process_until_closed(fold, &mut self.rest, ready, work)
+            } else {
+                take_rows(version.until, fold, &mut self.rest, ready);
+                fold.process_frame(ready, work)
+            };
+            if advance(version.until, fold, ready.now, work) || news {
                 note(version.fold);
             }
         }
     }
 
     /// Lets time pass, for a rule that is not whole.
-    pub(crate) fn advance(&mut self, now: i64, folds: &mut Folds, mut note: impl FnMut(FoldId)) {
+    pub(crate) fn advance(&mut self, now: i64, folds: &mut Folds, work: &mut Work<'_>, mut note: impl FnMut(FoldId)) {
         for version in &self.versions {
-            if advance(version.until, folds.get_mut(version.fold), now) {
+            if advance(version.until, folds.get_mut(version.fold), now, work) {
                 note(version.fold);
             }
         }
@@ -252,7 +244,7 @@ impl Rule {
     /// again.
     pub(crate) fn set_back(&mut self, folds: &Folds) {
         for version in &mut self.versions {
-            let by_arrival = matches!(folds.get(version.fold).timing, Timing::Arrival { .. });
+            let by_arrival = matches!(folds.get(version.fold).timing, Timing::Arrival);
             if by_arrival && version.until != Until::Open {
                 version.until = Until::Retired;
             }
@@ -278,13 +270,10 @@ impl Rule {
     }
 
     pub(crate) fn state(&self, folds: &Folds) -> RuleState {
-        let windows = self
-            .versions
-            .iter()
-            .flat_map(|version| &folds.get(version.fold).windows);
-        let open = windows.filter(|window| window.group_count() > 0);
-        let (open_windows, groups) = open.fold((0, 0), |(windows, groups), window| {
-            (windows + 1, groups + window.group_count())
+        let folds = self.versions.iter().map(|version| folds.get(version.fold));
+        let (open_windows, groups) = folds.fold((0, 0), |(windows, groups), fold| {
+            let more: usize = fold.begun().map(OpenWindow::group_count).sum();
+            (windows + fold.open_windows(), groups + more)
         });
         let finishing = self.versions.iter().filter(|version| version.until != Until::Open);
         RuleState {
@@ -298,10 +287,14 @@ impl Rule {
     pub(crate) fn unfinished(&self, folds: &Folds) -> Unfinished {
         let mut unfinished = Unfinished::default();
         for fold in self.versions.iter().map(|version| folds.get(version.fold)) {
-            let open = fold.windows.iter().filter(|window| window.group_count() > 0);
-            let times = open.map(|window| (Micros(window.start), Micros(window.end)));
+            let times = fold.begun().map(|window| (Micros(window.start), Micros(window.end)));
             unfinished.windows.extend(times);
-            unfinished.watermark = unfinished.watermark.max(Some(Micros(fold.watermark.time())));
+            let mut begun = fold.watermark.time();
+            if let Some(sequence) = &fold.sequence {
+                // When its windows end is not known yet, nor when one that has not begun will have.
+                begun = begun.max(sequence.last().saturating_add(1));
+            }
+            unfinished.watermark = unfinished.watermark.max(Some(Micros(begun)));
         }
         unfinished
     }
@@ -311,7 +304,7 @@ impl Rule {
             let fold = folds.get(version.fold);
             match version.until {
                 Until::Retired => fold.deadline_retired(),
-                Until::Open | Until::Arrival(_) | Until::Event(_) => fold.deadline(),
+                Until::Open | Until::Arrival(_) | Until::Event(_) | Until::Closed => fold.deadline(),
             }
         });
         deadlines.min()
@@ -327,6 +320,10 @@ impl Rule {
                 version.fold = folds.own(version.fold, &self.id, shared);
                 folds.feed(version.fold, Feed::Parts);
             }
+            folds.get_mut(version.fold).last_end_max = match version.until {
+                Until::Arrival(until) | Until::Event(until) => until,
+                Until::Open | Until::Closed | Until::Retired => i64::MAX,
+            };
         }
     }
 }
@@ -337,41 +334,22 @@ impl Version {
     }
 }
 
-impl Until {
-    pub(crate) fn write(self, to: &mut Writer) {
-        let (kind, time) = match self {
-            Until::Open => (0, 0),
-            Until::Arrival(time) => (1, time),
-            Until::Event(time) => (2, time),
-            Until::Retired => (3, 0),
-        };
-        to.u8(kind);
-        to.i64(time);
-    }
-
-    pub(crate) fn read(from: &mut Source<'_>) -> Result<Self, SnapshotError> {
-        let (kind, time) = (from.u8()?, from.i64()?);
-        Ok(match kind {
-            0 => Until::Open,
-            1 => Until::Arrival(time),
-            2 => Until::Event(time),
-            3 => Until::Retired,
-            _ => return Err(SnapshotError::Damaged("a version that takes no known rows")),
-        })
-    }
-}
-
 /// How a version with open windows gives way, to one of another layout or to nobody.
 fn handover(program: &Program, fold: &Fold, next: Option<&Layout>) -> Until {
     let Some(end) = fold.last_end() else {
         return Until::Retired;
     };
+    if fold.sequence.is_some() {
+        // In event time rows come in another order than they are taken in, so they cannot be parted by one of them.
+        let by_arrival = matches!(fold.timing, Timing::Arrival);
+        return if by_arrival { Until::Closed } else { Until::Retired };
+    }
     match fold.timing {
         Timing::PerBatch => Until::Retired,
-        Timing::Arrival { .. } => Until::Arrival(end),
+        Timing::Arrival => Until::Arrival(end),
         // Rows can be parted by event time only if both versions mean the same time, and it is known before any step.
         Timing::Event(_) => {
-            let same_time = next.is_none_or(|next| next.size.is_some() && next.time == program.layout.time);
+            let same_time = next.is_none_or(|next| next.cut.is_some() && next.time == program.layout.time);
             if same_time && fold.event_source().is_some() {
                 Until::Event(end)
             } else {
@@ -381,20 +359,40 @@ fn handover(program: &Program, fold: &Fold, next: Option<&Layout>) -> Until {
     }
 }
 
-fn advance(until: Until, fold: &mut Fold, now: i64) -> bool {
+fn advance(until: Until, fold: &mut Fold, now: i64, work: &mut Work<'_>) -> bool {
     match until {
-        Until::Retired => fold.advance_retired(now),
-        Until::Open | Until::Arrival(_) | Until::Event(_) => fold.advance(now),
+        Until::Retired => fold.advance_retired(now, work),
+        Until::Open | Until::Arrival(_) | Until::Event(_) | Until::Closed => fold.advance(now, work),
     }
 }
 
 fn is_finished(until: Until, fold: &Fold, now: i64) -> bool {
     match until {
         Until::Open => false,
-        Until::Arrival(until) => now >= until && fold.windows.is_empty(),
-        Until::Event(until) => fold.watermark.time() >= until && fold.windows.is_empty(),
-        Until::Retired => fold.windows.is_empty(),
+        Until::Arrival(until) => now >= until && fold.is_done(),
+        Until::Event(until) => fold.watermark.time() >= until && fold.is_done(),
+        Until::Closed | Until::Retired => fold.is_done(),
     }
+}
+
+/// Processes rows one by one, and takes them out of the rest, until the open window has closed. True: there is something to
+/// report.
+fn process_until_closed(fold: &mut Fold, rest: &mut Vec<u32>, ready: &Ready<'_>, work: &mut Work<'_>) -> bool {
+    let (batches, mut news, mut taken) = (fold.counts.batches, false, 0);
+    for &row in rest.iter() {
+        let now = ready.clocks[row as usize];
+        news |= fold.advance(now, work);
+        if fold.is_done() {
+            break;
+        }
+        fold.frame.restart_with(std::iter::once(row));
+        news |= fold.process_frame(&Ready { now, ..*ready }, work);
+        taken += 1;
+    }
+    fold.frame.restart_with(std::iter::empty());
+    fold.counts.batches = batches + u64::from(taken > 0);
+    rest.drain(..taken);
+    news
 }
 
 /// Moves the rows that a version takes from the rest to its frame.
@@ -406,7 +404,7 @@ fn take_rows(until: Until, fold: &mut Fold, rest: &mut Vec<u32>, ready: &Ready<'
             fold.frame.restart_with(rest.drain(..taken));
         }
         Until::Event(until) => take_by_event(fold, until, rest, ready),
-        Until::Retired => fold.frame.restart_with(std::iter::empty()),
+        Until::Closed | Until::Retired => fold.frame.restart_with(std::iter::empty()),
     }
 }
 

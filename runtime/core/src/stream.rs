@@ -1,6 +1,9 @@
 //! A stream: all rules that listen to the same messages of the same source.
 
 mod snapshot;
+mod state;
+
+pub use state::{RuleState, Unfinished};
 
 use crate::closing::Closing;
 use crate::compile::compile;
@@ -45,26 +48,6 @@ pub enum Removal {
     Retire,
     /// It and its open windows are gone at once.
     Discard,
-}
-
-/// What a rule holds at the moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RuleState {
-    /// Windows with at least one row.
-    pub open_windows: usize,
-    /// The groups of these windows.
-    pub groups: usize,
-    /// Versions that only finish their windows.
-    pub finishing: usize,
-}
-
-/// What a rule has begun and not yet given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unfinished {
-    /// The windows with rows, closed ones included of which results are still to come out; each by start and end.
-    pub windows: Vec<(Micros, Micros)>,
-    /// Windows that start before this may have ended already. Only event time has it.
-    pub watermark: Option<Micros>,
 }
 
 /// All rules of one stream. The host feeds it batches and the time, and drains the [`Output`] after each call.
@@ -202,13 +185,15 @@ impl Stream {
         if version.on_change == OnChange::Now
             && let Some(newest) = rule.other_layout(&program, &mut self.folds, &mut self.shared)
         {
-            self.folds.get_mut(newest.fold).close_until(i64::MAX);
+            let mut work = Work::new(&mut *guests, &mut self.scratch, &self.seed);
+            self.folds.get_mut(newest.fold).close_all(&mut work);
             report(newest, None, (&mut self.folds, &mut self.closing), guests, out);
             self.folds.get_mut(newest.fold).clear_news();
         }
         let swap = rule.put(Arc::new(program), &mut self.folds, &mut self.shared);
         while let Some(oldest) = rule.beyond_bound() {
-            self.folds.get_mut(oldest.fold).close_until(i64::MAX);
+            let mut work = Work::new(&mut *guests, &mut self.scratch, &self.seed);
+            self.folds.get_mut(oldest.fold).close_all(&mut work);
             report(&oldest, None, (&mut self.folds, &mut self.closing), guests, out);
             self.folds.get_mut(oldest.fold).clear_news();
             self.folds.leave(oldest.fold, &version.id);
@@ -240,11 +225,7 @@ impl Stream {
             return;
         }
         let ready = ready(&self.shared, batch, (&self.clocks, self.clock), &self.whole);
-        let mut work = Work {
-            guests,
-            scratch: &mut self.scratch,
-            seed: &self.seed,
-        };
+        let mut work = Work::new(&mut *guests, &mut self.scratch, &self.seed);
         self.deadline = None;
         for (id, fold) in self.folds.whole_mut() {
             if fold.process(&ready, &mut work) {
@@ -274,11 +255,7 @@ impl Stream {
             return;
         }
         let ready = ready(&self.shared, batch, (&self.clocks, self.clock), &self.whole);
-        let mut work = Work {
-            guests,
-            scratch: &mut self.scratch,
-            seed: &self.seed,
-        };
+        let mut work = Work::new(&mut *guests, &mut self.scratch, &self.seed);
         if let Ok(position) = self.rules.binary_search_by(|rule| (*rule.id).cmp(id)) {
             let rule = &mut self.rules[position];
             rule.process_alone(&ready, &mut self.folds, &mut work, |id| self.news.push(id));
@@ -293,14 +270,15 @@ impl Stream {
     pub fn advance(&mut self, now: Micros, guests: &mut dyn Guests, out: &mut Output) {
         self.clock = self.clock.max(now.0);
         if self.deadline.is_some_and(|deadline| deadline <= self.clock) {
+            let mut work = Work::new(&mut *guests, &mut self.scratch, &self.seed);
             for (id, fold) in self.folds.whole_mut() {
-                if fold.advance(self.clock) {
+                if fold.advance(self.clock, &mut work) {
                     self.news.push(id);
                 }
             }
             if self.parted {
                 for rule in self.rules.iter_mut().filter(|rule| !rule.is_whole()) {
-                    rule.advance(self.clock, &mut self.folds, |id| self.news.push(id));
+                    rule.advance(self.clock, &mut self.folds, &mut work, |id| self.news.push(id));
                 }
             }
             self.report(guests, out);
@@ -322,8 +300,9 @@ impl Stream {
         let by = self.clock.saturating_sub(now.0);
         self.clock = now.0;
         self.shared.try_again();
+        let mut work = Work::new(&mut *guests, &mut self.scratch, &self.seed);
         for (id, fold) in self.folds.iter_mut() {
-            if fold.set_back(now.0, by) {
+            if fold.set_back(now.0, by, &mut work) {
                 self.news.push(id);
             }
         }
@@ -353,9 +332,9 @@ impl Stream {
     /// Closes all windows at once, though their end has not come: for a graceful stop, as windows live in memory only. A
     /// rule whose windows were closed like that emits the same window again for later rows, be it after a restart.
     pub fn close_all(&mut self, guests: &mut dyn Guests, out: &mut Output) {
+        let mut work = Work::new(&mut *guests, &mut self.scratch, &self.seed);
         for (id, fold) in self.folds.iter_mut() {
-            fold.close_until(i64::MAX);
-            if !fold.closed.is_empty() {
+            if fold.close_all(&mut work) {
                 self.news.push(id);
             }
         }

@@ -385,7 +385,7 @@ fn room(program: &FoldProgram) -> Room {
 }
 
 /// Where the rows stand in several columns.
-fn located<'a>(
+pub(crate) fn located<'a>(
     slots: &[Slot],
     intake: &Intake<'a>,
     part: Part<'a>,

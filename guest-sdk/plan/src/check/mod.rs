@@ -6,6 +6,7 @@ mod plan;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::fmt;
 

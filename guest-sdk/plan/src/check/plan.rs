@@ -2,7 +2,7 @@
 
 use super::steps::{Columns, file_of};
 use super::{COLUMN_COUNT_MAX, Problem, Problems};
-use crate::{Aggregate, BUILT_IN_AGGREGATES, ColumnIndex, Literal, Plan, Setting, Type, Window};
+use crate::{Aggregate, BUILT_IN_AGGREGATES, ColumnIndex, Literal, Plan, Setting, Type};
 
 impl Plan {
     /// Finds everything that is wrong with the plan by itself. Empty: every index is in range, every name is valid,
@@ -87,10 +87,7 @@ impl Problems {
 
     fn check_window(&mut self, plan: &Plan, before: &Columns) {
         match plan.window {
-            Some(Window::Tumbling { size_ms }) if !(1..=SIZE_MS_MAX).contains(&size_ms) => {
-                self.add("window.size_ms", format!("must be 1 to {SIZE_MS_MAX}, got {size_ms}"));
-            }
-            Some(Window::Tumbling { .. }) => {}
+            Some(window) => self.check_kind_of_window(window),
             None => self.check_no_window_needed(plan),
         }
         if plan.each_row && !plan.keys.is_empty() {
@@ -239,9 +236,6 @@ impl Problems {
         );
     }
 }
-
-/// Windows are computed in microseconds of 64 bits.
-const SIZE_MS_MAX: u64 = i64::MAX as u64 / 1000;
 
 fn type_of_aggregate(aggregate: &Aggregate, before: &Columns) -> Option<Type> {
     let argument = match aggregate.arguments.first() {

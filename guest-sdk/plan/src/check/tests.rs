@@ -202,6 +202,22 @@ fn windows_and_what_needs_them_are_checked() {
     let size = |size_ms| move |plan: &mut Plan| plan.window = Some(Window::Tumbling { size_ms });
     check_plan(size(0), "window.size_ms", "got 0");
     check_plan(size(u64::MAX), "window.size_ms", "must be 1 to");
+    let hopping = |size_ms, hop_ms| move |plan: &mut Plan| plan.window = Some(Window::Hopping { size_ms, hop_ms });
+    check_plan(hopping(0, 0), "window.size_ms", "got 0");
+    check_plan(hopping(10, 0), "window.hop_ms", "must be 1 to");
+    check_plan(hopping(10, 11), "window.hop_ms", "must be at most size_ms, 10");
+    check_plan(
+        hopping(20_001, 2),
+        "window.hop_ms",
+        "must be at least 3; with 2 it is in 10001",
+    );
+    let mut right = tutorial();
+    hopping(20_000, 2)(&mut right);
+    assert_eq!(right.check(), []);
+    let session =
+        |timeout_ms, max_ms| move |plan: &mut Plan| plan.window = Some(Window::Session { timeout_ms, max_ms });
+    check_plan(session(0, 1), "window.timeout_ms", "must be 1 to");
+    check_plan(session(1, u64::MAX), "window.max_ms", "must be 1 to");
     for at in ["keys", "event_time", "aggregates"] {
         check_plan(|plan| plan.window = None, at, "needs a window");
     }

@@ -114,6 +114,15 @@ impl StateLayout {
         inputs.map(|input| (input.slot, &self.updates[input.updates.clone()]))
     }
 
+    /// The same layout over other columns.
+    pub(crate) fn with_slots(&self, slot: impl Fn(Slot) -> Slot) -> Self {
+        let mut layout = self.clone();
+        for input in &mut layout.inputs {
+            input.slot = slot(input.slot);
+        }
+        layout
+    }
+
     /// Whether any state stands beside the rows.
     #[inline]
     pub(crate) fn has_beside(&self) -> bool {

@@ -4,24 +4,23 @@
 
 mod aggregates;
 mod file;
+mod kept;
 mod lineage;
 mod results;
 mod settings;
 mod size;
 mod steps;
+mod window;
 
 pub use aggregates::built_in_aggregate_type;
 
 use crate::program::{
-    Action, AggregateLayout, EventTiming, FoldProgram, Layout, Lineage, Node, Program, Requirement, Slot, Source,
-    TimeLayout, Timing,
+    Action, AggregateLayout, Cut, FoldProgram, Layout, Lineage, Node, Program, Requirement, Slot, Source, TimeLayout,
 };
 use crate::{Bounds, Field, Guests, KernelsId};
 use file::File;
 use lineage::Origins;
-use rulemill_plan::{
-    Argument, BoundArgument, ColumnIndex, FORMAT, Fallback, Literal, Origin, Plan, Problem, Type, Window,
-};
+use rulemill_plan::{Argument, BoundArgument, ColumnIndex, FORMAT, Fallback, Literal, Origin, Plan, Problem, Type};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -144,9 +143,9 @@ impl Compiler<'_> {
         let plan = self.plan;
         let (mut file, requirements) = self.needs();
         let before = self.steps(&plan.before, &mut file, Filter::keep(plan), "before");
-        let size = self.window_size(version.window_override_ms);
+        let cut = self.cut(version.window_override_ms);
         let keys = self.keys(&file);
-        let (timing, time) = self.timing(&file, size, version.bounds);
+        let (timing, time) = self.timing(&file, cut, version.bounds);
         let aggregates = self.aggregates(&file);
         let mut after_file = match plan.window {
             Some(_) => self.group_file(&file, &aggregates.kinds),
@@ -155,24 +154,29 @@ impl Compiler<'_> {
         let group_names = after_file.names();
         let after = self.steps(&plan.after, &mut after_file, Filter::having(plan), "after");
         let (emit_names, emits) = self.emits(&after_file);
-        let layout = self.layout(&file, size, time, aggregates.layouts);
+        let mut layout = self.layout(&file, cut, time, aggregates.layouts);
+        let bounds = size::shared(version.bounds, cut);
         let key_kinds: Vec<Type> = plan.keys.iter().filter_map(|&key| file.kind(key)).collect();
         let has_kernels = before.iter().any(|action| matches!(action, Action::Kernel { .. }));
-        let fold = FoldProgram {
+        let mut fold = FoldProgram {
             kernels: version.kernels.filter(|_| has_kernels),
             requirements,
             before,
             keys_by_topic: !keys.is_empty() && keys.iter().all(|&key| self.by_topic(key)),
-            groups_max: size::groups_max(version.bounds.groups_max, key_kinds.len(), &aggregates.uses),
+            groups_max: size::groups_max(bounds.groups_max, key_kinds.len(), &aggregates.uses),
             key_kinds,
             each_row: plan.each_row,
             keys,
             timing,
+            cut,
+            kept: None,
             aggregates: aggregates.uses,
             states: aggregates.states,
-            bounds: version.bounds,
+            bounds,
             sources: std::mem::take(&mut self.sources),
         };
+        fold.kept = self.kept(&file, &fold);
+        layout.kept = fold.kept.as_ref().map_or_else(Vec::new, |kept| kept.kinds.clone());
         Program {
             id: Arc::clone(&version.id),
             tag: version.tag,
@@ -188,7 +192,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn layout(&self, file: &File, size: Option<i64>, time: TimeLayout, aggregates: Vec<AggregateLayout>) -> Layout {
+    fn layout(&self, file: &File, cut: Option<Cut>, time: TimeLayout, aggregates: Vec<AggregateLayout>) -> Layout {
         let plan = self.plan;
         let origin = |&index: &ColumnIndex| file.origin(index);
         let arguments = plan.aggregates.iter().flat_map(|aggregate| &aggregate.arguments);
@@ -201,7 +205,8 @@ impl Compiler<'_> {
                 Argument::Column(index) => origin(index),
                 Argument::Literal(_) | Argument::Setting(_) => None,
             })),
-            size,
+            cut,
+            kept: Vec::new(),
             time,
             aggregates,
         }
@@ -286,23 +291,6 @@ impl Compiler<'_> {
         (file, requirements)
     }
 
-    /// The size of the windows, in microseconds.
-    fn window_size(&mut self, override_ms: Option<u64>) -> Option<i64> {
-        let Some(Window::Tumbling { size_ms }) = self.plan.window else {
-            return None;
-        };
-        let size_ms = override_ms.unwrap_or(size_ms);
-        // A quarter of the range leaves room to add sizes to times without overflow.
-        match i64::try_from(size_ms).ok().and_then(|size| size.checked_mul(1000)) {
-            Some(size) if (1..=i64::MAX / 4).contains(&size) => Some(size),
-            _ => {
-                let message = format!("a window lasts 1 ms to {} ms, got {size_ms} ms", i64::MAX / 4000);
-                self.problem("window.size_ms", message);
-                None
-            }
-        }
-    }
-
     fn keys(&mut self, file: &File) -> Vec<Slot> {
         let mut slots = Vec::new();
         for (position, &key) in self.plan.keys.iter().enumerate() {
@@ -312,37 +300,6 @@ impl Compiler<'_> {
             );
         }
         slots
-    }
-
-    fn timing(&mut self, file: &File, size: Option<i64>, bounds: Bounds) -> (Timing, TimeLayout) {
-        let Some(size) = size else {
-            return (Timing::PerBatch, TimeLayout::Arrival);
-        };
-        let Some(event) = self.plan.event_time else {
-            return (Timing::Arrival { size }, TimeLayout::Arrival);
-        };
-        let Some((column, kind)) = self.column(file, event.column, "event_time.column") else {
-            return (Timing::PerBatch, TimeLayout::Arrival);
-        };
-        if let Some(kind) = kind
-            && kind != Type::Time
-        {
-            let message = format!(
-                "the event time must be of type time, and {} is of type {kind}",
-                file.name(event.column)
-            );
-            self.problem("event_time.column", message);
-        }
-        let timing = EventTiming {
-            size,
-            column,
-            lateness: micros(event.lateness_ms),
-            late: event.late,
-            idle: event.idle_ms.map(micros),
-            future_max: micros(bounds.future_max_ms),
-        };
-        let lineage = self.lineage(file.origin(event.column));
-        (Timing::Event(timing), TimeLayout::Event(lineage))
     }
 
     /// The slot and the type of a column; a problem if there is none. The type is unknown after an earlier problem.

@@ -1,7 +1,8 @@
 //! How large a plan may be, and how many groups its windows may have. What a guest says about itself is hostile input, and it is worked on by a thread that other
 //! rules wait for.
 
-use crate::program::{AggregateUse, Function};
+use crate::Bounds;
+use crate::program::{AggregateUse, Cut, Function};
 use rulemill_plan::{COLUMN_COUNT_MAX, Origin, Plan, Problem, Step};
 
 /// Notes what there is too much of. Empty: the plan can be compiled in little time and memory.
@@ -46,6 +47,19 @@ pub(super) fn check(plan: &Plan, problems: &mut Vec<Problem>) {
         }
     }
     check_columns(plan, problems);
+}
+
+/// The bounds of one window: windows that are open together because each row is in all of them share what one may have.
+pub(super) fn shared(bounds: Bounds, cut: Option<Cut>) -> Bounds {
+    let windows = cut.map_or(1, Cut::overlap);
+    let share = |bound: usize| (bound / windows).max(1.min(bound));
+    Bounds {
+        groups_max: share(bounds.groups_max),
+        window_bytes_max: share(bounds.window_bytes_max),
+        distinct_max: share(bounds.distinct_max),
+        windows_max: bounds.windows_max.saturating_add(windows - 1),
+        ..bounds
+    }
 }
 
 /// The most groups of a window when `bound` is the bound for groups of ordinary size.

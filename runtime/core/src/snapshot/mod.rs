@@ -9,9 +9,14 @@
 //! version  tag u64 | until: u8, i64 | number of its fold u32
 //! fold     shape: bytes | windows with rows u32 | state: its length u64, and
 //!          idle time, as event time has it now: option i64 | watermark: i64, i64, option i64 | windows: list
+//!          and for windows that depend on the order of rows: sequence
+//! sequence time of the last row that was taken i64 | rows u32 | how many of them were taken u32 | times: i64 each
+//!          | what is kept of them: a column each
 //! window   start i64 | end i64 | room: bytes u64, values u64 | groups u32 | keys: a column each | words
 //!          | beside: texts, values or words
 //! shape    key types: list of u8 | words of a group u32 | what stands beside them: list of u8
+//!          and unless windows are tumbling: their kind u8 | its numbers: i64 each, and for windows that depend on the
+//!          order of rows: types of what is kept: list of u8
 //! ```
 //!
 //! Hashes are not part of it, and neither is what is remembered of topics: both are made anew. What is read may be of another

@@ -7,7 +7,7 @@ use super::driver::{
 use super::reload::counting;
 use crate::{Bounds, DeadRow, OnChange, Removal};
 use proptest::prelude::*;
-use rulemill_plan::{ColumnIndex, Plan, Type};
+use rulemill_plan::{ColumnIndex, Plan, Type, Window};
 
 /// A sum by a library per second, so that its calls can be counted.
 fn totals() -> Plan {
@@ -134,6 +134,24 @@ fn plans() -> Vec<Plan> {
     needy.needs[1].missing = rulemill_plan::Fallback::Reject;
     let mut smaller = tutorial_plan();
     smaller.window = tumbling(3000);
+    let mut hopping = tutorial_plan();
+    hopping.window = Some(Window::Hopping {
+        size_ms: 3000,
+        hop_ms: 1000,
+    });
+    let session = Some(Window::Session {
+        timeout_ms: 300,
+        max_ms: 1200,
+    });
+    let mut sessions = tutorial_plan();
+    sessions.window = session;
+    let mut event_sessions = counting(1000, Some("time"));
+    event_sessions.window = session;
+    let mut event_hopping = counting(1000, Some("time"));
+    event_hopping.window = Some(Window::Hopping {
+        size_ms: 1000,
+        hop_ms: 400,
+    });
     let alert = Plan {
         needs: vec![field("temperature", Type::Float), topic()],
         before: vec![call("above", vec![column(0), literal(2.0)])],
@@ -149,6 +167,10 @@ fn plans() -> Vec<Plan> {
         filtered,
         needy,
         smaller,
+        hopping,
+        event_hopping,
+        sessions,
+        event_sessions,
         alert,
         totals(),
         event(1000),

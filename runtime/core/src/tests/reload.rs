@@ -6,7 +6,7 @@ use super::driver::{
 };
 use crate::{OnChange, Removal, RuleVersion, Swap};
 use proptest::prelude::*;
-use rulemill_plan::{ColumnIndex, EventTime, LatePolicy, Plan, Type};
+use rulemill_plan::{ColumnIndex, EventTime, LatePolicy, Plan, Type, Window};
 
 fn largest_only() -> Plan {
     Plan {
@@ -230,6 +230,36 @@ pub(super) fn event(at: i64, time: i64) -> Message {
     )
 }
 
+/// The windows of all versions in a run.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Tumbling,
+    Hopping,
+    Session,
+}
+
+impl Kind {
+    fn plan(self, size_ms: u64, time: Option<&str>) -> Plan {
+        let mut plan = counting(size_ms, time);
+        plan.window = Some(match self {
+            Kind::Tumbling => Window::Tumbling { size_ms },
+            Kind::Hopping => Window::Hopping {
+                size_ms,
+                hop_ms: size_ms / 2,
+            },
+            Kind::Session => Window::Session {
+                timeout_ms: size_ms / 2,
+                max_ms: 3 * size_ms,
+            },
+        });
+        plan
+    }
+}
+
+fn kinds() -> impl Strategy<Value = Kind> {
+    prop_oneof![Just(Kind::Tumbling), Just(Kind::Hopping), Just(Kind::Session)]
+}
+
 #[derive(Clone, Debug)]
 enum Input {
     Row { after: i64, time: i64 },
@@ -261,8 +291,8 @@ fn inputs() -> impl Strategy<Value = Vec<Input>> {
 }
 
 /// The emissions, and how many rows came in while the rule was there to stay.
-fn run(inputs: &[Input], one_by_one: bool) -> (Driver, u64) {
-    let mut driver = Driver::with(counting(1000, None));
+fn run(inputs: &[Input], kind: Kind, one_by_one: bool) -> (Driver, u64) {
+    let mut driver = Driver::with(kind.plan(1000, None));
     let (mut now, mut rows, mut drained) = (0, 0, false);
     let mut batch = Vec::new();
     for input in inputs {
@@ -280,7 +310,7 @@ fn run(inputs: &[Input], one_by_one: bool) -> (Driver, u64) {
                 driver.tick(now);
             }
             Input::Put { size_ms, time } => {
-                driver.put("rule", counting(size_ms, time));
+                driver.put("rule", kind.plan(size_ms, time));
                 drained = false;
             }
             Input::Remove(how) => {
@@ -304,7 +334,7 @@ proptest! {
 
     #[test]
     fn every_row_is_in_one_window_or_late_through_any_reloads(inputs in inputs()) {
-        let (mut driver, rows) = run(&inputs, false);
+        let (mut driver, rows) = run(&inputs, Kind::Tumbling, false);
         let counts = driver.counts("rule");
         let all = inputs.iter().filter(|input| matches!(input, Input::Row { .. })).count() as u64;
         prop_assert!((rows..=all).contains(&counts.rows_in), "{} of {rows} to {all} rows", counts.rows_in);
@@ -315,9 +345,9 @@ proptest! {
     }
 
     #[test]
-    fn reloads_do_not_depend_on_batches(inputs in inputs()) {
-        let (mut whole, _) = run(&inputs, false);
-        let (mut single, _) = run(&inputs, true);
+    fn reloads_do_not_depend_on_batches(inputs in inputs(), kind in kinds()) {
+        let (mut whole, _) = run(&inputs, kind, false);
+        let (mut single, _) = run(&inputs, kind, true);
         let (mut whole_taken, mut single_taken) = (whole.taken("rule"), single.taken("rule"));
         // Versions that drain side by side may close in either order.
         whole_taken.sort();

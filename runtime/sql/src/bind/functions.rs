@@ -27,8 +27,11 @@ impl<'q> Scope<'q> {
             "mqtt" | "meta" => self.metadata(expr, call, stage),
             "window_start" => self.of_window(expr, Column::WindowStart, stage),
             "window_end" => self.of_window(expr, Column::WindowEnd, stage),
-            "event_time" if stage == Stage::Group => self.of_window(expr, Column::WindowEnd, stage),
-            "event_time" | "tstamp" => self.time_of_message(expr, stage),
+            "event_time" if stage == Stage::Group && !self.gives_rows() => {
+                self.of_window(expr, Column::WindowEnd, stage)
+            }
+            "event_time" => self.event_time_of_message(expr, stage),
+            "tstamp" => self.time_of_message(expr, stage),
             "rule_id" => Ok(Value::constant(self.rule.into())),
             "isnull" => {
                 let [inner] = self.exactly(expr, call, stage)?;
@@ -131,7 +134,19 @@ impl<'q> Scope<'q> {
         }
     }
 
-    /// The time that a message carries, or that of its arrival.
+    /// The time that a message carries, where windows go by that, or else the time of its arrival.
+    fn event_time_of_message(&mut self, expr: &Expr, stage: Stage) -> Result<Value, Told> {
+        let Some(column) = self.event_time() else {
+            return self.time_of_message(expr, stage);
+        };
+        let column = match stage {
+            Stage::Message => column,
+            Stage::Group => self.plain_aggregate("first", Some(column)),
+        };
+        Ok(Value::column(column, Type::Time, self.source(expr.span)))
+    }
+
+    /// The time of its arrival.
     fn time_of_message(&mut self, expr: &Expr, stage: Stage) -> Result<Value, Told> {
         Ok(self.need_at("arrival_time", Origin::ArrivalTime, Type::Time, expr, stage))
     }

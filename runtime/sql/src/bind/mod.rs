@@ -11,7 +11,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-use crate::ast::{Expr, Item, Select, WindowKind};
+use crate::ast::{self, Expr, Item, Select, WindowKind};
 use crate::catalog::{Catalog, Stream};
 use crate::column::{Column, count};
 use crate::kernel::{Kernel, Node, Value};
@@ -89,14 +89,7 @@ impl<'q> Scope<'q> {
         for join in &select.joins {
             self.tell(join.source.stream.span, "joins are not supported");
         }
-        if let Some(window) = &select.window {
-            if let Some(filter) = &window.filter {
-                self.tell(
-                    filter.span,
-                    "FILTER on a window is not supported; `WHERE` does the same for all kinds but count windows",
-                );
-            }
-        } else {
+        if select.window.is_none() {
             if let Some(key) = select.group_by.first() {
                 self.tell(key.span, "`GROUP BY` needs a window, such as TUMBLINGWINDOW(ss, 10)");
             }
@@ -110,7 +103,7 @@ impl<'q> Scope<'q> {
     }
 
     /// Whether a window gives its rows, and not one row for each group or for all.
-    fn gives_rows(&self) -> bool {
+    pub(super) fn gives_rows(&self) -> bool {
         let select = self.select;
         let has_aggregate = |expr: &Expr| items::has_aggregate(self, expr, 0);
         let of_items = select.items.iter().any(|item| match item {
@@ -130,10 +123,17 @@ impl<'q> Scope<'q> {
         functions::is_aggregate(name) || self.catalog.aggregate(name).is_some()
     }
 
+    /// What `WHERE` and the window's `FILTER` leave. For a window of time it makes no difference which of them says so.
     fn filter(&mut self) -> Option<Column> {
-        let filter = self.select.filter.as_ref()?;
+        let of_window = self.select.window.as_ref().and_then(|window| window.filter.as_ref());
+        let mut filters = self.select.filter.iter().chain(of_window);
+        let first = filters.next()?;
         self.filtering = true;
-        let value = self.condition(filter, Stage::Message);
+        let mut value = self.condition(first, Stage::Message);
+        for more in filters {
+            let more_value = self.condition(more, Stage::Message);
+            value = value.and_then(|value| Ok(self.truth(Node::And(Box::new(value), Box::new(more_value?)), more)));
+        }
         self.filtering = false;
         let column = self.column_of(value.ok()?, Type::Bool, Stage::Message);
         // Later steps see only the rows that are kept.
@@ -188,17 +188,39 @@ impl<'q> Scope<'q> {
         let window = self.select.window.as_ref()?;
         let other = match &window.kind {
             WindowKind::Tumbling { size_ms } => return Some(Window::Tumbling { size_ms: *size_ms }),
-            WindowKind::Hopping { .. } => "hopping",
+            WindowKind::Hopping { size_ms, hop_ms } => return self.hopping(window, *size_ms, *hop_ms),
             WindowKind::Sliding { .. } => "sliding",
-            WindowKind::Session { .. } => "session",
+            WindowKind::Session { max_ms, timeout_ms } => {
+                return Some(Window::Session {
+                    timeout_ms: *timeout_ms,
+                    max_ms: *max_ms,
+                });
+            }
             WindowKind::Count { .. } => "count",
             WindowKind::State { .. } => "state",
         };
         self.tell(
             window.span,
-            format!("{other} windows are not supported; there is TUMBLINGWINDOW"),
+            format!("{other} windows are not supported; there are TUMBLINGWINDOW, HOPPINGWINDOW and SESSIONWINDOW"),
         );
         None
+    }
+
+    fn hopping(&mut self, window: &ast::Window, size_ms: u64, hop_ms: u64) -> Option<Window> {
+        if hop_ms > size_ms {
+            let message = "a hop may be as long as the window at most: what is between two windows would be in none";
+            self.tell(window.span, message);
+            return None;
+        }
+        if size_ms / hop_ms > rulemill_plan::OVERLAP_MAX {
+            let message = format!(
+                "a row may be in {} windows at most; make the hop longer",
+                rulemill_plan::OVERLAP_MAX
+            );
+            self.tell(window.span, message);
+            return None;
+        }
+        Some(Window::Hopping { size_ms, hop_ms })
     }
 
     fn having(&mut self, stage: Stage) -> Option<Column> {
@@ -231,7 +253,7 @@ impl<'q> Scope<'q> {
     }
 
     /// The need for the time that a stream's messages carry.
-    fn event_time(&mut self) -> Option<Column> {
+    pub(super) fn event_time(&mut self) -> Option<Column> {
         let field = self.stream.timestamp.clone()?;
         self.select.window.as_ref()?;
         Some(self.need(Need {

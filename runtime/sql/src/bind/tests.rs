@@ -92,6 +92,8 @@ fn queries_of_every_kind_make_plans_that_hold_together() {
         "SELECT * FROM free",
         "SELECT * EXCEPT(a) REPLACE(b + 1 AS b), c FROM free",
         "SELECT *, count(*) AS c FROM free GROUP BY d, TUMBLINGWINDOW(ss, 1)",
+        "SELECT name, count(*) AS c FROM demo GROUP BY name, HOPPINGWINDOW(ss, 10, 5) FILTER (WHERE active)",
+        "SELECT *, event_time() AS et FROM demo WHERE active GROUP BY SESSIONWINDOW(mi, 5, 1) FILTER (WHERE humidity > 1)",
         "SELECT humidity % 7 & 3 | 1, -humidity / 2, - temperature FROM demo",
     ] {
         plan(query);

@@ -178,16 +178,22 @@ fn parameter(parameter: &Parameter) -> String {
 }
 
 fn window(examined: &Examined, rule: &LoadedRule) -> String {
-    let Some(Window::Tumbling { size_ms }) = rule.plan.window else {
-        return "none: it emits once a batch".to_owned();
-    };
     let set = examined.sidecar.as_ref().and_then(|sidecar| sidecar.window);
-    let size = set.unwrap_or(Duration::from_millis(size_ms));
+    let span = |millis| humantime::format_duration(Duration::from_millis(millis));
+    let size = |millis| humantime::format_duration(set.unwrap_or(Duration::from_millis(millis)));
+    let kind = match rule.plan.window {
+        None => return "none: it emits once a batch".to_owned(),
+        Some(Window::Tumbling { size_ms }) => size(size_ms).to_string(),
+        Some(Window::Hopping { size_ms, hop_ms }) => format!("{} every {}", size(size_ms), span(hop_ms)),
+        Some(Window::Session { timeout_ms, max_ms }) => {
+            format!("until {} without a message, at most {}", span(timeout_ms), span(max_ms))
+        }
+    };
     let time = match rule.plan.event_time {
         Some(_) => "a time in the message",
         None => "the time of arrival",
     };
-    format!("{} by {time}", humantime::format_duration(size))
+    format!("{kind} by {time}")
 }
 
 fn need(need: &Need) -> String {

@@ -1,17 +1,18 @@
-//! The engine against a model that keeps every row and computes in the most obvious way.
+//! The engine against models that keep every row and compute in the most obvious way.
+
+mod aligned;
+mod in_order;
 
 use super::driver::{
-    Driver, Message, Value, aggregate, call, column, emits, empty_plan, field, literal, message, topic, tumbling,
-    version,
+    Driver, Message, Value, aggregate, call, column, emits, empty_plan, field, literal, message, topic, version,
 };
 use crate::{Bounds, RuleVersion};
 use proptest::prelude::*;
-use rulemill_plan::{ColumnIndex, EventTime, LatePolicy, Plan, Type};
+use rulemill_plan::{ColumnIndex, EventTime, LatePolicy, Plan, Type, Window};
 use std::collections::{BTreeMap, BTreeSet};
 
 const FUTURE_MAX: i64 = 20_000;
 const WINDOWS_MAX: usize = 3;
-const GROUPS_MAX: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 enum Keys {
@@ -23,9 +24,10 @@ enum Keys {
 
 #[derive(Clone, Debug)]
 struct Config {
-    size: i64,
+    window: Window,
     keys: Keys,
     filtered: bool,
+    groups_max: usize,
     /// Lateness and idle time.
     event: Option<(i64, Option<i64>)>,
 }
@@ -76,7 +78,7 @@ impl Row {
     }
 }
 
-/// Before file: 0 topic, 1 number, 2 temperature, 3 time, 4 device, 5 whether the temperature is above zero.
+/// Before file: 0 topic, 1 number, 2 temperature, 3 time, 4 device, 5 and 6 whether the temperature is above zero, and above two.
 fn rule(config: &Config) -> RuleVersion {
     let keys = match config.keys {
         Keys::None => vec![],
@@ -103,10 +105,11 @@ fn rule(config: &Config) -> RuleVersion {
         before: vec![
             call("split_value", vec![column(0), literal("/"), literal(1)]),
             call("above", vec![column(2), literal(0.0)]),
+            call("above", vec![column(2), literal(2.0)]),
         ],
         keep: config.filtered.then_some(ColumnIndex(5)),
         keys: keys.into_iter().map(ColumnIndex).collect(),
-        window: tumbling(u64::try_from(config.size).unwrap()),
+        window: Some(config.window),
         event_time: config.event.map(|(lateness, idle)| EventTime {
             column: ColumnIndex(3),
             lateness_ms: u64::try_from(lateness).unwrap(),
@@ -130,101 +133,11 @@ fn rule(config: &Config) -> RuleVersion {
     let mut version = version("rule", plan);
     version.bounds = Bounds {
         windows_max: WINDOWS_MAX,
-        groups_max: GROUPS_MAX,
+        groups_max: config.groups_max,
         future_max_ms: u64::try_from(FUTURE_MAX).unwrap(),
         ..Bounds::default()
     };
     version
-}
-
-struct Model {
-    config: Config,
-    clock: i64,
-    watermark: i64,
-    last_row: Option<i64>,
-    windows: BTreeMap<i64, Vec<(String, Vec<Row>)>>,
-    emitted: Vec<String>,
-    late: u64,
-    dead: u64,
-}
-
-impl Model {
-    fn new(config: Config) -> Self {
-        Model {
-            config,
-            clock: i64::MIN,
-            watermark: i64::MIN,
-            last_row: None,
-            windows: BTreeMap::new(),
-            emitted: Vec::new(),
-            late: 0,
-            dead: 0,
-        }
-    }
-
-    fn tick(&mut self, now: i64) {
-        self.clock = self.clock.max(now);
-        match self.config.event {
-            None => self.watermark = self.clock,
-            Some((lateness, Some(idle))) if self.last_row.is_some_and(|last| self.clock - last >= idle) => {
-                self.watermark = self.watermark.max(self.clock - lateness);
-            }
-            Some(_) => {}
-        }
-        self.close();
-    }
-
-    fn row(&mut self, row: &Row) {
-        self.tick(row.at);
-        if self.config.filtered && row.temperature.is_none_or(|temperature| temperature <= 0.0) {
-            return;
-        }
-        let time = match self.config.event {
-            None => self.clock,
-            Some((lateness, _)) => {
-                let Some(time) = row.time.filter(|&time| time <= self.clock + FUTURE_MAX) else {
-                    self.dead += 1;
-                    return;
-                };
-                self.last_row = Some(self.clock);
-                self.watermark = self.watermark.max(time - lateness);
-                self.close();
-                time
-            }
-        };
-        let start = time.div_euclid(self.config.size) * self.config.size;
-        if start + self.config.size <= self.watermark {
-            self.late += 1;
-            return;
-        }
-        if !self.windows.contains_key(&start) && self.windows.len() >= WINDOWS_MAX {
-            self.dead += 1;
-            return;
-        }
-        let key = row.key(self.config.keys);
-        let groups = self.windows.entry(start).or_default();
-        match groups.iter().position(|group| group.0 == key) {
-            Some(group) => groups[group].1.push(row.clone()),
-            None if groups.len() < GROUPS_MAX => groups.push((key, vec![row.clone()])),
-            None => self.dead += 1,
-        }
-    }
-
-    fn close(&mut self) {
-        while let Some((&start, _)) = self.windows.first_key_value()
-            && start + self.config.size <= self.watermark
-        {
-            self.close_first();
-        }
-    }
-
-    fn close_first(&mut self) {
-        if let Some((start, groups)) = self.windows.pop_first() {
-            let rows: Vec<String> = groups.iter().map(|(key, rows)| result(key, rows)).collect();
-            let end = start + self.config.size;
-            self.emitted.push(format!("[{start}, {end}) {}", rows.join("; ")));
-        }
-    }
 }
 
 fn result(key: &str, rows: &[Row]) -> String {
@@ -261,24 +174,6 @@ fn result(key: &str, rows: &[Row]) -> String {
 /// Multiples of 100 ms, so that times often fall on the ends of windows and of waits.
 fn coarse(range: std::ops::Range<i64>) -> impl Strategy<Value = i64> {
     range.prop_map(|tenths| tenths * 100)
-}
-
-fn configs() -> impl Strategy<Value = Config> {
-    let keys = prop_oneof![
-        Just(Keys::None),
-        Just(Keys::Device),
-        Just(Keys::Number),
-        Just(Keys::Both)
-    ];
-    let event = proptest::option::of((coarse(0..30), proptest::option::of(coarse(5..50))));
-    (prop_oneof![Just(1000_i64), Just(3000)], keys, any::<bool>(), event).prop_map(|(size, keys, filtered, event)| {
-        Config {
-            size,
-            keys,
-            filtered,
-            event,
-        }
-    })
 }
 
 fn inputs() -> impl Strategy<Value = Vec<Input>> {
@@ -363,32 +258,20 @@ fn run(config: &Config, inputs: &[Input], groups_per_call: usize) -> (Driver, u6
     (driver, rows)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+fn keys() -> impl Strategy<Value = Keys> {
+    prop_oneof![
+        Just(Keys::None),
+        Just(Keys::Device),
+        Just(Keys::Number),
+        Just(Keys::Both)
+    ]
+}
 
-    #[test]
-    fn emissions_are_those_of_the_model_however_the_rows_are_batched(
-        config in configs(),
-        inputs in inputs(),
-        piece in prop_oneof![1..5_usize, Just(16_384)],
-    ) {
-        let mut model = Model::new(config.clone());
-        for input in &inputs {
-            match input {
-                Input::Row(row) => model.row(row),
-                Input::Tick(now) => model.tick(*now),
-                Input::Reload | Input::Cut | Input::Restart => {}
-            }
-        }
-        while !model.windows.is_empty() {
-            model.close_first();
-        }
-        let (mut driver, rows) = run(&config, &inputs, piece);
-        prop_assert_eq!(driver.taken("rule"), model.emitted);
-        let counts = driver.counts("rule");
-        prop_assert_eq!((counts.rows_late, counts.rows_dead), (model.late, model.dead));
-        prop_assert_eq!(driver.dead.len() as u64, model.dead);
-        let accounted = counts.rows_filtered + counts.rows_late + counts.rows_dead + counts.rows_windowed;
-        prop_assert_eq!((counts.rows_in, accounted), (rows, rows));
-    }
+/// Lateness and idle time.
+fn events() -> impl Strategy<Value = Option<(i64, Option<i64>)>> {
+    proptest::option::of((coarse(0..30), proptest::option::of(coarse(5..50))))
+}
+
+fn millis(millis: i64) -> u64 {
+    u64::try_from(millis).unwrap()
 }

@@ -1,0 +1,45 @@
+//! What must hold in a window by itself.
+
+use super::Problems;
+use crate::{OVERLAP_MAX, Window};
+
+impl Problems {
+    pub(super) fn check_kind_of_window(&mut self, window: Window) {
+        match window {
+            Window::Tumbling { size_ms } => self.check_span("window.size_ms", size_ms),
+            Window::Hopping { size_ms, hop_ms } => self.check_hopping(size_ms, hop_ms),
+            Window::Session { timeout_ms, max_ms } => {
+                self.check_span("window.timeout_ms", timeout_ms);
+                self.check_span("window.max_ms", max_ms);
+            }
+        }
+    }
+
+    fn check_hopping(&mut self, size_ms: u64, hop_ms: u64) {
+        self.check_span("window.size_ms", size_ms);
+        self.check_span("window.hop_ms", hop_ms);
+        if hop_ms > size_ms {
+            let message = format!(
+                "must be at most size_ms, {size_ms}, or rows between two windows would be in none; got {hop_ms}"
+            );
+            self.add("window.hop_ms", message);
+        } else if hop_ms > 0 && size_ms.div_ceil(hop_ms) > OVERLAP_MAX {
+            let least = size_ms.div_ceil(OVERLAP_MAX);
+            let overlap = size_ms.div_ceil(hop_ms);
+            let message = format!(
+                "a row may be in {OVERLAP_MAX} windows, so hop_ms must be at least {least}; with {hop_ms} it is in {overlap}"
+            );
+            self.add("window.hop_ms", message);
+        }
+    }
+
+    /// A length of time that is not zero.
+    fn check_span(&mut self, at: &str, millis: u64) {
+        if !(1..=SPAN_MS_MAX).contains(&millis) {
+            self.add(at, format!("must be 1 to {SPAN_MS_MAX}, got {millis}"));
+        }
+    }
+}
+
+/// Windows are computed in microseconds of 64 bits.
+const SPAN_MS_MAX: u64 = i64::MAX as u64 / 1000;

@@ -1,0 +1,103 @@
+//! The window of a plan: how rows are cut, and by which time.
+
+use super::file::File;
+use super::{Compiler, micros};
+use crate::Bounds;
+use crate::aligned::Aligned;
+use crate::program::{Cut, EventTiming, TimeLayout, Timing};
+use rulemill_plan::{OVERLAP_MAX, Type, Window};
+
+impl Compiler<'_> {
+    /// How the plan cuts rows into windows; `None` without a window, and after a problem.
+    pub(super) fn cut(&mut self, override_ms: Option<u64>) -> Option<Cut> {
+        match self.plan.window? {
+            Window::Tumbling { size_ms } => {
+                let size = self.span("size_ms", override_ms.unwrap_or(size_ms))?;
+                Some(Cut::Aligned(Aligned { size, hop: size }))
+            }
+            Window::Hopping { size_ms, hop_ms } => {
+                let size = self.span("size_ms", override_ms.unwrap_or(size_ms))?;
+                let hop = self.span("hop_ms", hop_ms)?;
+                self.hopping(Aligned { size, hop })
+            }
+            Window::Session { timeout_ms, max_ms } => {
+                self.no_size(override_ms, "a session")?;
+                let timeout = self.span("timeout_ms", timeout_ms)?;
+                let max = self.span("max_ms", max_ms)?;
+                Some(Cut::Session { timeout, max })
+            }
+        }
+    }
+
+    pub(super) fn timing(&mut self, file: &File, cut: Option<Cut>, bounds: Bounds) -> (Timing, TimeLayout) {
+        if cut.is_none() {
+            return (Timing::PerBatch, TimeLayout::Arrival);
+        }
+        let Some(event) = self.plan.event_time else {
+            return (Timing::Arrival, TimeLayout::Arrival);
+        };
+        let Some((column, kind)) = self.column(file, event.column, "event_time.column") else {
+            return (Timing::PerBatch, TimeLayout::Arrival);
+        };
+        if let Some(kind) = kind
+            && kind != Type::Time
+        {
+            let message = format!(
+                "the event time must be of type time, and {} is of type {kind}",
+                file.name(event.column)
+            );
+            self.problem("event_time.column", message);
+        }
+        let timing = EventTiming {
+            column,
+            lateness: micros(event.lateness_ms),
+            late: event.late,
+            idle: event.idle_ms.map(micros),
+            future_max: micros(bounds.future_max_ms),
+        };
+        let lineage = self.lineage(file.origin(event.column));
+        (Timing::Event(timing), TimeLayout::Event(lineage))
+    }
+
+    fn hopping(&mut self, aligned: Aligned) -> Option<Cut> {
+        let (size_ms, hop_ms) = (aligned.size / 1000, aligned.hop / 1000);
+        if hop_ms > size_ms {
+            let message =
+                format!("windows of {size_ms} ms cannot be {hop_ms} ms apart: rows between them would be lost");
+            self.problem("window.hop_ms", message);
+            return None;
+        }
+        if aligned.overlap() as u64 > OVERLAP_MAX {
+            let message = format!(
+                "a row is in at most {OVERLAP_MAX} windows, and in {} with {hop_ms} ms",
+                aligned.overlap()
+            );
+            self.problem("window.hop_ms", message);
+            return None;
+        }
+        Some(Cut::Aligned(aligned))
+    }
+
+    /// There is no size that the deployment could set.
+    fn no_size(&mut self, override_ms: Option<u64>, kind: &str) -> Option<()> {
+        if override_ms.is_some() {
+            let message = format!("the windows of the rule have no size that could be set: {kind} ends with its rows");
+            self.problem("window", message);
+            return None;
+        }
+        Some(())
+    }
+
+    /// A length of time in microseconds.
+    fn span(&mut self, field: &str, millis: u64) -> Option<i64> {
+        // A quarter of the range leaves room to add sizes to times without overflow.
+        match i64::try_from(millis).ok().and_then(|span| span.checked_mul(1000)) {
+            Some(span) if (1..=i64::MAX / 4).contains(&span) => Some(span),
+            _ => {
+                let message = format!("a window lasts 1 ms to {} ms, got {millis} ms", i64::MAX / 4000);
+                self.problem(&format!("window.{field}"), message);
+                None
+            }
+        }
+    }
+}

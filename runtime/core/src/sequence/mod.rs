@@ -1,0 +1,314 @@
+//! Windows that depend on the order of rows: sessions. Rows come to them in order of time, so that it does not matter
+//! by which time windows are: by the time of arrival a row is taken at once, in event time once the watermark has come
+//! to it.
+
+mod store;
+
+use crate::event::event_time;
+use crate::fold::{Fold, Ready, Work, new_window};
+use crate::frame::{Env, Frame, Loss, Losses, Part};
+use crate::program::{Cut, EventTiming, Kept, Timing};
+use crate::shared::Shared;
+use crate::snapshot::{SnapshotError, Source, Writer};
+use crate::window::{Intake, located};
+use crate::{Cells, Column, Fault, Micros};
+use rulemill_plan::LatePolicy;
+use std::sync::Arc;
+use store::Store;
+
+/// The rows of a fold whose windows depend on their order.
+#[derive(Clone, Debug)]
+pub(crate) struct Sequence {
+    store: Store,
+    /// The time of the last row that was taken: no row before it can be.
+    last: i64,
+    /// The positions of rows that are to be added to the open window; empty between calls.
+    pending: Vec<u32>,
+}
+
+/// A row of an earlier batch that could not be added to its window.
+#[derive(Clone, Debug)]
+pub(crate) struct Stray {
+    pub(crate) window: (i64, i64),
+    pub(crate) keys: Vec<Column>,
+    pub(crate) fault: Fault,
+    pub(crate) reason: String,
+}
+
+/// What a row of the batch is: its number, and its place in the frame.
+#[derive(Clone, Copy)]
+struct Place {
+    row: u32,
+    position: usize,
+}
+
+/// The columns of a frame that are kept, and where its rows stand in them.
+type Cellular<'a> = [(&'a Column, crate::at::At<'a>)];
+
+impl Sequence {
+    pub(crate) fn new(kept: &Kept) -> Self {
+        Sequence {
+            store: Store::new(kept),
+            last: i64::MIN,
+            pending: Vec::new(),
+        }
+    }
+
+    /// Whether it is as it began.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.store.len() == 0 && self.last == i64::MIN
+    }
+
+    /// Whether rows wait for their window.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.store.next_time().is_some()
+    }
+
+    /// The time of the last row that is in a window.
+    pub(crate) fn last(&self) -> i64 {
+        self.last
+    }
+
+    /// The time with which there is something to do, besides the end of the open window.
+    pub(crate) fn due(&self) -> Option<i64> {
+        self.store.next_time()
+    }
+
+    pub(crate) fn write(&self, to: &mut Writer) {
+        to.i64(self.last);
+        self.store.write(to);
+    }
+
+    pub(crate) fn read(kept: &Kept, from: &mut Source<'_>) -> Result<Self, SnapshotError> {
+        Ok(Sequence {
+            last: from.i64()?,
+            store: Store::read(kept, from)?,
+            pending: Vec::new(),
+        })
+    }
+}
+
+impl Fold {
+    /// Takes the rows of a frame, and makes windows of those whose time has come.
+    pub(crate) fn add_in_order(&mut self, frame: &Frame, (ready, env): (&Ready<'_>, &Env<'_>), work: &mut Work<'_>) {
+        let program = Arc::clone(&self.program);
+        let (Some(kept), Some(mut sequence)) = (&program.kept, self.sequence.take()) else {
+            return;
+        };
+        sequence.store.start_call();
+        let mut cells = Vec::new();
+        let all = Part::Range {
+            start: 0,
+            end: frame.len(),
+        };
+        let intake = Intake {
+            program: &program,
+            frame,
+            env,
+        };
+        let columns = located(&kept.slots, &intake, all, &mut cells);
+        match self.timing {
+            Timing::PerBatch => {}
+            Timing::Arrival => {
+                for (position, &row) in frame.rows().iter().enumerate() {
+                    let clock = ready.clocks[row as usize];
+                    self.go_on(&mut sequence, kept, clock, work);
+                    self.put(&mut sequence, Place { row, position }, clock, &columns);
+                    self.go_on(&mut sequence, kept, clock, work);
+                }
+                self.go_on(&mut sequence, kept, ready.now, work);
+            }
+            Timing::Event(timing) => {
+                self.put_by_event(&mut sequence, &timing, &intake, (kept, &columns), (ready, work));
+                self.watermark.pass(ready.now, &timing);
+                let due = self.watermark.time();
+                self.go_on(&mut sequence, kept, due, work);
+            }
+        }
+        self.flush(&mut sequence, kept, work);
+        self.sequence = Some(sequence);
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass_in_order(&mut self, due: i64, work: &mut Work<'_>) {
+        let program = Arc::clone(&self.program);
+        let (Some(kept), Some(mut sequence)) = (&program.kept, self.sequence.take()) else {
+            return;
+        };
+        sequence.store.start_call();
+        self.go_on(&mut sequence, kept, due, work);
+        self.flush(&mut sequence, kept, work);
+        self.sequence = Some(sequence);
+    }
+
+    /// Closes windows as they are, and leaves no rows.
+    pub(crate) fn end_in_order(&mut self, work: &mut Work<'_>) {
+        // Rows that wait come into the windows that they would have come into; then the last one ends.
+        self.pass_in_order(i64::MAX, work);
+        self.close_windows(i64::MAX);
+        self.sequence = self.program.kept.as_deref().map(Sequence::new);
+    }
+
+    fn put_by_event(
+        &mut self,
+        sequence: &mut Sequence,
+        timing: &EventTiming,
+        intake: &Intake<'_>,
+        (kept, columns): (&Kept, &Cellular<'_>),
+        (ready, work): (&Ready<'_>, &mut Work<'_>),
+    ) {
+        let mut cells = Vec::new();
+        let frame = intake.frame;
+        let all = Part::Range {
+            start: 0,
+            end: frame.len(),
+        };
+        let (column, at) = frame.locate(timing.column, intake.env, all, &mut cells);
+        let Cells::Times(times) = &column.cells else {
+            unreachable!("compile checks that the event time is a time");
+        };
+        for (position, &row) in frame.rows().iter().enumerate() {
+            let (cell, clock) = (at.cell(position), ready.clocks[row as usize]);
+            let time = match event_time(times[cell], column.is_null(cell), clock, timing) {
+                Ok(time) => time,
+                Err((fault, reason)) => {
+                    self.losses.dead.push(Loss { row, fault, reason });
+                    continue;
+                }
+            };
+            self.watermark.see(time, i64::MAX, clock, timing);
+            let passed = self.watermark.time();
+            self.go_on(sequence, kept, passed, work);
+            // After the clock was set back, rows that were taken may be ahead of the watermark.
+            let passed = passed.max(sequence.last);
+            if time < passed {
+                self.note_late(row, passed, timing);
+                continue;
+            }
+            self.put(sequence, Place { row, position }, time, columns);
+            self.go_on(sequence, kept, self.watermark.time(), work);
+        }
+    }
+
+    fn note_late(&mut self, row: u32, passed: i64, timing: &EventTiming) {
+        self.counts.rows_late += 1;
+        if timing.late == LatePolicy::DeadLetter {
+            self.late.push(Loss {
+                row,
+                fault: Fault::Late,
+                reason: format!("late: the watermark has passed {}", Micros(passed)),
+            });
+        }
+    }
+
+    /// Puts a row with those that wait, if there is room.
+    fn put(&mut self, sequence: &mut Sequence, place: Place, time: i64, columns: &Cellular<'_>) {
+        let bounds = &self.program.bounds;
+        let reason = if sequence.store.len() >= bounds.rows_max {
+            format!("the rule keeps the most rows that it may, {}", bounds.rows_max)
+        } else if sequence.store.bytes() >= bounds.window_bytes_max {
+            let (bytes, max) = (sequence.store.bytes(), bounds.window_bytes_max);
+            format!("the rows that the rule keeps have {bytes} bytes, and {max} are the most they may have")
+        } else {
+            let cells = columns.iter().map(|(column, at)| (*column, at.cell(place.position)));
+            sequence.store.insert(place.row, time, cells);
+            return;
+        };
+        self.losses.dead.push(Loss {
+            row: place.row,
+            fault: Fault::Bound,
+            reason,
+        });
+    }
+
+    /// Takes the rows whose time has come, and ends what ends by then.
+    fn go_on(&mut self, sequence: &mut Sequence, kept: &Kept, due: i64, work: &mut Work<'_>) {
+        while let Some((time, position)) = sequence.store.take(due) {
+            self.end_until(sequence, kept, time, work);
+            sequence.last = time;
+            match self.program.cut {
+                None | Some(Cut::Aligned(_)) => {}
+                Some(Cut::Session { timeout, max }) => {
+                    self.take_into_session(sequence, kept, (time, position), (timeout, max), work);
+                }
+            }
+        }
+        self.end_until(sequence, kept, due, work);
+    }
+
+    /// Closes the open window if it ends at or before a time.
+    fn end_until(&mut self, sequence: &mut Sequence, kept: &Kept, time: i64, work: &mut Work<'_>) {
+        if self.windows.front().is_some_and(|window| window.end <= time) {
+            self.flush(sequence, kept, work);
+            self.close_windows(time);
+        }
+    }
+
+    fn take_into_session(
+        &mut self,
+        sequence: &mut Sequence,
+        kept: &Kept,
+        (time, position): (i64, u32),
+        (timeout, max): (i64, i64),
+        work: &mut Work<'_>,
+    ) {
+        if self.windows.is_empty() {
+            let times = (time, time.saturating_add(timeout));
+            let window = new_window(&mut self.spare, &kept.program, work.seed, times);
+            self.windows.push_back(window);
+        }
+        let window = &mut self.windows[0];
+        window.end = time.saturating_add(timeout).min(window.start.saturating_add(max));
+        sequence.pending.push(position);
+        sequence.store.drop_first();
+    }
+
+    /// Adds the pending rows to the open window.
+    fn flush(&mut self, sequence: &mut Sequence, kept: &Kept, work: &mut Work<'_>) {
+        let Some(window) = self.windows.front_mut().filter(|_| !sequence.pending.is_empty()) else {
+            return;
+        };
+        let shared = Shared::new();
+        let env = Env {
+            shared: &shared,
+            links: &[],
+            columns: &[],
+            kernels: None,
+            trapped_max: kept.program.bounds.trapped_calls_max,
+        };
+        let intake = Intake {
+            program: &kept.program,
+            frame: sequence.store.frame(),
+            env: &env,
+        };
+        let mut losses = Losses::default();
+        let part = Part::Each(&sequence.pending);
+        window.add(&intake, part, work.guests, &mut losses, work.scratch);
+        let times = (window.start, window.end);
+        self.counts.rows_windowed += sequence.pending.len() as u64;
+        self.lose(losses, times, &sequence.store, kept);
+        sequence.pending.clear();
+    }
+
+    /// Notes rows as dead that a window did not take: as rows of the batch at hand, or if they are not, by themselves.
+    fn lose(&mut self, losses: Losses, window: (i64, i64), store: &Store, kept: &Kept) {
+        for Loss { row, fault, reason } in losses.dead {
+            if let Some(row) = store.row_of_batch(row) {
+                self.counts.rows_windowed -= 1;
+                self.losses.dead.push(Loss { row, fault, reason });
+                continue;
+            }
+            let locals = store.frame().locals();
+            let key = |slot: &crate::program::Slot| match *slot {
+                crate::program::Slot::Local(local) => locals[local].gather(&[row]),
+                crate::program::Slot::Source(_) => unreachable!("what is kept has columns of its own only"),
+            };
+            self.strays.push(Stray {
+                window,
+                keys: kept.program.keys.iter().map(key).collect(),
+                fault,
+                reason,
+            });
+        }
+    }
+}
