@@ -111,6 +111,7 @@ fn keep(
     let (begin, begins) = mpsc::channel(1);
     let (trim, trims) = mpsc::channel(1);
     let metrics = parts.metrics.journal.clone();
+    let covered = ready.needs.as_ref().map_or(0, |needs| needs.first.saturating_sub(1));
     let checkpointer = Checkpointer::new(
         ready.checkpoints,
         ready.code.clone(),
@@ -119,6 +120,7 @@ fn keep(
         metrics.clone(),
     );
     let keeping = Keeping {
+        covered,
         journal: ready.journal,
         position: ready.position,
         replayed: ready.replayed,

@@ -19,6 +19,8 @@ use std::sync::Arc;
 /// All guests of one mill thread. Call sites outlive the version of the library that stands behind them.
 pub struct MillGuests {
     engine: GuestEngine,
+    /// How long it may take to start guests.
+    occasion: Occasion,
     libraries: BTreeMap<String, LibraryGuest>,
     /// By id. A site stays when nobody uses it any more, as its account does; it is bound anew before it is used again.
     sites: Vec<Site>,
@@ -69,6 +71,7 @@ impl MillGuests {
     pub fn new(engine: GuestEngine) -> Self {
         MillGuests {
             engine,
+            occasion: Occasion::Work,
             libraries: BTreeMap::new(),
             sites: Vec::new(),
             accumulators: Vec::new(),
@@ -162,14 +165,27 @@ impl MillGuests {
             .map_or_else(CallStats::default, |kernels| kernels.conduct.stats)
     }
 
+    /// From now on guests are put to work again after a stop, or not any more. Starting them may take as long as when they are
+    /// loaded, for windows depend on it and the machine may be busy.
+    pub fn restoring(&mut self, restoring: bool) {
+        self.occasion = if restoring { Occasion::Load } else { Occasion::Work };
+    }
+
     /// Whether `loaded` can stand behind every call site in use of the library that it would replace. The error names the
     /// function that would break.
     pub fn check_library(&self, library: &LimitedLibrary) -> Result<(), String> {
         let loaded = &library.loaded;
         let name = &loaded.description.name;
         let mut candidate = LibraryGuest::new(&self.engine, library.clone(), Occasion::Work);
+        let before = self.libraries.get(name).map(LibraryGuest::loaded);
         for site in self.sites.iter().filter(|site| site.used && site.library == *name) {
             candidate.check(&site.binding)?;
+            let function = site.binding.function.as_str();
+            if before.is_some_and(|before| before.is_immutable(function)) && !loaded.is_immutable(function) {
+                return Err(format!(
+                    "{function} must stay immutable, because its results are remembered for rules"
+                ));
+            }
         }
         let accumulators = self.accumulators.iter();
         for site in accumulators.filter(|site| site.used && site.library == *name) {
@@ -182,7 +198,7 @@ impl MillGuests {
     /// Adds a library, or puts another version behind its call sites. Gives the sites whose remembered results are void.
     pub fn put_library(&mut self, library: LimitedLibrary) -> Vec<SiteId> {
         let name = library.loaded.description.name.clone();
-        let guest = LibraryGuest::new(&self.engine, library, Occasion::Work);
+        let guest = LibraryGuest::new(&self.engine, library, self.occasion);
         if let Some(before) = self.libraries.insert(name.clone(), guest) {
             let guest = GuestName::Library(name.as_str().into());
             self.departed.push((guest, Arc::clone(before.meter())));
@@ -195,7 +211,10 @@ impl MillGuests {
 
     /// Takes a library away. Its call sites stay, and fail until a library of that name is back.
     pub fn remove_library(&mut self, name: &str) -> Vec<SiteId> {
-        self.libraries.remove(name);
+        if let Some(before) = self.libraries.remove(name) {
+            let guest = GuestName::Library(name.into());
+            self.departed.push((guest, Arc::clone(before.meter())));
+        }
         self.sites_of(name)
     }
 
@@ -227,7 +246,7 @@ impl MillGuests {
         limits: LimitsConfig,
     ) -> Result<KernelsId, CallError> {
         let settings = serde_json::to_string(settings).map_err(|error| CallError::Failure(error.to_string()))?;
-        let mut guest = KernelsGuest::new(&self.engine, loaded, settings, limits, Occasion::Work);
+        let mut guest = KernelsGuest::new(&self.engine, loaded, settings, limits, self.occasion);
         if let Err(error) = guest.check() {
             let name = GuestName::Rule(Arc::clone(rule));
             self.departed.push((name, Arc::clone(guest.meter())));

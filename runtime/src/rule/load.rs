@@ -16,7 +16,7 @@ use super::type_information;
 use crate::clock;
 use crate::config::LimitsConfig;
 use rulemill_core::CallError;
-use rulemill_plan::{Library, Literal, Plan, Problem, Step};
+use rulemill_plan::{Library, Literal, Plan, Problem, Step, Volatility};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -230,6 +230,12 @@ impl LoadedLibrary {
         let scalars = self.description.scalars.iter().map(|scalar| scalar.name.as_str());
         let aggregates = self.description.aggregates.iter();
         scalars.chain(aggregates.map(|aggregate| aggregate.name.as_str()))
+    }
+
+    /// Whether it promises that its scalar function of that name gives the same for the same.
+    pub fn is_immutable(&self, name: &str) -> bool {
+        let scalar = self.description.scalars.iter().find(|scalar| scalar.name == name);
+        scalar.is_some_and(|scalar| scalar.volatility == Volatility::Immutable)
     }
 
     /// Whether it has a function or an aggregate of that name.

@@ -26,6 +26,39 @@ async fn a_library_whose_aggregate_traps() {
     check(&library().accumulate("(unreachable)")).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_library_that_fails_when_windows_end() {
+    let sandbox = Sandbox::new();
+    sandbox.write("rules.d/calc.wasm", library().build());
+    sandbox.write("rules.d/sums.wasm", plan_guest(&sums()));
+    sandbox.write("rules.d/sums.toml", "window = \"1s\"");
+    let rulemill = Rulemill::start(&sandbox, &config(&[LISTENER])).await;
+    let mut publisher = Publisher::connect(rulemill.listener);
+    publish(&mut publisher).await;
+    rulemill
+        .wait_for_emissions("a window", LIMIT, |all| !all.is_empty())
+        .await;
+
+    // No message fails with it, but no window comes out.
+    sandbox.replace("rules.d/calc.wasm", &library().finish("(unreachable)").build());
+    wait_for("the bad version", LIMIT, || {
+        (rulemill.log().text().matches("library loaded").count() == 2).then_some(())
+    })
+    .await;
+    publish(&mut publisher).await;
+    wait_for_log(&rulemill, "the version before runs again").await;
+    let before = rulemill.emissions_from(0).len();
+    publish(&mut publisher).await;
+    rulemill
+        .wait_for_emissions("a window again", LIMIT, |all| all.len() > before)
+        .await;
+    let status = get_json(rulemill.http, "/rules/calc/status")
+        .await
+        .expect("it is there");
+    let reason = status["refused"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("lost groups of a closed window"), "{reason}");
+}
+
 /// `bad` comes in place of a good version while messages flow.
 async fn check(bad: &LibraryGuest) {
     let sandbox = Sandbox::new();

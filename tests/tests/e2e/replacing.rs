@@ -88,10 +88,12 @@ async fn replace(sandbox: &Sandbox, rulemill: &Rulemill, progress: &Progress) {
         } else {
             sandbox.write(&name, &bytes);
         }
-        let labels = ["device_temperature", "ok"];
-        progress
-            .taken
-            .set(rulemill.metric("rulemill_rule_reloads_total", &labels).await);
+        // Of the guest that was replaced less often.
+        let mut taken = f64::MAX;
+        for guest in ["device_temperature", "text"] {
+            taken = taken.min(rulemill.metric("rulemill_rule_reloads_total", &[guest, "ok"]).await);
+        }
+        progress.taken.set(taken);
         if progress.is_enough() {
             return;
         }

@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub(super) quarantined: Option<Refused>,
     /// The last good version, while the one that runs is on probation.
     pub(super) last_good: Option<Candidate>,
+    /// On how many mills that one has proven itself.
+    pub(super) proofs: usize,
     /// A version that runs without emitting.
     pub(super) shadow: Option<Shadow>,
     /// The version that was promoted last: it runs, whatever the file beside it says.
@@ -162,6 +164,7 @@ impl Entry {
             refused: None,
             quarantined: None,
             last_good: None,
+            proofs: 0,
             shadow: None,
             promoted: None,
             draining: None,

@@ -3,7 +3,7 @@
 //! The mills watch and judge; see [`super::super::mill::Incident`]. The store keeps the last good version over a restart,
 //! so that a probation that a restart interrupts begins anew, and a version in quarantine stays there.
 
-use super::super::command::LastGood;
+use super::super::command::{Command, LastGood};
 use super::super::identity::Identity;
 use super::super::mill::{Incident, OffendingBatch};
 use super::super::mills::MillGone;
@@ -36,13 +36,29 @@ impl Catalogue {
             }
             Incident::RuleProven { id, identity } => self.proven(&id, identity).await,
             Incident::LibraryProven { library } => {
-                if let Some((name, identity)) = self.entry_of_library(&library) {
+                if let Some((name, identity)) = self.entry_of_library(&library)
+                    && self.is_proven_everywhere(&name, &library.description.name).await?
+                {
                     self.proven(&name, identity).await;
                 }
             }
         }
         self.publish();
         Ok(())
+    }
+
+    /// One more mill says that a library has proven itself. It has when all say so on which rules call it: until then, one of
+    /// them may still go back.
+    async fn is_proven_everywhere(&mut self, file: &str, library: &str) -> Result<bool, MillGone> {
+        let mut calling = 0;
+        for mill in 0..self.parts.mills.len() {
+            let name = library.to_owned();
+            let in_use = self.parts.mills.ask(mill, |reply| Command::LibraryInUse(name, reply));
+            calling += usize::from(in_use.await?);
+        }
+        let entry = self.entry(file);
+        entry.proofs += 1;
+        Ok(entry.proofs >= calling)
     }
 
     /// The version to go back to if a new one is worse: the one that runs, or while that is on probation the one before it;
@@ -141,7 +157,9 @@ impl Catalogue {
         if let Some(Err(error)) = kept.await {
             tracing::warn!(guest = name, %error, "the version cannot be kept on disk; after a restart nothing is there to go back to");
         }
-        self.entry(name).last_good = watched;
+        let entry = self.entry(name);
+        entry.last_good = watched;
+        entry.proofs = 0;
     }
 
     /// The file is gone.

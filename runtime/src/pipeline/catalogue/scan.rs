@@ -9,7 +9,7 @@ use crate::clock;
 use crate::rule::ContentDigest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -81,6 +81,8 @@ struct Seen {
 struct Stamp {
     len: u64,
     modified: Option<SystemTime>,
+    /// When anything of it changed, in seconds and nanoseconds: what was copied over it may keep length and time.
+    changed: (i64, i64),
     inode: u64,
 }
 
@@ -278,7 +280,8 @@ fn stamp(path: &Path) -> std::io::Result<Stamp> {
     Ok(Stamp {
         len: metadata.len(),
         modified: metadata.modified().ok(),
-        inode: std::os::unix::fs::MetadataExt::ino(&metadata),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+        inode: metadata.ino(),
     })
 }
 

@@ -33,7 +33,12 @@ impl CodeStore {
             let file = std::fs::File::options().append(true).open(&path)?;
             return file.set_modified(crate::clock::system());
         }
-        std::fs::create_dir_all(&self.dir)?;
+        if !self.dir.is_dir() {
+            std::fs::create_dir_all(&self.dir)?;
+            if let Some(data) = self.dir.parent() {
+                std::fs::File::open(data)?.sync_all()?;
+            }
+        }
         let unfinished = path.with_extension("new");
         let mut file = std::fs::File::create(&unfinished)?;
         io::Write::write_all(&mut file, wasm)?;

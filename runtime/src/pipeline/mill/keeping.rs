@@ -135,6 +135,7 @@ impl Mill {
     /// Takes over the state of a checkpoint. The mill must be new. Gives what is lost of it.
     pub(in super::super) fn restore(&mut self, state: &MillState, rebuild: &mut Rebuild<'_>) -> Vec<Lost> {
         let mut lost = Vec::new();
+        self.guests.restoring(true);
         self.now = Micros(state.now_us);
         self.keeping.last_switch = state.last_switch;
         for record in &state.libraries {
@@ -181,6 +182,7 @@ impl Mill {
             self.rules.insert(id.as_str().into(), placed);
         }
         self.unused = true;
+        self.guests.restoring(false);
         lost
     }
 

@@ -56,6 +56,8 @@ pub(super) struct Probations {
     libraries: HashMap<String, LibraryProbation>,
     /// Rules that are to be taken back because they lost groups of closed windows.
     lost_groups: Vec<Arc<str>>,
+    /// Libraries that are to be taken back because a rule that calls them lost groups of closed windows, which it had not before.
+    lost_by_library: Vec<String>,
     /// What the catalogue has not been told yet.
     untold: VecDeque<Incident>,
 }
@@ -365,6 +367,12 @@ impl Mill {
     /// Takes back the versions that have lost groups of closed windows, when those before them have lost none: there is no
     /// message to try.
     pub(super) fn judge_groups(&mut self) {
+        for library in std::mem::take(&mut self.probations.lost_by_library) {
+            let reason =
+                "a rule that calls it lost groups of a closed window, which it had not with the version before"
+                    .to_owned();
+            self.take_library_back(&library, reason, OffendingBatch::default());
+        }
         for rule in std::mem::take(&mut self.probations.lost_groups) {
             let reason = "groups of a closed window failed; the version before has lost none".to_owned();
             self.take_rule_back(&rule, reason, OffendingBatch::default());
@@ -397,12 +405,23 @@ pub(super) fn lost_groups(output: &Output, rules: &mut HashMap<Arc<str>, Placed>
         let Some(placed) = rules.get_mut(rule).filter(|_| is_failure(*fault)) else {
             continue;
         };
-        placed.lost_groups = true;
+        let is_first = !std::mem::replace(&mut placed.lost_groups, true);
+        if is_first {
+            let called = probations.libraries.keys().filter(|name| calls(placed, name));
+            let called: Vec<String> = called.cloned().collect();
+            probations.lost_by_library.extend(called);
+        }
         let watched = probations.rules.get(rule);
         if watched.is_some_and(|probation| !probation.last_good.lost_groups) && !probations.lost_groups.contains(rule) {
             probations.lost_groups.push(Arc::clone(rule));
         }
     }
+}
+
+/// Whether a rule calls functions of a library, as far as its plan says: a function without a library may be of any.
+fn calls(placed: &Placed, library: &str) -> bool {
+    let mut calls = placed.spec.loaded.calls();
+    calls.any(|(named, _)| named.is_none_or(|named| named == library))
 }
 
 /// Some messages of a batch.

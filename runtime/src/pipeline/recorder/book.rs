@@ -31,6 +31,8 @@ pub(in super::super) struct Keeping {
     pub(in super::super) journal: Journal,
     /// The last batch or tick that the mills have done.
     pub(in super::super) position: u64,
+    /// Records up to this one are needed no more.
+    pub(in super::super) covered: u64,
     /// Whether anything was done again.
     pub(in super::super) replayed: bool,
     /// What was accepted by an earlier process and is in no batch; with the records of each.
@@ -63,6 +65,8 @@ pub(super) struct Book {
     /// Batches that are in no journal are counted from a number that no earlier process has used, for the ids of emissions are
     /// made of it.
     unkept_batches: u64,
+    /// How many there were at the last checkpoint.
+    unkept_at_checkpoint: u64,
     /// Of what is in no journal; accepted together with the rest of its moment, so that this has an end.
     unkept: Vec<Receipt>,
 }
@@ -85,6 +89,7 @@ impl Book {
                 position,
                 first_handed: BTreeMap::new(),
                 unkept_batches: position,
+                unkept_at_checkpoint: position,
                 unkept: Vec::new(),
             };
             let news = News {
@@ -106,10 +111,13 @@ impl Book {
             Duration::ZERO
         };
         let checkpoint = now.checked_sub(interval).unwrap_or(now);
+        let covered = keeping.covered;
+        let unkept_batches = clock::wall().0.unsigned_abs();
         let book = Book {
             position: keeping.position,
             first_handed: BTreeMap::new(),
-            unkept_batches: clock::wall().0.unsigned_abs(),
+            unkept_batches,
+            unkept_at_checkpoint: unkept_batches,
             unkept: Vec::new(),
             kept: Some(Kept {
                 keeping,
@@ -130,7 +138,7 @@ impl Book {
                 last_at_checkpoint: 0,
                 first_at_checkpoint: 0,
                 checkpoint_bytes: 0,
-                covered: 0,
+                covered,
             }),
         };
         Ok((book, News { synced, trims }))
@@ -287,7 +295,8 @@ impl Book {
 
     /// Whether it is time for a checkpoint, and one can be taken.
     pub(super) fn checkpoint_due(&self) -> bool {
-        self.kept.as_ref().is_some_and(Kept::checkpoint_due)
+        let kept = self.kept.as_ref();
+        kept.is_some_and(|kept| kept.checkpoint_due(self.unkept_batches > self.unkept_at_checkpoint))
     }
 
     pub(super) fn position(&mut self, accepted: &Accepted, mills: usize) -> Position {
@@ -301,6 +310,7 @@ impl Book {
     /// Asks for a checkpoint. False: nobody takes one.
     pub(super) fn begin_checkpoint(&mut self, begin: Begin) -> bool {
         let Some(kept) = &mut self.kept else { return false };
+        self.unkept_at_checkpoint = self.unkept_batches;
         kept.checkpoint = clock::monotonic();
         kept.bytes_at_checkpoint = kept.keeping.journal.bytes();
         kept.last_at_checkpoint = kept.keeping.journal.last();

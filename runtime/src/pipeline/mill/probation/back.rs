@@ -55,7 +55,7 @@ impl Mill {
         });
     }
 
-    fn take_library_back(&mut self, name: &str, reason: String, batch: OffendingBatch) {
+    pub(super) fn take_library_back(&mut self, name: &str, reason: String, batch: OffendingBatch) {
         let Some(probation) = self.probations.libraries.remove(name) else {
             return;
         };

@@ -162,7 +162,8 @@ impl Kept {
         None
     }
 
-    pub(super) fn checkpoint_due(&self) -> bool {
+    /// `unkept_news`: something has happened that is in no journal.
+    pub(super) fn checkpoint_due(&self, unkept_news: bool) -> bool {
         let grown = self.keeping.journal.bytes().saturating_sub(self.bytes_at_checkpoint);
         let elapsed = clock::monotonic().duration_since(self.checkpoint);
         // A large state is written when there is something to gain by it, for the disk's sake.
@@ -172,7 +173,7 @@ impl Kept {
         let full = !self.keeping.journal.has_room();
         let makes_room = full && self.covered + 1 < self.first_at_checkpoint;
         // Where nothing happens, nothing is written.
-        let news = self.keeping.journal.last() > self.last_at_checkpoint || makes_room;
+        let news = unkept_news || self.keeping.journal.last() > self.last_at_checkpoint || makes_room;
         let due = due || (full && elapsed >= RETRY_INTERVAL);
         news && due && !self.checkpointing && self.batch.is_none() && self.unwritten.is_empty() && self.ticks.is_empty()
     }

@@ -65,6 +65,7 @@ impl Kept {
         let (begin, begins) = mpsc::channel(1);
         let (trims, trimmed) = mpsc::channel(1);
         let keeping = Keeping {
+            covered: 0,
             journal,
             position: 0,
             replayed: false,
