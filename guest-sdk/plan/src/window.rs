@@ -30,6 +30,14 @@ pub enum Window {
         /// The longest that a window lasts, in milliseconds; at least 1. The next row begins another one.
         max_ms: u64,
     },
+    /// The last rows of the rule, whichever their keys, with every so many of them. A window begins and ends with the times
+    /// of its first and its last row, and both are part of it; it has fewer rows as long as there were not more.
+    Count {
+        /// How many rows a window has; at least 1.
+        rows: u64,
+        /// With how many more rows there is another window; at least 1, at most `rows`.
+        every: u64,
+    },
 }
 
 /// The most windows that a row may be in.

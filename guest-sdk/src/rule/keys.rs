@@ -3,7 +3,7 @@
 use super::builder::{Groups, Stage};
 use super::column::{After, Before, Col, ColumnId};
 use super::draft::Draft;
-use super::windows::{hopping, session, tumbling};
+use super::windows::{count, hopping, session, tumbling};
 use crate::kind::Kind;
 use rulemill_plan::Window;
 use std::time::Duration;
@@ -50,6 +50,12 @@ impl<K: Keys> Grouped<K> {
     /// all messages of the rule together, not one for each key; its groups are those of the keys that came meanwhile.
     pub fn session(self, timeout: Duration, max: Duration) -> (Groups, K::After) {
         self.window(session(timeout, max))
+    }
+
+    /// Windows of the last `messages` of the rule, whichever their keys, one with every `every` of them, which are at least
+    /// one and at most `messages`. A window begins and ends with its first and its last message.
+    pub fn count(self, messages: u64, every: u64) -> (Groups, K::After) {
+        self.window(count(messages, every))
     }
 
     fn window(self, window: Window) -> (Groups, K::After) {

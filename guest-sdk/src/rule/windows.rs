@@ -23,6 +23,11 @@ impl Messages {
         self.window(session(timeout, max))
     }
 
+    /// Windows of the last messages; see [`Grouped::count`](super::Grouped::count).
+    pub fn count(self, messages: u64, every: u64) -> Groups {
+        self.window(count(messages, every))
+    }
+
     fn window(self, window: Window) -> Groups {
         let mut draft = self.draft.into_inner();
         draft.window = Some(window);
@@ -48,6 +53,10 @@ pub(super) fn session(timeout: Duration, max: Duration) -> Window {
         timeout_ms: milliseconds(timeout),
         max_ms: milliseconds(max),
     }
+}
+
+pub(super) fn count(messages: u64, every: u64) -> Window {
+    Window::Count { rows: messages, every }
 }
 
 #[cfg(test)]
@@ -84,5 +93,6 @@ mod tests {
             max_ms: 3000,
         };
         check(|messages| messages.session(SECOND, SECOND * 3), session);
+        check(|messages| messages.count(5, 2), Window::Count { rows: 5, every: 2 });
     }
 }

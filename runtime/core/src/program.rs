@@ -101,6 +101,8 @@ pub(crate) enum Cut {
     Aligned(Aligned),
     /// Until no row came for `timeout`, but not longer than `max`; in microseconds.
     Session { timeout: i64, max: i64 },
+    /// The last `rows`, with each row whose number is a multiple of `every`, which is at most `rows`.
+    Count { rows: usize, every: usize },
 }
 
 impl Cut {
@@ -108,7 +110,23 @@ impl Cut {
     pub(crate) fn overlap(self) -> usize {
         match self {
             Cut::Aligned(aligned) => aligned.overlap(),
-            Cut::Session { .. } => 1,
+            Cut::Session { .. } | Cut::Count { .. } => 1,
+        }
+    }
+
+    /// Whether rows of earlier windows are in later ones, so that two states do not become the same by themselves.
+    pub(crate) fn has_history(self) -> bool {
+        match self {
+            Cut::Aligned(_) | Cut::Session { .. } => false,
+            Cut::Count { .. } => true,
+        }
+    }
+
+    /// Whether windows end with a row, however late it comes.
+    pub(crate) fn ends_by_rows(self) -> bool {
+        match self {
+            Cut::Aligned(_) | Cut::Session { .. } => false,
+            Cut::Count { .. } => true,
         }
     }
 }
@@ -366,6 +384,11 @@ impl FoldProgram {
                 shape.u8(2);
                 shape.i64(timeout);
                 shape.i64(max);
+            }
+            Some(Cut::Count { rows, every }) => {
+                shape.u8(3);
+                shape.u64(rows as u64);
+                shape.u64(every as u64);
             }
         }
         if let Some(kept) = &self.kept {

@@ -336,14 +336,15 @@ impl Version {
 
 /// How a version with open windows gives way, to one of another layout or to nobody.
 fn handover(program: &Program, fold: &Fold, next: Option<&Layout>) -> Until {
+    if let Some(cut) = fold.program.cut.filter(|_| fold.sequence.is_some()) {
+        // In event time rows come in another order than they are taken in, so they cannot be parted by one of them. Nor
+        // may a rule that goes wait for a row for ever.
+        let waits = matches!(fold.timing, Timing::Arrival) && (next.is_some() || !cut.ends_by_rows());
+        return if waits { Until::Closed } else { Until::Retired };
+    }
     let Some(end) = fold.last_end() else {
         return Until::Retired;
     };
-    if fold.sequence.is_some() {
-        // In event time rows come in another order than they are taken in, so they cannot be parted by one of them.
-        let by_arrival = matches!(fold.timing, Timing::Arrival);
-        return if by_arrival { Until::Closed } else { Until::Retired };
-    }
     match fold.timing {
         Timing::PerBatch => Until::Retired,
         Timing::Arrival => Until::Arrival(end),

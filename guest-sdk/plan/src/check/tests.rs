@@ -218,6 +218,10 @@ fn windows_and_what_needs_them_are_checked() {
         |timeout_ms, max_ms| move |plan: &mut Plan| plan.window = Some(Window::Session { timeout_ms, max_ms });
     check_plan(session(0, 1), "window.timeout_ms", "must be 1 to");
     check_plan(session(1, u64::MAX), "window.max_ms", "must be 1 to");
+    let count = |rows, every| move |plan: &mut Plan| plan.window = Some(Window::Count { rows, every });
+    check_plan(count(0, 1), "window.rows", "must be 1 to 1000000, got 0");
+    check_plan(count(3, 0), "window.every", "must be 1 to rows, 3");
+    check_plan(count(3, 4), "window.every", "got 4");
     for at in ["keys", "event_time", "aggregates"] {
         check_plan(|plan| plan.window = None, at, "needs a window");
     }

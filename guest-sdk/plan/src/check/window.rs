@@ -12,6 +12,7 @@ impl Problems {
                 self.check_span("window.timeout_ms", timeout_ms);
                 self.check_span("window.max_ms", max_ms);
             }
+            Window::Count { rows, every } => self.check_count(rows, every),
         }
     }
 
@@ -33,6 +34,16 @@ impl Problems {
         }
     }
 
+    fn check_count(&mut self, rows: u64, every: u64) {
+        if !(1..=ROWS_MAX).contains(&rows) {
+            self.add("window.rows", format!("must be 1 to {ROWS_MAX}, got {rows}"));
+        }
+        if every == 0 || every > rows {
+            let message = format!("must be 1 to rows, {rows}, or there would be rows in no window; got {every}");
+            self.add("window.every", message);
+        }
+    }
+
     /// A length of time that is not zero.
     fn check_span(&mut self, at: &str, millis: u64) {
         if !(1..=SPAN_MS_MAX).contains(&millis) {
@@ -40,6 +51,9 @@ impl Problems {
         }
     }
 }
+
+/// The most rows of a window of the last ones. The host may allow fewer.
+const ROWS_MAX: u64 = 1_000_000;
 
 /// Windows are computed in microseconds of 64 bits.
 const SPAN_MS_MAX: u64 = i64::MAX as u64 / 1000;

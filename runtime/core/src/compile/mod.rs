@@ -143,7 +143,7 @@ impl Compiler<'_> {
         let plan = self.plan;
         let (mut file, requirements) = self.needs();
         let before = self.steps(&plan.before, &mut file, Filter::keep(plan), "before");
-        let cut = self.cut(version.window_override_ms);
+        let cut = self.cut(version.window_override_ms, version.bounds);
         let keys = self.keys(&file);
         let (timing, time) = self.timing(&file, cut, version.bounds);
         let aggregates = self.aggregates(&file);

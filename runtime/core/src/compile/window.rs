@@ -9,7 +9,7 @@ use rulemill_plan::{OVERLAP_MAX, Type, Window};
 
 impl Compiler<'_> {
     /// How the plan cuts rows into windows; `None` without a window, and after a problem.
-    pub(super) fn cut(&mut self, override_ms: Option<u64>) -> Option<Cut> {
+    pub(super) fn cut(&mut self, override_ms: Option<u64>, bounds: Bounds) -> Option<Cut> {
         match self.plan.window? {
             Window::Tumbling { size_ms } => {
                 let size = self.span("size_ms", override_ms.unwrap_or(size_ms))?;
@@ -25,6 +25,10 @@ impl Compiler<'_> {
                 let timeout = self.span("timeout_ms", timeout_ms)?;
                 let max = self.span("max_ms", max_ms)?;
                 Some(Cut::Session { timeout, max })
+            }
+            Window::Count { rows, every } => {
+                self.no_size(override_ms, "one of the last rows")?;
+                self.count(rows, every, bounds)
             }
         }
     }
@@ -76,6 +80,26 @@ impl Compiler<'_> {
             return None;
         }
         Some(Cut::Aligned(aligned))
+    }
+
+    fn count(&mut self, rows: u64, every: u64, bounds: Bounds) -> Option<Cut> {
+        let (rows, every) = (usize::try_from(rows).ok(), usize::try_from(every).ok());
+        let most = bounds.rows_max;
+        let Some(rows) = rows.filter(|rows| (1..=most).contains(rows)) else {
+            self.problem(
+                "window.rows",
+                format!("a window has 1 to {most} rows, the most that a rule keeps"),
+            );
+            return None;
+        };
+        let Some(every) = every.filter(|every| (1..=rows).contains(every)) else {
+            self.problem(
+                "window.every",
+                format!("must be 1 to rows, {rows}, or rows would be in no window"),
+            );
+            return None;
+        };
+        Some(Cut::Count { rows, every })
     }
 
     /// There is no size that the deployment could set.

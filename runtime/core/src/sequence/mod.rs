@@ -1,7 +1,8 @@
-//! Windows that depend on the order of rows: sessions. Rows come to them in order of time, so that it does not matter
+//! Windows that depend on the order of rows: sessions, and windows of the last rows. Rows come to them in order of time, so that it does not matter
 //! by which time windows are: by the time of arrival a row is taken at once, in event time once the watermark has come
 //! to it.
 
+mod made;
 mod store;
 
 use crate::event::event_time;
@@ -22,6 +23,10 @@ pub(crate) struct Sequence {
     store: Store,
     /// The time of the last row that was taken: no row before it can be.
     last: i64,
+    /// How many rows were taken since the last window of the last rows.
+    fresh: usize,
+    /// How many rows and groups were worked on in the call at hand.
+    spent: usize,
     /// The positions of rows that are to be added to the open window; empty between calls.
     pending: Vec<u32>,
 }
@@ -50,6 +55,8 @@ impl Sequence {
         Sequence {
             store: Store::new(kept),
             last: i64::MIN,
+            fresh: 0,
+            spent: 0,
             pending: Vec::new(),
         }
     }
@@ -59,9 +66,9 @@ impl Sequence {
         self.store.len() == 0 && self.last == i64::MIN
     }
 
-    /// Whether rows wait for their window.
-    pub(crate) fn has_waiting(&self) -> bool {
-        self.store.next_time().is_some()
+    /// Whether rows wait for their window, besides those in the open one.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.store.next_time().is_some() || self.fresh > 0
     }
 
     /// The time of the last row that is in a window.
@@ -74,14 +81,27 @@ impl Sequence {
         self.store.next_time()
     }
 
+    fn start_call(&mut self) {
+        self.store.start_call();
+        self.spent = 0;
+    }
+
+    /// Whether the call at hand has done so much that the rest is left to the next one.
+    fn has_enough(&self) -> bool {
+        self.spent > SPENT_MAX
+    }
+
     pub(crate) fn write(&self, to: &mut Writer) {
         to.i64(self.last);
+        to.u64(self.fresh as u64);
         self.store.write(to);
     }
 
     pub(crate) fn read(kept: &Kept, from: &mut Source<'_>) -> Result<Self, SnapshotError> {
         Ok(Sequence {
             last: from.i64()?,
+            fresh: from.size()?,
+            spent: 0,
             store: Store::read(kept, from)?,
             pending: Vec::new(),
         })
@@ -95,7 +115,7 @@ impl Fold {
         let (Some(kept), Some(mut sequence)) = (&program.kept, self.sequence.take()) else {
             return;
         };
-        sequence.store.start_call();
+        sequence.start_call();
         let mut cells = Vec::new();
         let all = Part::Range {
             start: 0,
@@ -135,7 +155,7 @@ impl Fold {
         let (Some(kept), Some(mut sequence)) = (&program.kept, self.sequence.take()) else {
             return;
         };
-        sequence.store.start_call();
+        sequence.start_call();
         self.go_on(&mut sequence, kept, due, work);
         self.flush(&mut sequence, kept, work);
         self.sequence = Some(sequence);
@@ -144,8 +164,16 @@ impl Fold {
     /// Closes windows as they are, and leaves no rows.
     pub(crate) fn end_in_order(&mut self, work: &mut Work<'_>) {
         // Rows that wait come into the windows that they would have come into; then the last one ends.
-        self.pass_in_order(i64::MAX, work);
+        while self.sequence.as_ref().is_some_and(|sequence| sequence.due().is_some()) {
+            self.pass_in_order(i64::MAX, work);
+        }
         self.close_windows(i64::MAX);
+        let program = Arc::clone(&self.program);
+        if let (Some(kept), Some(mut sequence)) = (&program.kept, self.sequence.take())
+            && sequence.fresh > 0
+        {
+            self.make_of_all(&mut sequence, kept, work);
+        }
         self.sequence = self.program.kept.as_deref().map(Sequence::new);
     }
 
@@ -203,11 +231,16 @@ impl Fold {
 
     /// Puts a row with those that wait, if there is room.
     fn put(&mut self, sequence: &mut Sequence, place: Place, time: i64, columns: &Cellular<'_>) {
-        let bounds = &self.program.bounds;
-        let reason = if sequence.store.len() >= bounds.rows_max {
+        let (bounds, store) = (&self.program.bounds, &sequence.store);
+        let (rows, bytes) = match self.program.cut {
+            // The rows of its last window are bounded by themselves, and stay until others come.
+            Some(Cut::Count { .. }) => (store.waiting(), store.bytes() - store.taken_bytes()),
+            Some(Cut::Aligned(_) | Cut::Session { .. }) | None => (store.len(), store.bytes()),
+        };
+        let reason = if rows >= bounds.rows_max {
             format!("the rule keeps the most rows that it may, {}", bounds.rows_max)
-        } else if sequence.store.bytes() >= bounds.window_bytes_max {
-            let (bytes, max) = (sequence.store.bytes(), bounds.window_bytes_max);
+        } else if bytes >= bounds.window_bytes_max {
+            let max = bounds.window_bytes_max;
             format!("the rows that the rule keeps have {bytes} bytes, and {max} are the most they may have")
         } else {
             let cells = columns.iter().map(|(column, at)| (*column, at.cell(place.position)));
@@ -223,17 +256,24 @@ impl Fold {
 
     /// Takes the rows whose time has come, and ends what ends by then.
     fn go_on(&mut self, sequence: &mut Sequence, kept: &Kept, due: i64, work: &mut Work<'_>) {
-        while let Some((time, position)) = sequence.store.take(due) {
-            self.end_until(sequence, kept, time, work);
+        loop {
+            let next = sequence.store.next_time().filter(|&time| time <= due);
+            self.end_until(sequence, kept, next.unwrap_or(due), work);
+            if sequence.has_enough() {
+                return;
+            }
+            let Some((time, position)) = sequence.store.take(due) else {
+                return;
+            };
             sequence.last = time;
             match self.program.cut {
                 None | Some(Cut::Aligned(_)) => {}
                 Some(Cut::Session { timeout, max }) => {
                     self.take_into_session(sequence, kept, (time, position), (timeout, max), work);
                 }
+                Some(Cut::Count { rows, every }) => self.count(sequence, kept, (rows, every), work),
             }
         }
-        self.end_until(sequence, kept, due, work);
     }
 
     /// Closes the open window if it ends at or before a time.
@@ -298,17 +338,16 @@ impl Fold {
                 self.losses.dead.push(Loss { row, fault, reason });
                 continue;
             }
-            let locals = store.frame().locals();
-            let key = |slot: &crate::program::Slot| match *slot {
-                crate::program::Slot::Local(local) => locals[local].gather(&[row]),
-                crate::program::Slot::Source(_) => unreachable!("what is kept has columns of its own only"),
-            };
             self.strays.push(Stray {
                 window,
-                keys: kept.program.keys.iter().map(key).collect(),
+                keys: store.keys(kept, row),
                 fault,
                 reason,
             });
         }
     }
 }
+
+/// The most rows and groups of made windows that one call works on; the rest is done with the calls after it, so that others
+/// need not wait for it.
+const SPENT_MAX: usize = 1 << 20;

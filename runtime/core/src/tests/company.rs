@@ -147,6 +147,10 @@ fn plans() -> Vec<Plan> {
     sessions.window = session;
     let mut event_sessions = counting(1000, Some("time"));
     event_sessions.window = session;
+    let mut counts = tutorial_plan();
+    counts.window = Some(Window::Count { rows: 5, every: 2 });
+    let mut event_counts = counting(1000, Some("time"));
+    event_counts.window = counts.window;
     let mut event_hopping = counting(1000, Some("time"));
     event_hopping.window = Some(Window::Hopping {
         size_ms: 1000,
@@ -169,6 +173,8 @@ fn plans() -> Vec<Plan> {
         smaller,
         hopping,
         event_hopping,
+        counts,
+        event_counts,
         sessions,
         event_sessions,
         alert,

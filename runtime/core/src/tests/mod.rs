@@ -1,5 +1,6 @@
 //! Tests of the engine through its public interface, one module a story.
 
+mod count;
 mod doubles;
 mod driver;
 

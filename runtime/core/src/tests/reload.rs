@@ -236,6 +236,7 @@ enum Kind {
     Tumbling,
     Hopping,
     Session,
+    Count,
 }
 
 impl Kind {
@@ -251,13 +252,22 @@ impl Kind {
                 timeout_ms: size_ms / 2,
                 max_ms: 3 * size_ms,
             },
+            Kind::Count => Window::Count {
+                rows: size_ms / 200,
+                every: size_ms / 300,
+            },
         });
         plan
     }
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
-    prop_oneof![Just(Kind::Tumbling), Just(Kind::Hopping), Just(Kind::Session)]
+    prop_oneof![
+        Just(Kind::Tumbling),
+        Just(Kind::Hopping),
+        Just(Kind::Session),
+        Just(Kind::Count)
+    ]
 }
 
 #[derive(Clone, Debug)]

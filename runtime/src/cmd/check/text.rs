@@ -188,6 +188,7 @@ fn window(examined: &Examined, rule: &LoadedRule) -> String {
         Some(Window::Session { timeout_ms, max_ms }) => {
             format!("until {} without a message, at most {}", span(timeout_ms), span(max_ms))
         }
+        Some(Window::Count { rows, every }) => format!("the last {rows} messages, every {every}"),
     };
     let time = match rule.plan.event_time {
         Some(_) => "a time in the message",

@@ -69,6 +69,7 @@ type Cut = (i64, i64, Vec<Row>);
 fn cut(window: Window, rows: &[(i64, Row)]) -> Vec<Cut> {
     match window {
         Window::Tumbling { .. } | Window::Hopping { .. } => panic!("these do not depend on the order of rows"),
+        Window::Count { rows: last, every } => counts(rows, last, every),
         Window::Session { timeout_ms, max_ms } => sessions(rows, signed(timeout_ms), signed(max_ms)),
     }
 }
@@ -87,7 +88,21 @@ fn sessions(rows: &[(i64, Row)], timeout: i64, max: i64) -> Vec<Cut> {
     cuts
 }
 
-/// The emission of a window, and how many rows it had no room for.
+fn counts(rows: &[(i64, Row)], last: u64, every: u64) -> Vec<Cut> {
+    let (last, every) = (usize::try_from(last).unwrap(), usize::try_from(every).unwrap());
+    // When all windows are closed, the one that is under way has the rows that are there.
+    let ends = (1..=rows.len()).filter(|end| end % every == 0 || *end == rows.len());
+    ends.map(|end| {
+        let lacking = (every - end % every) % every;
+        let rows = &rows[end.saturating_sub(last - lacking)..end];
+        let times = (rows[0].0, rows[rows.len() - 1].0);
+        (times.0, times.1, rows.iter().map(|(_, row)| row.clone()).collect())
+    })
+    .collect()
+}
+
+/// The emission of a window, and for how many rows it is told that there was no room: for windows that are made of kept
+/// rows that is once for all of them.
 fn emission(config: &Config, (start, end, rows): &Cut) -> (String, u64) {
     let mut groups: Vec<(String, Vec<Row>)> = Vec::new();
     let mut refused = 0;
@@ -100,7 +115,11 @@ fn emission(config: &Config, (start, end, rows): &Cut) -> (String, u64) {
         }
     }
     let rows: Vec<String> = groups.iter().map(|(key, rows)| result(key, rows)).collect();
-    (format!("[{start}, {end}) {}", rows.join("; ")), refused)
+    let told = match config.window {
+        Window::Count { .. } => u64::from(refused > 0),
+        Window::Tumbling { .. } | Window::Hopping { .. } | Window::Session { .. } => refused,
+    };
+    (format!("[{start}, {end}) {}", rows.join("; ")), told)
 }
 
 fn signed(millis: u64) -> i64 {
@@ -112,7 +131,9 @@ fn windows() -> impl Strategy<Value = Window> {
         timeout_ms: millis(timeout * 100),
         max_ms: millis(max * 100),
     });
-    prop_oneof![session]
+    let count = (1..9_u64).prop_flat_map(|rows| (Just(rows), 1..=rows));
+    let count = count.prop_map(|(rows, every)| Window::Count { rows, every });
+    prop_oneof![session, count]
 }
 
 fn configs() -> impl Strategy<Value = Config> {
