@@ -38,6 +38,19 @@ pub enum Window {
         /// With how many more rows there is another window; at least 1, at most `rows`.
         every: u64,
     },
+    /// A window for each row: the rows of the time before it, and those that come in the time after it. Without a delay
+    /// the row is the last one of its window, which ends with its time; with one, the end is no part of the window.
+    Sliding {
+        /// How long before its row a window begins, in milliseconds; at least 1. The beginning is part of it.
+        size_ms: u64,
+        /// How long after its row a window ends, in milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        delay_ms: u64,
+        /// A boolean column of the before file: only rows where it is true have a window; null is false. The others are
+        /// in the windows of these. Left out: all rows have one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        when: Option<ColumnIndex>,
+    },
 }
 
 /// The most windows that a row may be in.

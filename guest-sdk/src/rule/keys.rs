@@ -3,7 +3,7 @@
 use super::builder::{Groups, Stage};
 use super::column::{After, Before, Col, ColumnId};
 use super::draft::Draft;
-use super::windows::{count, hopping, session, tumbling};
+use super::windows::{Sliding, count, hopping, session, tumbling};
 use crate::kind::Kind;
 use rulemill_plan::Window;
 use std::time::Duration;
@@ -56,6 +56,13 @@ impl<K: Keys> Grouped<K> {
     /// one and at most `messages`. A window begins and ends with its first and its last message.
     pub fn count(self, messages: u64, every: u64) -> (Groups, K::After) {
         self.window(count(messages, every))
+    }
+
+    /// A window around each message of the rule, whichever its key: the messages of the time before it, and with a
+    /// [`Sliding::delay`] those that come after it. Give it a size, or a [`Sliding`].
+    pub fn sliding(self, sliding: impl Into<Sliding>) -> (Groups, K::After) {
+        let window = sliding.into().window(&self.draft);
+        self.window(window)
     }
 
     fn window(self, window: Window) -> (Groups, K::After) {

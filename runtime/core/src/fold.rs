@@ -353,7 +353,7 @@ impl Fold {
         let end = self.windows.front().map(|window| window.end);
         match &self.sequence {
             None => end,
-            Some(sequence) => end.into_iter().chain(sequence.due()).min(),
+            Some(sequence) => end.into_iter().chain(sequence.due(self.program.cut)).min(),
         }
     }
 
@@ -425,7 +425,9 @@ impl Fold {
             (Some(Cut::Aligned(aligned)), Timing::Event(timing)) => {
                 self.add_by_event(&timing, aligned, frame, (ready, &env), work);
             }
-            (Some(Cut::Session { .. } | Cut::Count { .. }), _) => self.add_in_order(frame, (ready, &env), work),
+            (Some(Cut::Session { .. } | Cut::Count { .. } | Cut::Sliding { .. }), _) => {
+                self.add_in_order(frame, (ready, &env), work);
+            }
         }
         self.links = links;
     }

@@ -103,6 +103,8 @@ pub(crate) enum Cut {
     Session { timeout: i64, max: i64 },
     /// The last `rows`, with each row whose number is a multiple of `every`, which is at most `rows`.
     Count { rows: usize, every: usize },
+    /// From `size` before a row to the row, or until `delay` after it; in microseconds.
+    Sliding { size: i64, delay: i64 },
 }
 
 impl Cut {
@@ -110,7 +112,7 @@ impl Cut {
     pub(crate) fn overlap(self) -> usize {
         match self {
             Cut::Aligned(aligned) => aligned.overlap(),
-            Cut::Session { .. } | Cut::Count { .. } => 1,
+            Cut::Session { .. } | Cut::Count { .. } | Cut::Sliding { .. } => 1,
         }
     }
 
@@ -118,14 +120,14 @@ impl Cut {
     pub(crate) fn has_history(self) -> bool {
         match self {
             Cut::Aligned(_) | Cut::Session { .. } => false,
-            Cut::Count { .. } => true,
+            Cut::Count { .. } | Cut::Sliding { .. } => true,
         }
     }
 
     /// Whether windows end with a row, however late it comes.
     pub(crate) fn ends_by_rows(self) -> bool {
         match self {
-            Cut::Aligned(_) | Cut::Session { .. } => false,
+            Cut::Aligned(_) | Cut::Session { .. } | Cut::Sliding { .. } => false,
             Cut::Count { .. } => true,
         }
     }
@@ -137,6 +139,8 @@ pub(crate) struct Kept {
     /// The columns that windows need, and their types.
     pub(crate) slots: Vec<Slot>,
     pub(crate) kinds: Vec<Type>,
+    /// Which of them are the conditions of the window.
+    pub(crate) marks: Vec<usize>,
     /// The same program for rows that have these columns only.
     pub(crate) program: FoldProgram,
 }
@@ -184,6 +188,8 @@ pub(crate) struct Layout {
     /// Of the aggregates' arguments, one aggregate after the other.
     pub(crate) arguments: Lineage,
     pub(crate) cut: Option<Cut>,
+    /// Of the conditions of the window.
+    pub(crate) marks: Lineage,
     /// The types of what is kept of rows.
     pub(crate) kept: Vec<Type>,
     pub(crate) time: TimeLayout,
@@ -389,6 +395,11 @@ impl FoldProgram {
                 shape.u8(3);
                 shape.u64(rows as u64);
                 shape.u64(every as u64);
+            }
+            Some(Cut::Sliding { size, delay }) => {
+                shape.u8(4);
+                shape.i64(size);
+                shape.i64(delay);
             }
         }
         if let Some(kept) = &self.kept {

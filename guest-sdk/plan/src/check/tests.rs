@@ -222,6 +222,19 @@ fn windows_and_what_needs_them_are_checked() {
     check_plan(count(0, 1), "window.rows", "must be 1 to 1000000, got 0");
     check_plan(count(3, 0), "window.every", "must be 1 to rows, 3");
     check_plan(count(3, 4), "window.every", "got 4");
+    let sliding = |size_ms, delay_ms, when: Option<u32>| {
+        move |plan: &mut Plan| {
+            plan.window = Some(Window::Sliding {
+                size_ms,
+                delay_ms,
+                when: when.map(ColumnIndex),
+            });
+        }
+    };
+    check_plan(sliding(0, 0, None), "window.size_ms", "must be 1 to");
+    check_plan(sliding(1, u64::MAX, None), "window.delay_ms", "must be 0 to");
+    check_plan(sliding(1, 0, Some(3)), "window.when", "column 3 must be bool");
+    check_plan(sliding(1, 0, Some(99)), "window.when", "there is no column 99 here");
     for at in ["keys", "event_time", "aggregates"] {
         check_plan(|plan| plan.window = None, at, "needs a window");
     }

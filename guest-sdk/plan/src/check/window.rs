@@ -1,10 +1,11 @@
 //! What must hold in a window by itself.
 
 use super::Problems;
-use crate::{OVERLAP_MAX, Window};
+use super::steps::Columns;
+use crate::{OVERLAP_MAX, Type, Window};
 
 impl Problems {
-    pub(super) fn check_kind_of_window(&mut self, window: Window) {
+    pub(super) fn check_kind_of_window(&mut self, window: Window, before: &Columns) {
         match window {
             Window::Tumbling { size_ms } => self.check_span("window.size_ms", size_ms),
             Window::Hopping { size_ms, hop_ms } => self.check_hopping(size_ms, hop_ms),
@@ -13,6 +14,19 @@ impl Problems {
                 self.check_span("window.max_ms", max_ms);
             }
             Window::Count { rows, every } => self.check_count(rows, every),
+            Window::Sliding {
+                size_ms,
+                delay_ms,
+                when,
+            } => {
+                self.check_span("window.size_ms", size_ms);
+                if delay_ms > SPAN_MS_MAX {
+                    self.add("window.delay_ms", format!("must be 0 to {SPAN_MS_MAX}, got {delay_ms}"));
+                }
+                if let Some(when) = when {
+                    self.check_column("window.when", when, before, &[Type::Bool]);
+                }
+            }
         }
     }
 

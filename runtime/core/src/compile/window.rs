@@ -5,7 +5,7 @@ use super::{Compiler, micros};
 use crate::Bounds;
 use crate::aligned::Aligned;
 use crate::program::{Cut, EventTiming, TimeLayout, Timing};
-use rulemill_plan::{OVERLAP_MAX, Type, Window};
+use rulemill_plan::{ColumnIndex, OVERLAP_MAX, Type, Window};
 
 impl Compiler<'_> {
     /// How the plan cuts rows into windows; `None` without a window, and after a problem.
@@ -29,6 +29,15 @@ impl Compiler<'_> {
             Window::Count { rows, every } => {
                 self.no_size(override_ms, "one of the last rows")?;
                 self.count(rows, every, bounds)
+            }
+            Window::Sliding { size_ms, delay_ms, .. } => {
+                let size = self.span("size_ms", override_ms.unwrap_or(size_ms))?;
+                let delay = if delay_ms == 0 {
+                    0
+                } else {
+                    self.span("delay_ms", delay_ms)?
+                };
+                Some(Cut::Sliding { size, delay })
             }
         }
     }
@@ -61,6 +70,31 @@ impl Compiler<'_> {
         };
         let lineage = self.lineage(file.origin(event.column));
         (Timing::Event(timing), TimeLayout::Event(lineage))
+    }
+
+    /// The conditions of the window.
+    pub(super) fn marks(&self) -> Vec<ColumnIndex> {
+        match self.plan.window {
+            None
+            | Some(Window::Tumbling { .. } | Window::Hopping { .. } | Window::Session { .. } | Window::Count { .. }) => {
+                Vec::new()
+            }
+            Some(Window::Sliding { when, .. }) => when.into_iter().collect(),
+        }
+    }
+
+    pub(super) fn check_marks(&mut self, file: &File) {
+        for mark in self.marks() {
+            if let Some((_, Some(kind))) = self.column(file, mark, "window")
+                && kind != Type::Bool
+            {
+                let message = format!(
+                    "a condition of a window must be of type bool, and {} is of type {kind}",
+                    file.name(mark)
+                );
+                self.problem("window", message);
+            }
+        }
     }
 
     fn hopping(&mut self, aligned: Aligned) -> Option<Cut> {

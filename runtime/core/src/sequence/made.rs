@@ -31,6 +31,57 @@ impl Fold {
         }
     }
 
+    /// Takes a row, and makes its window or notes that it is to have one.
+    pub(super) fn slide(
+        &mut self,
+        sequence: &mut Sequence,
+        kept: &Kept,
+        (time, position): (i64, u32),
+        (size, delay): (i64, i64),
+        work: &mut Work<'_>,
+    ) {
+        self.counts.rows_windowed += 1;
+        if kept
+            .marks
+            .first()
+            .is_some_and(|&when| !sequence.store.is_true(when, position))
+        {
+            return;
+        }
+        if delay > 0 {
+            sequence.triggers.push_back(time);
+            return;
+        }
+        let start = time.saturating_sub(size);
+        sequence.store.drop_before(start);
+        let positions: Vec<u32> = sequence.store.taken().map(|(_, position)| position).collect();
+        self.make(sequence, kept, (start, time), &positions, work);
+    }
+
+    /// Makes the windows that end at or before a time, and drops rows that no later window can have.
+    pub(super) fn slide_until(
+        &mut self,
+        sequence: &mut Sequence,
+        kept: &Kept,
+        time: i64,
+        (size, delay): (i64, i64),
+        work: &mut Work<'_>,
+    ) {
+        while let Some(&trigger) = sequence.triggers.front()
+            && trigger.saturating_add(delay) <= time
+            && !sequence.has_enough()
+        {
+            let (start, end) = (trigger.saturating_sub(size), trigger.saturating_add(delay));
+            sequence.store.drop_before(start);
+            let rows = sequence.store.taken().take_while(|&(time, _)| time < end);
+            let positions: Vec<u32> = rows.map(|(_, position)| position).collect();
+            self.make(sequence, kept, (start, end), &positions, work);
+            sequence.triggers.pop_front();
+        }
+        let earliest = sequence.triggers.front().map_or(time, |&trigger| trigger.min(time));
+        sequence.store.drop_before(earliest.saturating_sub(size));
+    }
+
     /// Makes a window of all rows that were taken and are needed, from the time of the first one to that of the last.
     pub(super) fn make_of_all(&mut self, sequence: &mut Sequence, kept: &Kept, work: &mut Work<'_>) {
         let mut taken = sequence.store.taken();

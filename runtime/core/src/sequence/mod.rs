@@ -1,4 +1,4 @@
-//! Windows that depend on the order of rows: sessions, and windows of the last rows. Rows come to them in order of time, so that it does not matter
+//! Windows that depend on the order of rows: sessions, windows of the last rows, and windows around a row. Rows come to them in order of time, so that it does not matter
 //! by which time windows are: by the time of arrival a row is taken at once, in event time once the watermark has come
 //! to it.
 
@@ -14,6 +14,7 @@ use crate::snapshot::{SnapshotError, Source, Writer};
 use crate::window::{Intake, located};
 use crate::{Cells, Column, Fault, Micros};
 use rulemill_plan::LatePolicy;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use store::Store;
 
@@ -25,6 +26,8 @@ pub(crate) struct Sequence {
     last: i64,
     /// How many rows were taken since the last window of the last rows.
     fresh: usize,
+    /// The times of rows whose window has not ended.
+    triggers: VecDeque<i64>,
     /// How many rows and groups were worked on in the call at hand.
     spent: usize,
     /// The positions of rows that are to be added to the open window; empty between calls.
@@ -56,6 +59,7 @@ impl Sequence {
             store: Store::new(kept),
             last: i64::MIN,
             fresh: 0,
+            triggers: VecDeque::new(),
             spent: 0,
             pending: Vec::new(),
         }
@@ -68,7 +72,7 @@ impl Sequence {
 
     /// Whether rows wait for their window, besides those in the open one.
     pub(crate) fn has_begun(&self) -> bool {
-        self.store.next_time().is_some() || self.fresh > 0
+        self.store.next_time().is_some() || self.fresh > 0 || !self.triggers.is_empty()
     }
 
     /// The time of the last row that is in a window.
@@ -77,8 +81,13 @@ impl Sequence {
     }
 
     /// The time with which there is something to do, besides the end of the open window.
-    pub(crate) fn due(&self) -> Option<i64> {
-        self.store.next_time()
+    pub(crate) fn due(&self, cut: Option<Cut>) -> Option<i64> {
+        let delay = match cut {
+            Some(Cut::Sliding { delay, .. }) => delay,
+            Some(Cut::Aligned(_) | Cut::Session { .. } | Cut::Count { .. }) | None => 0,
+        };
+        let trigger = self.triggers.front().map(|trigger| trigger.saturating_add(delay));
+        self.store.next_time().into_iter().chain(trigger).min()
     }
 
     fn start_call(&mut self) {
@@ -94,6 +103,7 @@ impl Sequence {
     pub(crate) fn write(&self, to: &mut Writer) {
         to.i64(self.last);
         to.u64(self.fresh as u64);
+        to.words(self.triggers.iter().map(|trigger| trigger.cast_unsigned()));
         self.store.write(to);
     }
 
@@ -101,6 +111,7 @@ impl Sequence {
         Ok(Sequence {
             last: from.i64()?,
             fresh: from.size()?,
+            triggers: from.words()?.into_iter().map(u64::cast_signed).collect(),
             spent: 0,
             store: Store::read(kept, from)?,
             pending: Vec::new(),
@@ -164,7 +175,11 @@ impl Fold {
     /// Closes windows as they are, and leaves no rows.
     pub(crate) fn end_in_order(&mut self, work: &mut Work<'_>) {
         // Rows that wait come into the windows that they would have come into; then the last one ends.
-        while self.sequence.as_ref().is_some_and(|sequence| sequence.due().is_some()) {
+        while self
+            .sequence
+            .as_ref()
+            .is_some_and(|sequence| sequence.due(self.program.cut).is_some())
+        {
             self.pass_in_order(i64::MAX, work);
         }
         self.close_windows(i64::MAX);
@@ -235,7 +250,7 @@ impl Fold {
         let (rows, bytes) = match self.program.cut {
             // The rows of its last window are bounded by themselves, and stay until others come.
             Some(Cut::Count { .. }) => (store.waiting(), store.bytes() - store.taken_bytes()),
-            Some(Cut::Aligned(_) | Cut::Session { .. }) | None => (store.len(), store.bytes()),
+            Some(Cut::Aligned(_) | Cut::Session { .. } | Cut::Sliding { .. }) | None => (store.len(), store.bytes()),
         };
         let reason = if rows >= bounds.rows_max {
             format!("the rule keeps the most rows that it may, {}", bounds.rows_max)
@@ -272,12 +287,18 @@ impl Fold {
                     self.take_into_session(sequence, kept, (time, position), (timeout, max), work);
                 }
                 Some(Cut::Count { rows, every }) => self.count(sequence, kept, (rows, every), work),
+                Some(Cut::Sliding { size, delay }) => {
+                    self.slide(sequence, kept, (time, position), (size, delay), work);
+                }
             }
         }
     }
 
-    /// Closes the open window if it ends at or before a time.
+    /// Closes what ends at or before a time, unless the call at hand has done enough.
     fn end_until(&mut self, sequence: &mut Sequence, kept: &Kept, time: i64, work: &mut Work<'_>) {
+        if let Some(Cut::Sliding { size, delay }) = self.program.cut {
+            self.slide_until(sequence, kept, time, (size, delay), work);
+        }
         if self.windows.front().is_some_and(|window| window.end <= time) {
             self.flush(sequence, kept, work);
             self.close_windows(time);

@@ -1,10 +1,10 @@
 //! Rows that wait for their windows, or that later windows need, in order of time.
 
-use crate::Column;
 use crate::frame::Frame;
 use crate::groups::text_len;
 use crate::program::{Kept, Slot};
 use crate::snapshot::{SnapshotError, Source, Writer, read_column, write_column};
+use crate::{Cells, Column};
 use std::collections::VecDeque;
 use std::collections::vec_deque::Iter;
 use std::iter::{Copied, Take};
@@ -80,6 +80,22 @@ impl Store {
             self.bytes -= bytes;
             self.taken_bytes -= bytes;
         }
+    }
+
+    /// Needs the rows before a time no more, of those that were taken.
+    pub(crate) fn drop_before(&mut self, time: i64) {
+        while self.taken().next().is_some_and(|(first, _)| first < time) {
+            self.drop_first();
+        }
+    }
+
+    /// Whether a boolean cell is true, and not null.
+    pub(crate) fn is_true(&self, column: usize, position: u32) -> bool {
+        let column = &self.frame.locals()[column];
+        let Cells::Bools(bits) = &column.cells else {
+            unreachable!("compile checks that conditions are bools");
+        };
+        bits.get(position as usize) && !column.is_null(position as usize)
     }
 
     /// The time of the first row that has not been taken.

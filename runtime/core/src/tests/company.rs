@@ -151,6 +151,18 @@ fn plans() -> Vec<Plan> {
     counts.window = Some(Window::Count { rows: 5, every: 2 });
     let mut event_counts = counting(1000, Some("time"));
     event_counts.window = counts.window;
+    let mut sliding = tutorial_plan();
+    sliding.window = Some(Window::Sliding {
+        size_ms: 1000,
+        delay_ms: 300,
+        when: None,
+    });
+    let mut event_sliding = counting(1000, Some("time"));
+    event_sliding.window = Some(Window::Sliding {
+        size_ms: 1000,
+        delay_ms: 0,
+        when: None,
+    });
     let mut event_hopping = counting(1000, Some("time"));
     event_hopping.window = Some(Window::Hopping {
         size_ms: 1000,
@@ -173,6 +185,8 @@ fn plans() -> Vec<Plan> {
         smaller,
         hopping,
         event_hopping,
+        sliding,
+        event_sliding,
         counts,
         event_counts,
         sessions,

@@ -19,6 +19,7 @@ mod reload;
 mod removal;
 mod session;
 mod sharing;
+mod sliding;
 mod snapshot;
 mod tutorial;
 mod windows;

@@ -237,6 +237,8 @@ enum Kind {
     Hopping,
     Session,
     Count,
+    Sliding,
+    Delayed,
 }
 
 impl Kind {
@@ -256,6 +258,11 @@ impl Kind {
                 rows: size_ms / 200,
                 every: size_ms / 300,
             },
+            Kind::Sliding | Kind::Delayed => Window::Sliding {
+                size_ms,
+                delay_ms: if matches!(self, Kind::Sliding) { 0 } else { size_ms / 3 },
+                when: None,
+            },
         });
         plan
     }
@@ -266,7 +273,9 @@ fn kinds() -> impl Strategy<Value = Kind> {
         Just(Kind::Tumbling),
         Just(Kind::Hopping),
         Just(Kind::Session),
-        Just(Kind::Count)
+        Just(Kind::Count),
+        Just(Kind::Sliding),
+        Just(Kind::Delayed)
     ]
 }
 

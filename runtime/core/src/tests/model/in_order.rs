@@ -3,7 +3,7 @@
 
 use super::{Config, FUTURE_MAX, Input, Row, events, inputs, keys, millis, result, run};
 use proptest::prelude::*;
-use rulemill_plan::Window;
+use rulemill_plan::{ColumnIndex, Window};
 
 const GROUPS_MAX: usize = 4;
 
@@ -70,6 +70,11 @@ fn cut(window: Window, rows: &[(i64, Row)]) -> Vec<Cut> {
     match window {
         Window::Tumbling { .. } | Window::Hopping { .. } => panic!("these do not depend on the order of rows"),
         Window::Count { rows: last, every } => counts(rows, last, every),
+        Window::Sliding {
+            size_ms,
+            delay_ms,
+            when,
+        } => sliding(rows, (signed(size_ms), signed(delay_ms)), when.is_some()),
         Window::Session { timeout_ms, max_ms } => sessions(rows, signed(timeout_ms), signed(max_ms)),
     }
 }
@@ -101,6 +106,21 @@ fn counts(rows: &[(i64, Row)], last: u64, every: u64) -> Vec<Cut> {
     .collect()
 }
 
+fn sliding(rows: &[(i64, Row)], (size, delay): (i64, i64), only_above_two: bool) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    for (number, (at, row)) in rows.iter().enumerate() {
+        if only_above_two && row.temperature.is_none_or(|temperature| temperature <= 2.0) {
+            continue;
+        }
+        let until = if delay == 0 { &rows[..=number] } else { rows };
+        let around = until
+            .iter()
+            .filter(|(time, _)| *time >= at - size && (delay == 0 || *time < at + delay));
+        cuts.push((at - size, at + delay, around.map(|(_, row)| row.clone()).collect()));
+    }
+    cuts
+}
+
 /// The emission of a window, and for how many rows it is told that there was no room: for windows that are made of kept
 /// rows that is once for all of them.
 fn emission(config: &Config, (start, end, rows): &Cut) -> (String, u64) {
@@ -116,7 +136,7 @@ fn emission(config: &Config, (start, end, rows): &Cut) -> (String, u64) {
     }
     let rows: Vec<String> = groups.iter().map(|(key, rows)| result(key, rows)).collect();
     let told = match config.window {
-        Window::Count { .. } => u64::from(refused > 0),
+        Window::Count { .. } | Window::Sliding { .. } => u64::from(refused > 0),
         Window::Tumbling { .. } | Window::Hopping { .. } | Window::Session { .. } => refused,
     };
     (format!("[{start}, {end}) {}", rows.join("; ")), told)
@@ -133,7 +153,13 @@ fn windows() -> impl Strategy<Value = Window> {
     });
     let count = (1..9_u64).prop_flat_map(|rows| (Just(rows), 1..=rows));
     let count = count.prop_map(|(rows, every)| Window::Count { rows, every });
-    prop_oneof![session, count]
+    let sliding = (1..12_i64, prop_oneof![Just(0), 1..6_i64], any::<bool>());
+    let sliding = sliding.prop_map(|(size, delay, when)| Window::Sliding {
+        size_ms: millis(size * 100),
+        delay_ms: millis(delay * 100),
+        when: when.then_some(ColumnIndex(6)),
+    });
+    prop_oneof![session, count, sliding]
 }
 
 fn configs() -> impl Strategy<Value = Config> {
