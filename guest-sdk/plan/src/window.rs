@@ -51,6 +51,14 @@ pub enum Window {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         when: Option<ColumnIndex>,
     },
+    /// Windows from a row to a row: one for all rows of the rule, not one for each key. Both rows are part of it, and it
+    /// begins and ends with their times. Rows between two windows are left out, and counted as filtered.
+    State {
+        /// A boolean column of the before file: a row where it is true begins a window, unless one is open. Null is false.
+        begin: ColumnIndex,
+        /// A boolean column of the before file: a row where it is true ends the open window, also one that it begins.
+        emit: ColumnIndex,
+    },
 }
 
 /// The most windows that a row may be in.

@@ -3,7 +3,7 @@
 use super::builder::{Groups, Stage};
 use super::column::{After, Before, Col, ColumnId};
 use super::draft::Draft;
-use super::windows::{Sliding, count, hopping, session, tumbling};
+use super::windows::{Sliding, count, hopping, session, state, tumbling};
 use crate::kind::Kind;
 use rulemill_plan::Window;
 use std::time::Duration;
@@ -62,6 +62,13 @@ impl<K: Keys> Grouped<K> {
     /// [`Sliding::delay`] those that come after it. Give it a size, or a [`Sliding`].
     pub fn sliding(self, sliding: impl Into<Sliding>) -> (Groups, K::After) {
         let window = sliding.into().window(&self.draft);
+        self.window(window)
+    }
+
+    /// Windows from a message for which `begin` is true to one for which `emit` is, both included. There is one for all
+    /// messages of the rule together, not one for each key; those between two windows are left out.
+    pub fn state(self, begin: Col<bool, Before>, emit: Col<bool, Before>) -> (Groups, K::After) {
+        let window = state(begin, emit, &self.draft);
         self.window(window)
     }
 

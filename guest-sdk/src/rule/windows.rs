@@ -83,6 +83,12 @@ impl Messages {
         self.window(window)
     }
 
+    /// Windows from a message to a message; see [`Grouped::state`](super::Grouped::state).
+    pub fn state(self, begin: Col<bool, Before>, emit: Col<bool, Before>) -> Groups {
+        let window = state(begin, emit, &self.draft.borrow());
+        self.window(window)
+    }
+
     fn window(self, window: Window) -> Groups {
         let mut draft = self.draft.into_inner();
         draft.window = Some(window);
@@ -112,6 +118,13 @@ pub(super) fn session(timeout: Duration, max: Duration) -> Window {
 
 pub(super) fn count(messages: u64, every: u64) -> Window {
     Window::Count { rows: messages, every }
+}
+
+pub(super) fn state(begin: Col<bool, Before>, emit: Col<bool, Before>, draft: &Draft) -> Window {
+    Window::State {
+        begin: draft.index(begin.id),
+        emit: draft.index(emit.id),
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +176,12 @@ mod tests {
                 .sliding(Sliding::of(SECOND).delay(SECOND / 2).when(hot))
                 .0
         };
+        let state = |messages: Messages| {
+            let (on, off) = (messages.field::<bool>("on"), messages.field::<bool>("off"));
+            messages.state(on, off)
+        };
+        let (begin, emit) = (rulemill_plan::ColumnIndex(0), rulemill_plan::ColumnIndex(1));
+        check(state, Window::State { begin, emit });
         check(conditional, sliding(500, Some(rulemill_plan::ColumnIndex(1))));
     }
 }

@@ -6,7 +6,7 @@ mod snapshot;
 use crate::frame::{Env, Frame, Loss, Losses, Part};
 use crate::program::{Action, Cut, EventTiming, FoldProgram, Slot, Timing};
 use crate::requirement::rejected;
-use crate::sequence::{Sequence, Stray};
+use crate::sequence::{NEVER, Sequence, Stray};
 use crate::shared::{Link, Shared};
 use crate::watermark::Watermark;
 use crate::window::{Intake, OpenWindow, Scratch};
@@ -351,6 +351,7 @@ impl Fold {
     #[inline]
     fn due(&self) -> Option<i64> {
         let end = self.windows.front().map(|window| window.end);
+        let end = end.filter(|&end| end != NEVER);
         match &self.sequence {
             None => end,
             Some(sequence) => end.into_iter().chain(sequence.due(self.program.cut)).min(),
@@ -425,7 +426,7 @@ impl Fold {
             (Some(Cut::Aligned(aligned)), Timing::Event(timing)) => {
                 self.add_by_event(&timing, aligned, frame, (ready, &env), work);
             }
-            (Some(Cut::Session { .. } | Cut::Count { .. } | Cut::Sliding { .. }), _) => {
+            (Some(Cut::Session { .. } | Cut::Count { .. } | Cut::Sliding { .. } | Cut::State), _) => {
                 self.add_in_order(frame, (ready, &env), work);
             }
         }

@@ -105,6 +105,8 @@ pub(crate) enum Cut {
     Count { rows: usize, every: usize },
     /// From `size` before a row to the row, or until `delay` after it; in microseconds.
     Sliding { size: i64, delay: i64 },
+    /// From a row to a row.
+    State,
 }
 
 impl Cut {
@@ -112,14 +114,14 @@ impl Cut {
     pub(crate) fn overlap(self) -> usize {
         match self {
             Cut::Aligned(aligned) => aligned.overlap(),
-            Cut::Session { .. } | Cut::Count { .. } | Cut::Sliding { .. } => 1,
+            Cut::Session { .. } | Cut::Count { .. } | Cut::Sliding { .. } | Cut::State => 1,
         }
     }
 
     /// Whether rows of earlier windows are in later ones, so that two states do not become the same by themselves.
     pub(crate) fn has_history(self) -> bool {
         match self {
-            Cut::Aligned(_) | Cut::Session { .. } => false,
+            Cut::Aligned(_) | Cut::Session { .. } | Cut::State => false,
             Cut::Count { .. } | Cut::Sliding { .. } => true,
         }
     }
@@ -128,7 +130,7 @@ impl Cut {
     pub(crate) fn ends_by_rows(self) -> bool {
         match self {
             Cut::Aligned(_) | Cut::Session { .. } | Cut::Sliding { .. } => false,
-            Cut::Count { .. } => true,
+            Cut::Count { .. } | Cut::State => true,
         }
     }
 }
@@ -401,6 +403,7 @@ impl FoldProgram {
                 shape.i64(size);
                 shape.i64(delay);
             }
+            Some(Cut::State) => shape.u8(5),
         }
         if let Some(kept) = &self.kept {
             let kinds: Vec<u8> = kept.kinds.iter().map(|&kind| number_of(kind)).collect();

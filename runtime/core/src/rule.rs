@@ -343,7 +343,7 @@ fn handover(program: &Program, fold: &Fold, next: Option<&Layout>) -> Until {
             // Each row has a window of its own: those that come from here on have it in the new version.
             Cut::Aligned(_) | Cut::Sliding { .. } => false,
             Cut::Session { .. } => true,
-            Cut::Count { .. } => next.is_some(),
+            Cut::Count { .. } | Cut::State => next.is_some(),
         };
         let waits = waits && matches!(fold.timing, Timing::Arrival);
         return if waits { Until::Closed } else { Until::Retired };

@@ -235,6 +235,12 @@ fn windows_and_what_needs_them_are_checked() {
     check_plan(sliding(1, u64::MAX, None), "window.delay_ms", "must be 0 to");
     check_plan(sliding(1, 0, Some(3)), "window.when", "column 3 must be bool");
     check_plan(sliding(1, 0, Some(99)), "window.when", "there is no column 99 here");
+    let state = |begin, emit| {
+        let (begin, emit) = (ColumnIndex(begin), ColumnIndex(emit));
+        move |plan: &mut Plan| plan.window = Some(Window::State { begin, emit })
+    };
+    check_plan(state(3, 4), "window.begin", "column 3 must be bool");
+    check_plan(state(4, 99), "window.emit", "there is no column 99 here");
     for at in ["keys", "event_time", "aggregates"] {
         check_plan(|plan| plan.window = None, at, "needs a window");
     }

@@ -14,6 +14,10 @@ impl Problems {
                 self.check_span("window.max_ms", max_ms);
             }
             Window::Count { rows, every } => self.check_count(rows, every),
+            Window::State { begin, emit } => {
+                self.check_column("window.begin", begin, before, &[Type::Bool]);
+                self.check_column("window.emit", emit, before, &[Type::Bool]);
+            }
             Window::Sliding {
                 size_ms,
                 delay_ms,

@@ -39,6 +39,7 @@ fn unknown_fields_are_refused_at_every_level() {
         r#""window":{"kind":"session","timeout_ms":2,"max_ms":9,"surprise":1}"#,
         r#""window":{"kind":"count","rows":2,"every":1,"surprise":1}"#,
         r#""window":{"kind":"sliding","size_ms":2,"surprise":1}"#,
+        r#""window":{"kind":"state","begin":0,"emit":1,"surprise":1}"#,
         r#""event_time":{"column":0,"surprise":1}"#,
         r#""aggregates":[{"name":"c","function":"count","surprise":1}]"#,
         r#""before":[{"call":{"name":"c","function":"f","surprise":1}}]"#,

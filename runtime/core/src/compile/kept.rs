@@ -20,7 +20,7 @@ impl Compiler<'_> {
     pub(super) fn kept(&self, file: &File, program: &FoldProgram) -> Option<Box<Kept>> {
         match program.cut? {
             Cut::Aligned(_) => return None,
-            Cut::Session { .. } | Cut::Count { .. } | Cut::Sliding { .. } => {}
+            Cut::Session { .. } | Cut::Count { .. } | Cut::Sliding { .. } | Cut::State => {}
         }
         let mut columns = Columns::default();
         for index in self.kept_columns() {

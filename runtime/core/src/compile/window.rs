@@ -39,6 +39,10 @@ impl Compiler<'_> {
                 };
                 Some(Cut::Sliding { size, delay })
             }
+            Window::State { .. } => {
+                self.no_size(override_ms, "one from a row to a row")?;
+                Some(Cut::State)
+            }
         }
     }
 
@@ -80,6 +84,7 @@ impl Compiler<'_> {
                 Vec::new()
             }
             Some(Window::Sliding { when, .. }) => when.into_iter().collect(),
+            Some(Window::State { begin, emit }) => vec![begin, emit],
         }
     }
 

@@ -1,4 +1,4 @@
-//! Windows that depend on the order of rows: sessions, windows of the last rows, and windows around a row. Rows come to them in order of time, so that it does not matter
+//! Windows that depend on the order of rows: sessions, windows of the last rows, around a row, and from a row to a row. Rows come to them in order of time, so that it does not matter
 //! by which time windows are: by the time of arrival a row is taken at once, in event time once the watermark has come
 //! to it.
 
@@ -11,7 +11,7 @@ use crate::frame::{Env, Frame, Loss, Losses, Part};
 use crate::program::{Cut, EventTiming, Kept, Timing};
 use crate::shared::Shared;
 use crate::snapshot::{SnapshotError, Source, Writer};
-use crate::window::{Intake, located};
+use crate::window::{Intake, OpenWindow, located};
 use crate::{Cells, Column, Fault, Micros};
 use rulemill_plan::LatePolicy;
 use std::collections::VecDeque;
@@ -84,7 +84,7 @@ impl Sequence {
     pub(crate) fn due(&self, cut: Option<Cut>) -> Option<i64> {
         let delay = match cut {
             Some(Cut::Sliding { delay, .. }) => delay,
-            Some(Cut::Aligned(_) | Cut::Session { .. } | Cut::Count { .. }) | None => 0,
+            Some(Cut::Aligned(_) | Cut::Session { .. } | Cut::Count { .. } | Cut::State) | None => 0,
         };
         let trigger = self.triggers.front().map(|trigger| trigger.saturating_add(delay));
         self.store.next_time().into_iter().chain(trigger).min()
@@ -182,6 +182,11 @@ impl Fold {
         {
             self.pass_in_order(i64::MAX, work);
         }
+        if let (Some(window), Some(sequence)) = (self.windows.front_mut(), &self.sequence)
+            && window.end == NEVER
+        {
+            window.end = sequence.last;
+        }
         self.close_windows(i64::MAX);
         let program = Arc::clone(&self.program);
         if let (Some(kept), Some(mut sequence)) = (&program.kept, self.sequence.take())
@@ -250,7 +255,9 @@ impl Fold {
         let (rows, bytes) = match self.program.cut {
             // The rows of its last window are bounded by themselves, and stay until others come.
             Some(Cut::Count { .. }) => (store.waiting(), store.bytes() - store.taken_bytes()),
-            Some(Cut::Aligned(_) | Cut::Session { .. } | Cut::Sliding { .. }) | None => (store.len(), store.bytes()),
+            Some(Cut::Aligned(_) | Cut::Session { .. } | Cut::Sliding { .. } | Cut::State) | None => {
+                (store.len(), store.bytes())
+            }
         };
         let reason = if rows >= bounds.rows_max {
             format!("the rule keeps the most rows that it may, {}", bounds.rows_max)
@@ -287,6 +294,7 @@ impl Fold {
                     self.take_into_session(sequence, kept, (time, position), (timeout, max), work);
                 }
                 Some(Cut::Count { rows, every }) => self.count(sequence, kept, (rows, every), work),
+                Some(Cut::State) => self.take_by_state(sequence, kept, (time, position), work),
                 Some(Cut::Sliding { size, delay }) => {
                     self.slide(sequence, kept, (time, position), (size, delay), work);
                 }
@@ -299,7 +307,8 @@ impl Fold {
         if let Some(Cut::Sliding { size, delay }) = self.program.cut {
             self.slide_until(sequence, kept, time, (size, delay), work);
         }
-        if self.windows.front().is_some_and(|window| window.end <= time) {
+        let ends = |window: &OpenWindow| window.end <= time && window.end != NEVER;
+        if self.windows.front().is_some_and(ends) {
             self.flush(sequence, kept, work);
             self.close_windows(time);
         }
@@ -322,6 +331,35 @@ impl Fold {
         window.end = time.saturating_add(timeout).min(window.start.saturating_add(max));
         sequence.pending.push(position);
         sequence.store.drop_first();
+    }
+
+    fn take_by_state(
+        &mut self,
+        sequence: &mut Sequence,
+        kept: &Kept,
+        (time, position): (i64, u32),
+        work: &mut Work<'_>,
+    ) {
+        let is_true = |mark: usize| {
+            let column = kept.marks.get(mark);
+            column.is_some_and(|&column| sequence.store.is_true(column, position))
+        };
+        let (begins, ends) = (is_true(0), is_true(1));
+        sequence.store.drop_first();
+        if self.windows.is_empty() {
+            if !begins {
+                self.losses.filtered += 1;
+                return;
+            }
+            let window = new_window(&mut self.spare, &kept.program, work.seed, (time, NEVER));
+            self.windows.push_back(window);
+        }
+        sequence.pending.push(position);
+        if ends {
+            self.flush(sequence, kept, work);
+            self.windows[0].end = time;
+            self.close_windows(time);
+        }
     }
 
     /// Adds the pending rows to the open window.
@@ -368,6 +406,9 @@ impl Fold {
         }
     }
 }
+
+/// The end of a window that does not end by itself.
+pub(crate) const NEVER: i64 = i64::MAX;
 
 /// The most rows and groups of made windows that one call works on; the rest is done with the calls after it, so that others
 /// need not wait for it.

@@ -163,6 +163,13 @@ fn plans() -> Vec<Plan> {
         delay_ms: 0,
         when: None,
     });
+    let mut states = tutorial_plan();
+    states.before.push(call("above", vec![column(1), literal(0.0)]));
+    states.before.push(call("above", vec![column(1), literal(2.0)]));
+    states.window = Some(Window::State {
+        begin: ColumnIndex(3),
+        emit: ColumnIndex(4),
+    });
     let mut event_hopping = counting(1000, Some("time"));
     event_hopping.window = Some(Window::Hopping {
         size_ms: 1000,
@@ -185,6 +192,7 @@ fn plans() -> Vec<Plan> {
         smaller,
         hopping,
         event_hopping,
+        states,
         sliding,
         event_sliding,
         counts,

@@ -21,5 +21,6 @@ mod session;
 mod sharing;
 mod sliding;
 mod snapshot;
+mod state;
 mod tutorial;
 mod windows;

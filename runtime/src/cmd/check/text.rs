@@ -204,6 +204,7 @@ fn window(examined: &Examined, rule: &LoadedRule) -> String {
             };
             format!("{} before {rows}{delay}", size(size_ms))
         }
+        Some(Window::State { .. }) => "from a message that begins one to one that ends it".to_owned(),
         Some(Window::Count { rows, every }) => format!("the last {rows} messages, every {every}"),
     };
     let time = match rule.plan.event_time {

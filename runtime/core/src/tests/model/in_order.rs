@@ -75,6 +75,7 @@ fn cut(window: Window, rows: &[(i64, Row)]) -> Vec<Cut> {
             delay_ms,
             when,
         } => sliding(rows, (signed(size_ms), signed(delay_ms)), when.is_some()),
+        Window::State { .. } => states(rows),
         Window::Session { timeout_ms, max_ms } => sessions(rows, signed(timeout_ms), signed(max_ms)),
     }
 }
@@ -121,6 +122,25 @@ fn sliding(rows: &[(i64, Row)], (size, delay): (i64, i64), only_above_two: bool)
     cuts
 }
 
+/// From a row above zero to a row above two.
+fn states(rows: &[(i64, Row)]) -> Vec<Cut> {
+    let above = |row: &Row, least| row.temperature.is_some_and(|temperature| temperature > least);
+    let mut cuts: Vec<Cut> = Vec::new();
+    let mut open = false;
+    for (time, row) in rows {
+        if !open && above(row, 0.0) {
+            cuts.push((*time, *time, Vec::new()));
+            open = true;
+        }
+        if let Some((_, end, rows)) = cuts.last_mut().filter(|_| open) {
+            *end = *time;
+            rows.push(row.clone());
+            open = !above(row, 2.0);
+        }
+    }
+    cuts
+}
+
 /// The emission of a window, and for how many rows it is told that there was no room: for windows that are made of kept
 /// rows that is once for all of them.
 fn emission(config: &Config, (start, end, rows): &Cut) -> (String, u64) {
@@ -137,7 +157,7 @@ fn emission(config: &Config, (start, end, rows): &Cut) -> (String, u64) {
     let rows: Vec<String> = groups.iter().map(|(key, rows)| result(key, rows)).collect();
     let told = match config.window {
         Window::Count { .. } | Window::Sliding { .. } => u64::from(refused > 0),
-        Window::Tumbling { .. } | Window::Hopping { .. } | Window::Session { .. } => refused,
+        Window::Tumbling { .. } | Window::Hopping { .. } | Window::Session { .. } | Window::State { .. } => refused,
     };
     (format!("[{start}, {end}) {}", rows.join("; ")), told)
 }
@@ -159,7 +179,11 @@ fn windows() -> impl Strategy<Value = Window> {
         delay_ms: millis(delay * 100),
         when: when.then_some(ColumnIndex(6)),
     });
-    prop_oneof![session, count, sliding]
+    let state = Just(Window::State {
+        begin: ColumnIndex(5),
+        emit: ColumnIndex(6),
+    });
+    prop_oneof![2 => session, 2 => count, 2 => sliding, 1 => state]
 }
 
 fn configs() -> impl Strategy<Value = Config> {
