@@ -18,7 +18,8 @@ impl Fold {
         work: &mut Work<'_>,
     ) {
         self.counts.rows_windowed += 1;
-        sequence.fresh += 1;
+        // What was restored may be anything.
+        sequence.fresh = sequence.fresh.saturating_add(1);
         self.drop_beyond_bytes(sequence, kept);
         if sequence.fresh >= every {
             self.make_of_all(sequence, kept, work);

@@ -108,14 +108,23 @@ impl Sequence {
     }
 
     pub(crate) fn read(kept: &Kept, from: &mut Source<'_>) -> Result<Self, SnapshotError> {
-        Ok(Sequence {
+        let sequence = Sequence {
             last: from.i64()?,
             fresh: from.size()?,
             triggers: from.words()?.into_iter().map(u64::cast_signed).collect(),
             spent: 0,
             store: Store::read(kept, from)?,
             pending: Vec::new(),
-        })
+        };
+        if sequence
+            .store
+            .taken()
+            .next_back()
+            .is_some_and(|(time, _)| time > sequence.last)
+        {
+            return Err(SnapshotError::Damaged("a row that was taken after the last one"));
+        }
+        Ok(sequence)
     }
 }
 
@@ -142,7 +151,8 @@ impl Fold {
             Timing::PerBatch => {}
             Timing::Arrival => {
                 for (position, &row) in frame.rows().iter().enumerate() {
-                    let clock = ready.clocks[row as usize];
+                    // Never before a row that was taken, whatever a snapshot said that the time was.
+                    let clock = ready.clocks[row as usize].max(sequence.last);
                     self.go_on(&mut sequence, kept, clock, work);
                     self.put(&mut sequence, Place { row, position }, clock, &columns);
                     self.go_on(&mut sequence, kept, clock, work);

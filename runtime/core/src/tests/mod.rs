@@ -21,6 +21,7 @@ mod session;
 mod sharing;
 mod sliding;
 mod snapshot;
+mod snapshot_kinds;
 mod state;
 mod tutorial;
 mod windows;
