@@ -67,7 +67,7 @@ pub use types::{Json, RowError, Time};
 
 /// What a guest needs, in one `use`.
 pub mod prelude {
-    pub use crate::rule::{After, Before, Col, Groups, Messages, Rule};
+    pub use crate::rule::{After, Before, Col, Groups, Messages, Rule, Sliding};
     pub use crate::{Json, RowError, State, Time, aggregate, function};
 }
 

@@ -30,6 +30,35 @@ pub enum Window {
         /// The longest that a window lasts, in milliseconds; at least 1. The next row begins another one.
         max_ms: u64,
     },
+    /// The last rows of the rule, whichever their keys, with every so many of them. A window begins and ends with the times
+    /// of its first and its last row, and both are part of it; it has fewer rows as long as there were not more.
+    Count {
+        /// How many rows a window has; at least 1.
+        rows: u64,
+        /// With how many more rows there is another window; at least 1, at most `rows`.
+        every: u64,
+    },
+    /// A window for each row: the rows of the time before it, and those that come in the time after it. Without a delay
+    /// the row is the last one of its window, which ends with its time; with one, the end is no part of the window.
+    Sliding {
+        /// How long before its row a window begins, in milliseconds; at least 1. The beginning is part of it.
+        size_ms: u64,
+        /// How long after its row a window ends, in milliseconds.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        delay_ms: u64,
+        /// A boolean column of the before file: only rows where it is true have a window; null is false. The others are
+        /// in the windows of these. Left out: all rows have one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        when: Option<ColumnIndex>,
+    },
+    /// Windows from a row to a row: one for all rows of the rule, not one for each key. Both rows are part of it, and it
+    /// begins and ends with their times. Rows between two windows are left out, and counted as filtered.
+    State {
+        /// A boolean column of the before file: a row where it is true begins a window, unless one is open. Null is false.
+        begin: ColumnIndex,
+        /// A boolean column of the before file: a row where it is true ends the open window, also one that it begins.
+        emit: ColumnIndex,
+    },
 }
 
 /// The most windows that a row may be in.

@@ -117,7 +117,8 @@ impl Draft {
         }
     }
 
-    fn index(&self, id: ColumnId) -> ColumnIndex {
+    /// The position of a column. Those of messages are known when a window follows.
+    pub(super) fn index(&self, id: ColumnId) -> ColumnIndex {
         let aggregates = self.keys.len() + 2;
         let position = match id {
             ColumnId::Need(position) | ColumnId::Key(position) => position,

@@ -3,7 +3,7 @@
 use super::builder::{Groups, Stage};
 use super::column::{After, Before, Col, ColumnId};
 use super::draft::Draft;
-use super::windows::{hopping, session, tumbling};
+use super::windows::{Sliding, count, hopping, session, state, tumbling};
 use crate::kind::Kind;
 use rulemill_plan::Window;
 use std::time::Duration;
@@ -52,6 +52,26 @@ impl<K: Keys> Grouped<K> {
         self.window(session(timeout, max))
     }
 
+    /// Windows of the last `messages` of the rule, whichever their keys, one with every `every` of them, which are at least
+    /// one and at most `messages`. A window begins and ends with its first and its last message.
+    pub fn count(self, messages: u64, every: u64) -> (Groups, K::After) {
+        self.window(count(messages, every))
+    }
+
+    /// A window around each message of the rule, whichever its key: the messages of the time before it, and with a
+    /// [`Sliding::delay`] those that come after it. Give it a size, or a [`Sliding`].
+    pub fn sliding(self, sliding: impl Into<Sliding>) -> (Groups, K::After) {
+        let window = sliding.into().window(&self.draft);
+        self.window(window)
+    }
+
+    /// Windows from a message for which `begin` is true to one for which `emit` is, both included. There is one for all
+    /// messages of the rule together, not one for each key; those between two windows are left out.
+    pub fn state(self, begin: Col<bool, Before>, emit: Col<bool, Before>) -> (Groups, K::After) {
+        let window = state(begin, emit, &self.draft);
+        self.window(window)
+    }
+
     fn window(self, window: Window) -> (Groups, K::After) {
         let mut draft = self.draft;
         draft.keys = self.keys.ids().into_iter().map(|column| column.0).collect();
@@ -80,6 +100,23 @@ impl EachRow {
     /// A window that ends when no message came for so long; see [`Grouped::session`].
     pub fn session(self, timeout: Duration, max: Duration) -> Groups {
         self.window(session(timeout, max))
+    }
+
+    /// Windows of the last messages; see [`Grouped::count`].
+    pub fn count(self, messages: u64, every: u64) -> Groups {
+        self.window(count(messages, every))
+    }
+
+    /// A window around each message; see [`Grouped::sliding`].
+    pub fn sliding(self, sliding: impl Into<Sliding>) -> Groups {
+        let window = sliding.into().window(&self.draft);
+        self.window(window)
+    }
+
+    /// Windows from a message to a message; see [`Grouped::state`].
+    pub fn state(self, begin: Col<bool, Before>, emit: Col<bool, Before>) -> Groups {
+        let window = state(begin, emit, &self.draft);
+        self.window(window)
     }
 
     fn window(self, window: Window) -> Groups {

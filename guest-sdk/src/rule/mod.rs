@@ -19,6 +19,7 @@ pub use keys::{EachRow, Grouped, Keys};
 pub use messages::FieldPath;
 pub use prepared::{Prepared, Rule};
 pub use setting::{Setting, SettingValue};
+pub use windows::Sliding;
 
 mod setting;
 mod windows;

@@ -189,6 +189,8 @@ impl Run<'_> {
         match self.plan.window {
             Some(Window::Tumbling { size_ms } | Window::Hopping { size_ms, .. }) => micros(size_ms),
             Some(Window::Session { timeout_ms, max_ms }) => micros(self.last_ms.saturating_add(timeout_ms).min(max_ms)),
+            Some(Window::Count { .. } | Window::State { .. }) => micros(self.last_ms),
+            Some(Window::Sliding { delay_ms, .. }) => micros(self.last_ms.saturating_add(delay_ms)),
             None => 0,
         }
     }

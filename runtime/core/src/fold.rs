@@ -6,7 +6,7 @@ mod snapshot;
 use crate::frame::{Env, Frame, Loss, Losses, Part};
 use crate::program::{Action, Cut, EventTiming, FoldProgram, Slot, Timing};
 use crate::requirement::rejected;
-use crate::sequence::{Sequence, Stray};
+use crate::sequence::{NEVER, Sequence, Stray};
 use crate::shared::{Link, Shared};
 use crate::watermark::Watermark;
 use crate::window::{Intake, OpenWindow, Scratch};
@@ -127,7 +127,7 @@ impl Fold {
     /// How many windows with rows are open.
     pub(crate) fn open_windows(&self) -> usize {
         // What waits will be in a window.
-        self.begun().count().max(usize::from(self.has_waiting()))
+        self.begun().count().max(usize::from(self.sequence_begun()))
     }
 
     pub(crate) fn links(&self) -> &[Link] {
@@ -170,17 +170,17 @@ impl Fold {
 
     /// Whether there is anything of which results will come out.
     pub(crate) fn has_begun(&self) -> bool {
-        self.begun().next().is_some() || self.has_waiting()
+        self.begun().next().is_some() || self.sequence_begun()
     }
 
     /// Whether no window is open of which results may come out.
     pub(crate) fn is_done(&self) -> bool {
         let first = self.windows.front();
-        first.is_none_or(|window| window.end > self.last_end_max) && !self.has_waiting()
+        first.is_none_or(|window| window.end > self.last_end_max) && !self.sequence_begun()
     }
 
-    fn has_waiting(&self) -> bool {
-        self.sequence.as_ref().is_some_and(Sequence::has_waiting)
+    fn sequence_begun(&self) -> bool {
+        self.sequence.as_ref().is_some_and(Sequence::has_begun)
     }
 
     /// Whether it is as one that has had no rows, and whose watermark has come as far.
@@ -203,6 +203,7 @@ impl Fold {
         let windows = || self.windows.iter().map(|window| window.start);
         matches!(self.timing, Timing::Arrival)
             && self.program.is_exact()
+            && !self.program.cut.is_some_and(Cut::has_history)
             && begun(self)
             && windows().eq(other.windows.iter().map(|window| window.start))
     }
@@ -282,6 +283,9 @@ impl Fold {
 
     /// Lets time pass for a fold that is given no rows any more. True: there is something to report.
     pub(crate) fn advance_retired(&mut self, now: i64, work: &mut Work<'_>) -> bool {
+        if self.ends_now() {
+            return self.close_all(work);
+        }
         if let Timing::Event(timing) = self.timing {
             self.watermark.follow(now, &timing);
         }
@@ -347,14 +351,23 @@ impl Fold {
     #[inline]
     fn due(&self) -> Option<i64> {
         let end = self.windows.front().map(|window| window.end);
+        let end = end.filter(|&end| end != NEVER);
         match &self.sequence {
             None => end,
-            Some(sequence) => end.into_iter().chain(sequence.due()).min(),
+            Some(sequence) => end.into_iter().chain(sequence.due(self.program.cut)).min(),
         }
+    }
+
+    /// Whether what it has waits for rows that will not come, once it is given no more of them.
+    fn ends_now(&self) -> bool {
+        self.program.cut.is_some_and(Cut::ends_by_rows) && !self.is_done()
     }
 
     /// When [`Fold::advance_retired`] has something to do next.
     pub(crate) fn deadline_retired(&self) -> Option<i64> {
+        if self.ends_now() {
+            return Some(i64::MIN);
+        }
         let end = self.due()?;
         match self.timing {
             Timing::PerBatch => None,
@@ -413,7 +426,9 @@ impl Fold {
             (Some(Cut::Aligned(aligned)), Timing::Event(timing)) => {
                 self.add_by_event(&timing, aligned, frame, (ready, &env), work);
             }
-            (Some(Cut::Session { .. }), _) => self.add_in_order(frame, (ready, &env), work),
+            (Some(Cut::Session { .. } | Cut::Count { .. } | Cut::Sliding { .. } | Cut::State), _) => {
+                self.add_in_order(frame, (ready, &env), work);
+            }
         }
         self.links = links;
     }

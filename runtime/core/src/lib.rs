@@ -4,9 +4,10 @@
 //! and takes out emissions, dead rows and the next deadline, so that a replay of the same inputs gives the same outputs.
 //!
 //! The flow of a batch through a [`Stream`]: shared calls (`shared`) -> for each fold (`fold`), which is a version of a
-//! rule (`rule`) or what several of them share (`folds`), a frame of rows goes through the before-steps (`frame`) -> into
-//! windows (`window`, with `groups` and `aggregate`) -> when they close, through the after-steps and out, in pieces
-//! (`closing`).
+//! rule (`rule`) or what several of them share (`folds`), a frame of rows goes through the before-steps (`frame`) -> its
+//! rows find windows of a fixed size (`arrival`, `event`), or come in order of time to those that depend on that
+//! (`sequence`) -> into windows (`window`, with `groups` and `aggregate`) -> when they close, through the after-steps and
+//! out, in pieces (`closing`).
 
 mod bits;
 mod columns;

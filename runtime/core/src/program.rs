@@ -101,6 +101,12 @@ pub(crate) enum Cut {
     Aligned(Aligned),
     /// Until no row came for `timeout`, but not longer than `max`; in microseconds.
     Session { timeout: i64, max: i64 },
+    /// The last `rows`, with each row whose number is a multiple of `every`, which is at most `rows`.
+    Count { rows: usize, every: usize },
+    /// From `size` before a row to the row, or until `delay` after it; in microseconds.
+    Sliding { size: i64, delay: i64 },
+    /// From a row to a row.
+    State,
 }
 
 impl Cut {
@@ -108,7 +114,23 @@ impl Cut {
     pub(crate) fn overlap(self) -> usize {
         match self {
             Cut::Aligned(aligned) => aligned.overlap(),
-            Cut::Session { .. } => 1,
+            Cut::Session { .. } | Cut::Count { .. } | Cut::Sliding { .. } | Cut::State => 1,
+        }
+    }
+
+    /// Whether rows of earlier windows are in later ones, so that two states do not become the same by themselves.
+    pub(crate) fn has_history(self) -> bool {
+        match self {
+            Cut::Aligned(_) | Cut::Session { .. } | Cut::State => false,
+            Cut::Count { .. } | Cut::Sliding { .. } => true,
+        }
+    }
+
+    /// Whether windows end with a row, however late it comes.
+    pub(crate) fn ends_by_rows(self) -> bool {
+        match self {
+            Cut::Aligned(_) | Cut::Session { .. } | Cut::Sliding { .. } => false,
+            Cut::Count { .. } | Cut::State => true,
         }
     }
 }
@@ -119,6 +141,8 @@ pub(crate) struct Kept {
     /// The columns that windows need, and their types.
     pub(crate) slots: Vec<Slot>,
     pub(crate) kinds: Vec<Type>,
+    /// Which of them are the conditions of the window.
+    pub(crate) marks: Vec<usize>,
     /// The same program for rows that have these columns only.
     pub(crate) program: FoldProgram,
 }
@@ -167,6 +191,8 @@ pub(crate) struct Layout {
     /// Of the aggregates' arguments, one aggregate after the other.
     pub(crate) arguments: Lineage,
     pub(crate) cut: Option<Cut>,
+    /// Of the conditions of the window.
+    pub(crate) marks: Lineage,
     /// The types of what is kept of rows.
     pub(crate) kept: Vec<Type>,
     pub(crate) time: TimeLayout,
@@ -376,6 +402,17 @@ impl FoldProgram {
                 shape.i64(timeout);
                 shape.i64(max);
             }
+            Some(Cut::Count { rows, every }) => {
+                shape.u8(3);
+                shape.u64(rows as u64);
+                shape.u64(every as u64);
+            }
+            Some(Cut::Sliding { size, delay }) => {
+                shape.u8(4);
+                shape.i64(size);
+                shape.i64(delay);
+            }
+            Some(Cut::State) => shape.u8(5),
         }
         if let Some(kept) = &self.kept {
             let kinds: Vec<u8> = kept.kinds.iter().map(|&kind| number_of(kind)).collect();

@@ -4,7 +4,7 @@
 use crate::event::event_time;
 use crate::fold::{Feed, Fold, Ready, Work};
 use crate::folds::{FoldId, Folds};
-use crate::program::{Layout, Program, Timing};
+use crate::program::{Cut, Layout, Program, Timing};
 use crate::shared::Shared;
 use crate::until::Until;
 use crate::watermark::Watermark;
@@ -336,14 +336,21 @@ impl Version {
 
 /// How a version with open windows gives way, to one of another layout or to nobody.
 fn handover(program: &Program, fold: &Fold, next: Option<&Layout>) -> Until {
+    if let Some(cut) = fold.program.cut.filter(|_| fold.sequence.is_some()) {
+        // In event time rows come in another order than they are taken in, so they cannot be parted by one of them. Nor
+        // may a rule that goes wait for a row for ever.
+        let waits = match cut {
+            // Each row has a window of its own: those that come from here on have it in the new version.
+            Cut::Aligned(_) | Cut::Sliding { .. } => false,
+            Cut::Session { .. } => true,
+            Cut::Count { .. } | Cut::State => next.is_some(),
+        };
+        let waits = waits && matches!(fold.timing, Timing::Arrival);
+        return if waits { Until::Closed } else { Until::Retired };
+    }
     let Some(end) = fold.last_end() else {
         return Until::Retired;
     };
-    if fold.sequence.is_some() {
-        // In event time rows come in another order than they are taken in, so they cannot be parted by one of them.
-        let by_arrival = matches!(fold.timing, Timing::Arrival);
-        return if by_arrival { Until::Closed } else { Until::Retired };
-    }
     match fold.timing {
         Timing::PerBatch => Until::Retired,
         Timing::Arrival => Until::Arrival(end),

@@ -323,7 +323,7 @@ impl Stream {
     /// When [`Stream::advance`] is to be called if no batch comes before; `None`: nothing waits for the time.
     pub fn next_deadline(&self) -> Option<Micros> {
         if self.closing.is_empty() {
-            self.deadline.map(Micros)
+            self.deadline.map(|deadline| Micros(deadline.max(self.clock)))
         } else {
             Some(Micros(self.clock))
         }

@@ -87,7 +87,7 @@ impl Problems {
 
     fn check_window(&mut self, plan: &Plan, before: &Columns) {
         match plan.window {
-            Some(window) => self.check_kind_of_window(window),
+            Some(window) => self.check_kind_of_window(window, before),
             None => self.check_no_window_needed(plan),
         }
         if plan.each_row && !plan.keys.is_empty() {

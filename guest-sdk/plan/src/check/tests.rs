@@ -218,6 +218,29 @@ fn windows_and_what_needs_them_are_checked() {
         |timeout_ms, max_ms| move |plan: &mut Plan| plan.window = Some(Window::Session { timeout_ms, max_ms });
     check_plan(session(0, 1), "window.timeout_ms", "must be 1 to");
     check_plan(session(1, u64::MAX), "window.max_ms", "must be 1 to");
+    let count = |rows, every| move |plan: &mut Plan| plan.window = Some(Window::Count { rows, every });
+    check_plan(count(0, 1), "window.rows", "must be 1 to 1000000, got 0");
+    check_plan(count(3, 0), "window.every", "must be 1 to rows, 3");
+    check_plan(count(3, 4), "window.every", "got 4");
+    let sliding = |size_ms, delay_ms, when: Option<u32>| {
+        move |plan: &mut Plan| {
+            plan.window = Some(Window::Sliding {
+                size_ms,
+                delay_ms,
+                when: when.map(ColumnIndex),
+            });
+        }
+    };
+    check_plan(sliding(0, 0, None), "window.size_ms", "must be 1 to");
+    check_plan(sliding(1, u64::MAX, None), "window.delay_ms", "must be 0 to");
+    check_plan(sliding(1, 0, Some(3)), "window.when", "column 3 must be bool");
+    check_plan(sliding(1, 0, Some(99)), "window.when", "there is no column 99 here");
+    let state = |begin, emit| {
+        let (begin, emit) = (ColumnIndex(begin), ColumnIndex(emit));
+        move |plan: &mut Plan| plan.window = Some(Window::State { begin, emit })
+    };
+    check_plan(state(3, 4), "window.begin", "column 3 must be bool");
+    check_plan(state(4, 99), "window.emit", "there is no column 99 here");
     for at in ["keys", "event_time", "aggregates"] {
         check_plan(|plan| plan.window = None, at, "needs a window");
     }

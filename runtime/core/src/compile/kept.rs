@@ -20,13 +20,19 @@ impl Compiler<'_> {
     pub(super) fn kept(&self, file: &File, program: &FoldProgram) -> Option<Box<Kept>> {
         match program.cut? {
             Cut::Aligned(_) => return None,
-            Cut::Session { .. } => {}
+            Cut::Session { .. } | Cut::Count { .. } | Cut::Sliding { .. } | Cut::State => {}
         }
         let mut columns = Columns::default();
         for index in self.kept_columns() {
             columns.add(file, index)?;
         }
         let slot = |slot: Slot| columns.place(slot);
+        let marks = self.marks().into_iter().filter_map(|index| file.get(index));
+        let marks = marks.filter_map(|(mark, _)| match slot(mark) {
+            Slot::Local(local) => Some(local),
+            Slot::Source(_) => None,
+        });
+        let marks = marks.collect();
         let aggregates = program.aggregates.iter().map(|aggregate| AggregateUse {
             arguments: aggregate.arguments.iter().map(|&argument| slot(argument)).collect(),
             ..aggregate.clone()
@@ -47,6 +53,7 @@ impl Compiler<'_> {
         };
         Some(Box::new(Kept {
             program: inner,
+            marks,
             slots: columns.slots,
             kinds: columns.kinds,
         }))
@@ -59,7 +66,13 @@ impl Compiler<'_> {
             Argument::Column(index) => Some(*index),
             Argument::Literal(_) | Argument::Setting(_) => None,
         });
-        self.plan.keys.iter().copied().chain(arguments).collect()
+        self.plan
+            .keys
+            .iter()
+            .copied()
+            .chain(arguments)
+            .chain(self.marks())
+            .collect()
     }
 }
 

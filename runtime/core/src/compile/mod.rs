@@ -143,7 +143,8 @@ impl Compiler<'_> {
         let plan = self.plan;
         let (mut file, requirements) = self.needs();
         let before = self.steps(&plan.before, &mut file, Filter::keep(plan), "before");
-        let cut = self.cut(version.window_override_ms);
+        let cut = self.cut(version.window_override_ms, version.bounds);
+        self.check_marks(&file);
         let keys = self.keys(&file);
         let (timing, time) = self.timing(&file, cut, version.bounds);
         let aggregates = self.aggregates(&file);
@@ -206,6 +207,7 @@ impl Compiler<'_> {
                 Argument::Literal(_) | Argument::Setting(_) => None,
             })),
             cut,
+            marks: self.lineage(self.marks().iter().filter_map(origin)),
             kept: Vec::new(),
             time,
             aggregates,

@@ -5,11 +5,11 @@ use super::{Compiler, micros};
 use crate::Bounds;
 use crate::aligned::Aligned;
 use crate::program::{Cut, EventTiming, TimeLayout, Timing};
-use rulemill_plan::{OVERLAP_MAX, Type, Window};
+use rulemill_plan::{ColumnIndex, OVERLAP_MAX, Type, Window};
 
 impl Compiler<'_> {
     /// How the plan cuts rows into windows; `None` without a window, and after a problem.
-    pub(super) fn cut(&mut self, override_ms: Option<u64>) -> Option<Cut> {
+    pub(super) fn cut(&mut self, override_ms: Option<u64>, bounds: Bounds) -> Option<Cut> {
         match self.plan.window? {
             Window::Tumbling { size_ms } => {
                 let size = self.span("size_ms", override_ms.unwrap_or(size_ms))?;
@@ -25,6 +25,23 @@ impl Compiler<'_> {
                 let timeout = self.span("timeout_ms", timeout_ms)?;
                 let max = self.span("max_ms", max_ms)?;
                 Some(Cut::Session { timeout, max })
+            }
+            Window::Count { rows, every } => {
+                self.no_size(override_ms, "one of the last rows")?;
+                self.count(rows, every, bounds)
+            }
+            Window::Sliding { size_ms, delay_ms, .. } => {
+                let size = self.span("size_ms", override_ms.unwrap_or(size_ms))?;
+                let delay = if delay_ms == 0 {
+                    0
+                } else {
+                    self.span("delay_ms", delay_ms)?
+                };
+                Some(Cut::Sliding { size, delay })
+            }
+            Window::State { .. } => {
+                self.no_size(override_ms, "one from a row to a row")?;
+                Some(Cut::State)
             }
         }
     }
@@ -59,6 +76,32 @@ impl Compiler<'_> {
         (Timing::Event(timing), TimeLayout::Event(lineage))
     }
 
+    /// The conditions of the window.
+    pub(super) fn marks(&self) -> Vec<ColumnIndex> {
+        match self.plan.window {
+            None
+            | Some(Window::Tumbling { .. } | Window::Hopping { .. } | Window::Session { .. } | Window::Count { .. }) => {
+                Vec::new()
+            }
+            Some(Window::Sliding { when, .. }) => when.into_iter().collect(),
+            Some(Window::State { begin, emit }) => vec![begin, emit],
+        }
+    }
+
+    pub(super) fn check_marks(&mut self, file: &File) {
+        for mark in self.marks() {
+            if let Some((_, Some(kind))) = self.column(file, mark, "window")
+                && kind != Type::Bool
+            {
+                let message = format!(
+                    "a condition of a window must be of type bool, and {} is of type {kind}",
+                    file.name(mark)
+                );
+                self.problem("window", message);
+            }
+        }
+    }
+
     fn hopping(&mut self, aligned: Aligned) -> Option<Cut> {
         let (size_ms, hop_ms) = (aligned.size / 1000, aligned.hop / 1000);
         if hop_ms > size_ms {
@@ -76,6 +119,26 @@ impl Compiler<'_> {
             return None;
         }
         Some(Cut::Aligned(aligned))
+    }
+
+    fn count(&mut self, rows: u64, every: u64, bounds: Bounds) -> Option<Cut> {
+        let (rows, every) = (usize::try_from(rows).ok(), usize::try_from(every).ok());
+        let most = bounds.rows_max;
+        let Some(rows) = rows.filter(|rows| (1..=most).contains(rows)) else {
+            self.problem(
+                "window.rows",
+                format!("a window has 1 to {most} rows, the most that a rule keeps"),
+            );
+            return None;
+        };
+        let Some(every) = every.filter(|every| (1..=rows).contains(every)) else {
+            self.problem(
+                "window.every",
+                format!("must be 1 to rows, {rows}, or rows would be in no window"),
+            );
+            return None;
+        };
+        Some(Cut::Count { rows, every })
     }
 
     /// There is no size that the deployment could set.

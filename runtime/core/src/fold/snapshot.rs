@@ -50,6 +50,9 @@ impl Fold {
             fold.windows.push_back(window);
         }
         if let Some(kept) = &fold.program.kept {
+            if fold.windows.len() > 1 {
+                return Err(SnapshotError::Damaged("more open windows than there may be"));
+            }
             fold.sequence = Some(Sequence::read(kept, from)?);
         }
         Ok(fold)

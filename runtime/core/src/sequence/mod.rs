@@ -1,7 +1,8 @@
-//! Windows that depend on the order of rows: sessions. Rows come to them in order of time, so that it does not matter
+//! Windows that depend on the order of rows: sessions, windows of the last rows, around a row, and from a row to a row. Rows come to them in order of time, so that it does not matter
 //! by which time windows are: by the time of arrival a row is taken at once, in event time once the watermark has come
 //! to it.
 
+mod made;
 mod store;
 
 use crate::event::event_time;
@@ -10,9 +11,10 @@ use crate::frame::{Env, Frame, Loss, Losses, Part};
 use crate::program::{Cut, EventTiming, Kept, Timing};
 use crate::shared::Shared;
 use crate::snapshot::{SnapshotError, Source, Writer};
-use crate::window::{Intake, located};
+use crate::window::{Intake, OpenWindow, located};
 use crate::{Cells, Column, Fault, Micros};
 use rulemill_plan::LatePolicy;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use store::Store;
 
@@ -22,6 +24,12 @@ pub(crate) struct Sequence {
     store: Store,
     /// The time of the last row that was taken: no row before it can be.
     last: i64,
+    /// How many rows were taken since the last window of the last rows.
+    fresh: usize,
+    /// The times of rows whose window has not ended.
+    triggers: VecDeque<i64>,
+    /// How many rows and groups were worked on in the call at hand.
+    spent: usize,
     /// The positions of rows that are to be added to the open window; empty between calls.
     pending: Vec<u32>,
 }
@@ -50,6 +58,9 @@ impl Sequence {
         Sequence {
             store: Store::new(kept),
             last: i64::MIN,
+            fresh: 0,
+            triggers: VecDeque::new(),
+            spent: 0,
             pending: Vec::new(),
         }
     }
@@ -59,9 +70,9 @@ impl Sequence {
         self.store.len() == 0 && self.last == i64::MIN
     }
 
-    /// Whether rows wait for their window.
-    pub(crate) fn has_waiting(&self) -> bool {
-        self.store.next_time().is_some()
+    /// Whether rows wait for their window, besides those in the open one.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.store.next_time().is_some() || self.fresh > 0 || !self.triggers.is_empty()
     }
 
     /// The time of the last row that is in a window.
@@ -70,21 +81,50 @@ impl Sequence {
     }
 
     /// The time with which there is something to do, besides the end of the open window.
-    pub(crate) fn due(&self) -> Option<i64> {
-        self.store.next_time()
+    pub(crate) fn due(&self, cut: Option<Cut>) -> Option<i64> {
+        let delay = match cut {
+            Some(Cut::Sliding { delay, .. }) => delay,
+            Some(Cut::Aligned(_) | Cut::Session { .. } | Cut::Count { .. } | Cut::State) | None => 0,
+        };
+        let trigger = self.triggers.front().map(|trigger| trigger.saturating_add(delay));
+        self.store.next_time().into_iter().chain(trigger).min()
+    }
+
+    fn start_call(&mut self) {
+        self.store.start_call();
+        self.spent = 0;
+    }
+
+    /// Whether the call at hand has done so much that the rest is left to the next one.
+    fn has_enough(&self) -> bool {
+        self.spent > SPENT_MAX
     }
 
     pub(crate) fn write(&self, to: &mut Writer) {
         to.i64(self.last);
+        to.u64(self.fresh as u64);
+        to.words(self.triggers.iter().map(|trigger| trigger.cast_unsigned()));
         self.store.write(to);
     }
 
     pub(crate) fn read(kept: &Kept, from: &mut Source<'_>) -> Result<Self, SnapshotError> {
-        Ok(Sequence {
+        let sequence = Sequence {
             last: from.i64()?,
+            fresh: from.size()?,
+            triggers: from.words()?.into_iter().map(u64::cast_signed).collect(),
+            spent: 0,
             store: Store::read(kept, from)?,
             pending: Vec::new(),
-        })
+        };
+        if sequence
+            .store
+            .taken()
+            .next_back()
+            .is_some_and(|(time, _)| time > sequence.last)
+        {
+            return Err(SnapshotError::Damaged("a row that was taken after the last one"));
+        }
+        Ok(sequence)
     }
 }
 
@@ -95,7 +135,7 @@ impl Fold {
         let (Some(kept), Some(mut sequence)) = (&program.kept, self.sequence.take()) else {
             return;
         };
-        sequence.store.start_call();
+        sequence.start_call();
         let mut cells = Vec::new();
         let all = Part::Range {
             start: 0,
@@ -111,7 +151,8 @@ impl Fold {
             Timing::PerBatch => {}
             Timing::Arrival => {
                 for (position, &row) in frame.rows().iter().enumerate() {
-                    let clock = ready.clocks[row as usize];
+                    // Never before a row that was taken, whatever a snapshot said that the time was.
+                    let clock = ready.clocks[row as usize].max(sequence.last);
                     self.go_on(&mut sequence, kept, clock, work);
                     self.put(&mut sequence, Place { row, position }, clock, &columns);
                     self.go_on(&mut sequence, kept, clock, work);
@@ -135,7 +176,7 @@ impl Fold {
         let (Some(kept), Some(mut sequence)) = (&program.kept, self.sequence.take()) else {
             return;
         };
-        sequence.store.start_call();
+        sequence.start_call();
         self.go_on(&mut sequence, kept, due, work);
         self.flush(&mut sequence, kept, work);
         self.sequence = Some(sequence);
@@ -144,8 +185,25 @@ impl Fold {
     /// Closes windows as they are, and leaves no rows.
     pub(crate) fn end_in_order(&mut self, work: &mut Work<'_>) {
         // Rows that wait come into the windows that they would have come into; then the last one ends.
-        self.pass_in_order(i64::MAX, work);
+        while self
+            .sequence
+            .as_ref()
+            .is_some_and(|sequence| sequence.due(self.program.cut).is_some())
+        {
+            self.pass_in_order(i64::MAX, work);
+        }
+        if let (Some(window), Some(sequence)) = (self.windows.front_mut(), &self.sequence)
+            && window.end == NEVER
+        {
+            window.end = sequence.last;
+        }
         self.close_windows(i64::MAX);
+        let program = Arc::clone(&self.program);
+        if let (Some(kept), Some(mut sequence)) = (&program.kept, self.sequence.take())
+            && sequence.fresh > 0
+        {
+            self.make_of_all(&mut sequence, kept, work);
+        }
         self.sequence = self.program.kept.as_deref().map(Sequence::new);
     }
 
@@ -203,11 +261,18 @@ impl Fold {
 
     /// Puts a row with those that wait, if there is room.
     fn put(&mut self, sequence: &mut Sequence, place: Place, time: i64, columns: &Cellular<'_>) {
-        let bounds = &self.program.bounds;
-        let reason = if sequence.store.len() >= bounds.rows_max {
+        let (bounds, store) = (&self.program.bounds, &sequence.store);
+        let (rows, bytes) = match self.program.cut {
+            // The rows of its last window are bounded by themselves, and stay until others come.
+            Some(Cut::Count { .. }) => (store.waiting(), store.bytes() - store.taken_bytes()),
+            Some(Cut::Aligned(_) | Cut::Session { .. } | Cut::Sliding { .. } | Cut::State) | None => {
+                (store.len(), store.bytes())
+            }
+        };
+        let reason = if rows >= bounds.rows_max {
             format!("the rule keeps the most rows that it may, {}", bounds.rows_max)
-        } else if sequence.store.bytes() >= bounds.window_bytes_max {
-            let (bytes, max) = (sequence.store.bytes(), bounds.window_bytes_max);
+        } else if bytes >= bounds.window_bytes_max {
+            let max = bounds.window_bytes_max;
             format!("the rows that the rule keeps have {bytes} bytes, and {max} are the most they may have")
         } else {
             let cells = columns.iter().map(|(column, at)| (*column, at.cell(place.position)));
@@ -223,22 +288,37 @@ impl Fold {
 
     /// Takes the rows whose time has come, and ends what ends by then.
     fn go_on(&mut self, sequence: &mut Sequence, kept: &Kept, due: i64, work: &mut Work<'_>) {
-        while let Some((time, position)) = sequence.store.take(due) {
-            self.end_until(sequence, kept, time, work);
+        loop {
+            let next = sequence.store.next_time().filter(|&time| time <= due);
+            self.end_until(sequence, kept, next.unwrap_or(due), work);
+            if sequence.has_enough() {
+                return;
+            }
+            let Some((time, position)) = sequence.store.take(due) else {
+                return;
+            };
             sequence.last = time;
             match self.program.cut {
                 None | Some(Cut::Aligned(_)) => {}
                 Some(Cut::Session { timeout, max }) => {
                     self.take_into_session(sequence, kept, (time, position), (timeout, max), work);
                 }
+                Some(Cut::Count { rows, every }) => self.count(sequence, kept, (rows, every), work),
+                Some(Cut::State) => self.take_by_state(sequence, kept, (time, position), work),
+                Some(Cut::Sliding { size, delay }) => {
+                    self.slide(sequence, kept, (time, position), (size, delay), work);
+                }
             }
         }
-        self.end_until(sequence, kept, due, work);
     }
 
-    /// Closes the open window if it ends at or before a time.
+    /// Closes what ends at or before a time, unless the call at hand has done enough.
     fn end_until(&mut self, sequence: &mut Sequence, kept: &Kept, time: i64, work: &mut Work<'_>) {
-        if self.windows.front().is_some_and(|window| window.end <= time) {
+        if let Some(Cut::Sliding { size, delay }) = self.program.cut {
+            self.slide_until(sequence, kept, time, (size, delay), work);
+        }
+        let ends = |window: &OpenWindow| window.end <= time && window.end != NEVER;
+        if self.windows.front().is_some_and(ends) {
             self.flush(sequence, kept, work);
             self.close_windows(time);
         }
@@ -261,6 +341,35 @@ impl Fold {
         window.end = time.saturating_add(timeout).min(window.start.saturating_add(max));
         sequence.pending.push(position);
         sequence.store.drop_first();
+    }
+
+    fn take_by_state(
+        &mut self,
+        sequence: &mut Sequence,
+        kept: &Kept,
+        (time, position): (i64, u32),
+        work: &mut Work<'_>,
+    ) {
+        let is_true = |mark: usize| {
+            let column = kept.marks.get(mark);
+            column.is_some_and(|&column| sequence.store.is_true(column, position))
+        };
+        let (begins, ends) = (is_true(0), is_true(1));
+        sequence.store.drop_first();
+        if self.windows.is_empty() {
+            if !begins {
+                self.losses.filtered += 1;
+                return;
+            }
+            let window = new_window(&mut self.spare, &kept.program, work.seed, (time, NEVER));
+            self.windows.push_back(window);
+        }
+        sequence.pending.push(position);
+        if ends {
+            self.flush(sequence, kept, work);
+            self.windows[0].end = time;
+            self.close_windows(time);
+        }
     }
 
     /// Adds the pending rows to the open window.
@@ -298,17 +407,19 @@ impl Fold {
                 self.losses.dead.push(Loss { row, fault, reason });
                 continue;
             }
-            let locals = store.frame().locals();
-            let key = |slot: &crate::program::Slot| match *slot {
-                crate::program::Slot::Local(local) => locals[local].gather(&[row]),
-                crate::program::Slot::Source(_) => unreachable!("what is kept has columns of its own only"),
-            };
             self.strays.push(Stray {
                 window,
-                keys: kept.program.keys.iter().map(key).collect(),
+                keys: store.keys(kept, row),
                 fault,
                 reason,
             });
         }
     }
 }
+
+/// The end of a window that does not end by itself.
+pub(crate) const NEVER: i64 = i64::MAX;
+
+/// The most rows and groups of made windows that one call works on; the rest is done with the calls after it, so that others
+/// need not wait for it.
+const SPENT_MAX: usize = 1 << 20;

@@ -1,11 +1,13 @@
 //! Rows that wait for their windows, or that later windows need, in order of time.
 
-use crate::Column;
 use crate::frame::Frame;
 use crate::groups::text_len;
-use crate::program::Kept;
+use crate::program::{Kept, Slot};
 use crate::snapshot::{SnapshotError, Source, Writer, read_column, write_column};
+use crate::{Cells, Column};
 use std::collections::VecDeque;
+use std::collections::vec_deque::Iter;
+use std::iter::{Copied, Take};
 
 /// Rows as columns. Rows of the same time are in order of arrival.
 #[derive(Clone, Debug)]
@@ -16,8 +18,9 @@ pub(crate) struct Store {
     order: VecDeque<(i64, u32)>,
     /// How many of these, from the first on, have been taken into windows.
     taken: usize,
-    /// The bytes of the texts of rows that are needed.
+    /// The bytes of the texts of rows that are needed, and of those that were taken.
     bytes: usize,
+    taken_bytes: usize,
     /// The position of the first row of the batch at hand, and which rows of the batch are here.
     batch: (usize, Vec<u32>),
 }
@@ -30,6 +33,7 @@ impl Store {
             order: VecDeque::new(),
             taken: 0,
             bytes: 0,
+            taken_bytes: 0,
             batch: (0, Vec::new()),
         }
     }
@@ -64,6 +68,7 @@ impl Store {
     pub(crate) fn take(&mut self, until: i64) -> Option<(i64, u32)> {
         let next = *self.order.get(self.taken).filter(|(time, _)| *time <= until)?;
         self.taken += 1;
+        self.taken_bytes += self.text_bytes(next.1);
         Some(next)
     }
 
@@ -71,8 +76,26 @@ impl Store {
     pub(crate) fn drop_first(&mut self) {
         if let Some((_, position)) = self.order.pop_front() {
             self.taken -= 1;
-            self.bytes -= self.text_bytes(position);
+            let bytes = self.text_bytes(position);
+            self.bytes -= bytes;
+            self.taken_bytes -= bytes;
         }
+    }
+
+    /// Needs the rows before a time no more, of those that were taken.
+    pub(crate) fn drop_before(&mut self, time: i64) {
+        while self.taken().next().is_some_and(|(first, _)| first < time) {
+            self.drop_first();
+        }
+    }
+
+    /// Whether a boolean cell is true, and not null.
+    pub(crate) fn is_true(&self, column: usize, position: u32) -> bool {
+        let column = &self.frame.locals()[column];
+        let Cells::Bools(bits) = &column.cells else {
+            unreachable!("compile checks that conditions are bools");
+        };
+        bits.get(position as usize) && !column.is_null(position as usize)
     }
 
     /// The time of the first row that has not been taken.
@@ -80,8 +103,31 @@ impl Store {
         self.order.get(self.taken).map(|&(time, _)| time)
     }
 
+    /// The rows that are needed and have been taken, by time and position.
+    pub(crate) fn taken(&self) -> Copied<Take<Iter<'_, (i64, u32)>>> {
+        self.order.iter().take(self.taken).copied()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.order.len()
+    }
+
+    /// How many rows have not been taken.
+    pub(crate) fn waiting(&self) -> usize {
+        self.order.len() - self.taken
+    }
+
+    pub(crate) fn taken_bytes(&self) -> usize {
+        self.taken_bytes
+    }
+
+    /// The key of a row, as columns of one cell each.
+    pub(crate) fn keys(&self, kept: &Kept, position: u32) -> Vec<Column> {
+        let key = |slot: &Slot| match *slot {
+            Slot::Local(local) => self.frame.locals()[local].gather(&[position]),
+            Slot::Source(_) => unreachable!("what is kept has columns of its own only"),
+        };
+        kept.program.keys.iter().map(key).collect()
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -133,9 +179,8 @@ impl Store {
         }
         store.frame = Frame::of_groups(columns, crate::isolate::row_number(rows));
         store.taken = taken;
-        store.bytes = (0..crate::isolate::row_number(rows))
-            .map(|row| store.text_bytes(row))
-            .sum();
+        let bytes = |rows: usize| (0..crate::isolate::row_number(rows)).map(|row| store.text_bytes(row));
+        (store.bytes, store.taken_bytes) = (bytes(rows).sum(), bytes(taken).sum());
         Ok(store)
     }
 

@@ -10,8 +10,9 @@
 //! fold     shape: bytes | windows with rows u32 | state: its length u64, and
 //!          idle time, as event time has it now: option i64 | watermark: i64, i64, option i64 | windows: list
 //!          and for windows that depend on the order of rows: sequence
-//! sequence time of the last row that was taken i64 | rows u32 | how many of them were taken u32 | times: i64 each
-//!          | what is kept of them: a column each
+//! sequence time of the last row that was taken i64 | rows since the last window of a number u64
+//!          | times of rows whose window waits for its delay: words | rows u32 | how many of them were taken u32
+//!          | times: i64 each | what is kept of them: a column each
 //! window   start i64 | end i64 | room: bytes u64, values u64 | groups u32 | keys: a column each | words
 //!          | beside: texts, values or words
 //! shape    key types: list of u8 | words of a group u32 | what stands beside them: list of u8

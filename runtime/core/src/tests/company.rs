@@ -147,6 +147,29 @@ fn plans() -> Vec<Plan> {
     sessions.window = session;
     let mut event_sessions = counting(1000, Some("time"));
     event_sessions.window = session;
+    let mut counts = tutorial_plan();
+    counts.window = Some(Window::Count { rows: 5, every: 2 });
+    let mut event_counts = counting(1000, Some("time"));
+    event_counts.window = counts.window;
+    let mut sliding = tutorial_plan();
+    sliding.window = Some(Window::Sliding {
+        size_ms: 1000,
+        delay_ms: 300,
+        when: None,
+    });
+    let mut event_sliding = counting(1000, Some("time"));
+    event_sliding.window = Some(Window::Sliding {
+        size_ms: 1000,
+        delay_ms: 0,
+        when: None,
+    });
+    let mut states = tutorial_plan();
+    states.before.push(call("above", vec![column(1), literal(0.0)]));
+    states.before.push(call("above", vec![column(1), literal(2.0)]));
+    states.window = Some(Window::State {
+        begin: ColumnIndex(3),
+        emit: ColumnIndex(4),
+    });
     let mut event_hopping = counting(1000, Some("time"));
     event_hopping.window = Some(Window::Hopping {
         size_ms: 1000,
@@ -169,6 +192,11 @@ fn plans() -> Vec<Plan> {
         smaller,
         hopping,
         event_hopping,
+        states,
+        sliding,
+        event_sliding,
+        counts,
+        event_counts,
         sessions,
         event_sessions,
         alert,

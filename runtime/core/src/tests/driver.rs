@@ -3,7 +3,8 @@
 use super::doubles::Library;
 use crate::{
     Bounds, Cells, Column, CompileError, Counts, DeadRow, Emission, Fault, Field, Found, HashSeed, KernelsId,
-    LostVersion, Micros, Mistyped, OnChange, Output, Removal, RuleVersion, Stream, StreamBatch, Swap, TopicTable,
+    LostVersion, Micros, Mistyped, OnChange, Output, Removal, RuleVersion, SnapshotError, Stream, StreamBatch, Swap,
+    TopicTable,
 };
 use rulemill_plan::{
     Aggregate, Argument, Call, ColumnIndex, Emit, Kernel, Literal, Need, Origin, OutputColumn, PathSegment, Plan, Step,
@@ -157,6 +158,17 @@ impl Driver {
         }
         self.stream = stream;
         lost
+    }
+
+    /// A process that begins with a snapshot from elsewhere.
+    pub(super) fn restored(bytes: &[u8], versions: &[RuleVersion]) -> Result<(Self, Vec<LostVersion>), SnapshotError> {
+        let mut driver = Driver::new();
+        let mut version_of = |id: &str, tag: u64| {
+            let found = versions.iter().find(|version| *version.id == *id && version.tag == tag);
+            found.cloned()
+        };
+        let lost = driver.stream.restore(bytes, &mut version_of, &mut driver.library)?;
+        Ok((driver, lost))
     }
 
     pub(super) fn close_all(&mut self) {

@@ -1,5 +1,6 @@
 //! Tests of the engine through its public interface, one module a story.
 
+mod count;
 mod doubles;
 mod driver;
 
@@ -18,6 +19,9 @@ mod reload;
 mod removal;
 mod session;
 mod sharing;
+mod sliding;
 mod snapshot;
+mod snapshot_kinds;
+mod state;
 mod tutorial;
 mod windows;

@@ -236,6 +236,9 @@ enum Kind {
     Tumbling,
     Hopping,
     Session,
+    Count,
+    Sliding,
+    Delayed,
 }
 
 impl Kind {
@@ -251,13 +254,29 @@ impl Kind {
                 timeout_ms: size_ms / 2,
                 max_ms: 3 * size_ms,
             },
+            Kind::Count => Window::Count {
+                rows: size_ms / 200,
+                every: size_ms / 300,
+            },
+            Kind::Sliding | Kind::Delayed => Window::Sliding {
+                size_ms,
+                delay_ms: if matches!(self, Kind::Sliding) { 0 } else { size_ms / 3 },
+                when: None,
+            },
         });
         plan
     }
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
-    prop_oneof![Just(Kind::Tumbling), Just(Kind::Hopping), Just(Kind::Session)]
+    prop_oneof![
+        Just(Kind::Tumbling),
+        Just(Kind::Hopping),
+        Just(Kind::Session),
+        Just(Kind::Count),
+        Just(Kind::Sliding),
+        Just(Kind::Delayed)
+    ]
 }
 
 #[derive(Clone, Debug)]

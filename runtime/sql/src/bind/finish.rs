@@ -1,14 +1,14 @@
 //! The plan of a query whose every part is bound.
 
-use super::Bound;
 use super::items::Emitted;
 use super::scope::Scope;
 use super::steps::{Step, Steps};
+use super::{Bound, Cut};
 use crate::column::{Column, count};
 use crate::kernel::Kernel;
 use rulemill_plan::{
     Aggregate, Call, ColumnIndex, Emit, EventTime, Kernel as KernelStep, LatePolicy, Order, OutputColumn, Plan,
-    Step as PlanStep, Window,
+    Step as PlanStep,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub(super) struct Parts {
     pub(super) keep: Option<Column>,
     pub(super) each_row: bool,
-    pub(super) window: Option<Window>,
+    pub(super) window: Option<Cut>,
     pub(super) emitted: Vec<Emitted>,
     pub(super) having: Option<Column>,
     pub(super) order: Vec<(Column, bool)>,
@@ -73,7 +73,7 @@ impl Scope<'_> {
                 .map(|column| place(*column))
                 .collect(),
             each_row: parts.each_row,
-            window: parts.window,
+            window: parts.window.map(|window| window.lower(place)),
             event_time: event_time.map(|column| EventTime {
                 column: place(column),
                 lateness_ms: LATENESS_MS,

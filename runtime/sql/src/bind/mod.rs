@@ -16,7 +16,7 @@ use crate::catalog::{Catalog, Stream};
 use crate::column::{Column, count};
 use crate::kernel::{Kernel, Node, Value};
 use crate::problem::{Problem, nearest};
-use rulemill_plan::{Fallback, Need, Origin, PathSegment, Plan, Type, Window};
+use rulemill_plan::{ColumnIndex, Fallback, Need, Origin, PathSegment, Plan, Type, Window};
 use scope::{Key, Scope, Stage};
 
 /// What a query becomes.
@@ -64,6 +64,53 @@ pub(crate) fn bind(text: &str, select: &Select, rule: &str, catalog: &Catalog) -
         having,
         order,
     }))
+}
+
+/// How rows are cut into windows, with columns that have no place yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cut {
+    /// No column decides.
+    Timed(Window),
+    /// Around the rows where a condition holds.
+    Sliding {
+        size_ms: u64,
+        delay_ms: u64,
+        when: Option<Column>,
+    },
+    /// From a row to a row.
+    State { begin: Column, emit: Column },
+}
+
+impl Cut {
+    /// The columns that decide.
+    fn columns(self) -> impl Iterator<Item = Column> {
+        let (one, other) = match self {
+            Cut::Timed(_) => (None, None),
+            Cut::Sliding { when, .. } => (when, None),
+            Cut::State { begin, emit } => (Some(begin), Some(emit)),
+        };
+        one.into_iter().chain(other)
+    }
+
+    /// As a plan has it.
+    fn lower(self, place: impl Fn(Column) -> ColumnIndex) -> Window {
+        match self {
+            Cut::Timed(window) => window,
+            Cut::Sliding {
+                size_ms,
+                delay_ms,
+                when,
+            } => Window::Sliding {
+                size_ms,
+                delay_ms,
+                when: when.map(place),
+            },
+            Cut::State { begin, emit } => Window::State {
+                begin: place(begin),
+                emit: place(emit),
+            },
+        }
+    }
 }
 
 /// A plan has at most as many columns.
@@ -184,26 +231,41 @@ impl<'q> Scope<'q> {
         }
     }
 
-    fn window(&mut self) -> Option<Window> {
+    fn window(&mut self) -> Option<Cut> {
         let window = self.select.window.as_ref()?;
-        let other = match &window.kind {
-            WindowKind::Tumbling { size_ms } => return Some(Window::Tumbling { size_ms: *size_ms }),
-            WindowKind::Hopping { size_ms, hop_ms } => return self.hopping(window, *size_ms, *hop_ms),
-            WindowKind::Sliding { .. } => "sliding",
-            WindowKind::Session { max_ms, timeout_ms } => {
-                return Some(Window::Session {
-                    timeout_ms: *timeout_ms,
-                    max_ms: *max_ms,
-                });
+        Some(match &window.kind {
+            WindowKind::Tumbling { size_ms } => Cut::Timed(Window::Tumbling { size_ms: *size_ms }),
+            WindowKind::Hopping { size_ms, hop_ms } => Cut::Timed(self.hopping(window, *size_ms, *hop_ms)?),
+            WindowKind::Session { max_ms, timeout_ms } => Cut::Timed(Window::Session {
+                timeout_ms: *timeout_ms,
+                max_ms: *max_ms,
+            }),
+            WindowKind::Count { rows, every } => Cut::Timed(Window::Count {
+                rows: *rows,
+                every: every.unwrap_or(*rows),
+            }),
+            WindowKind::Sliding { size_ms, delay_ms } => Cut::Sliding {
+                size_ms: *size_ms,
+                delay_ms: delay_ms.unwrap_or(0),
+                when: match &window.when {
+                    Some(when) => Some(self.condition_column(when)?),
+                    None => None,
+                },
+            },
+            WindowKind::State { begin, emit } => {
+                let (begin, emit) = (self.condition_column(begin), self.condition_column(emit));
+                Cut::State {
+                    begin: begin?,
+                    emit: emit?,
+                }
             }
-            WindowKind::Count { .. } => "count",
-            WindowKind::State { .. } => "state",
-        };
-        self.tell(
-            window.span,
-            format!("{other} windows are not supported; there are TUMBLINGWINDOW, HOPPINGWINDOW and SESSIONWINDOW"),
-        );
-        None
+        })
+    }
+
+    /// The column of a condition of messages.
+    fn condition_column(&mut self, expr: &'q Expr) -> Option<Column> {
+        let value = self.condition(expr, Stage::Message).ok()?;
+        Some(self.column_of(value, Type::Bool, Stage::Message))
     }
 
     fn hopping(&mut self, window: &ast::Window, size_ms: u64, hop_ms: u64) -> Option<Window> {

@@ -1,5 +1,6 @@
 //! What a query names and does not need in the end: the types that a field could be read as, and is not.
 
+use super::Cut;
 use super::finish::Parts;
 use super::scope::{Aggregate, Scope};
 use super::steps::{Given, Step, Steps};
@@ -16,6 +17,7 @@ impl Scope<'_> {
             .collect();
         used.extend(parts.keep.iter().chain(&parts.having).chain(&event_time));
         used.extend(parts.order.iter().map(|(column, _)| column));
+        used.extend(parts.window.into_iter().flat_map(Cut::columns));
         used.extend(self.keys.iter().flat_map(|key| &key.of));
         inputs(&self.before, &mut used);
         inputs(&self.after, &mut used);

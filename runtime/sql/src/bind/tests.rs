@@ -94,6 +94,11 @@ fn queries_of_every_kind_make_plans_that_hold_together() {
         "SELECT *, count(*) AS c FROM free GROUP BY d, TUMBLINGWINDOW(ss, 1)",
         "SELECT name, count(*) AS c FROM demo GROUP BY name, HOPPINGWINDOW(ss, 10, 5) FILTER (WHERE active)",
         "SELECT *, event_time() AS et FROM demo WHERE active GROUP BY SESSIONWINDOW(mi, 5, 1) FILTER (WHERE humidity > 1)",
+        "SELECT * FROM demo GROUP BY COUNTWINDOW(5)",
+        "SELECT name, avg(temperature) AS t FROM demo GROUP BY name, COUNTWINDOW(5, 2) FILTER (WHERE active)",
+        "SELECT max(temperature) AS t FROM demo GROUP BY SLIDINGWINDOW(ss, 10)",
+        "SELECT temperature FROM free GROUP BY SLIDINGWINDOW(ss, 10, 2) OVER (WHEN temperature > 100)",
+        "SELECT count(*) FROM demo GROUP BY STATEWINDOW(humidity > 5, humidity < 2)",
         "SELECT humidity % 7 & 3 | 1, -humidity / 2, - temperature FROM demo",
     ] {
         plan(query);

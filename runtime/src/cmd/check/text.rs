@@ -188,6 +188,24 @@ fn window(examined: &Examined, rule: &LoadedRule) -> String {
         Some(Window::Session { timeout_ms, max_ms }) => {
             format!("until {} without a message, at most {}", span(timeout_ms), span(max_ms))
         }
+        Some(Window::Sliding {
+            size_ms,
+            delay_ms,
+            when,
+        }) => {
+            let delay = match delay_ms {
+                0 => String::new(),
+                delay_ms => format!(" and {} after it", span(delay_ms)),
+            };
+            let rows = if when.is_some() {
+                "each message that is to have one"
+            } else {
+                "each message"
+            };
+            format!("{} before {rows}{delay}", size(size_ms))
+        }
+        Some(Window::State { .. }) => "from a message that begins one to one that ends it".to_owned(),
+        Some(Window::Count { rows, every }) => format!("the last {rows} messages, every {every}"),
     };
     let time = match rule.plan.event_time {
         Some(_) => "a time in the message",

@@ -3,7 +3,7 @@
 
 use super::{Config, FUTURE_MAX, Input, Row, events, inputs, keys, millis, result, run};
 use proptest::prelude::*;
-use rulemill_plan::Window;
+use rulemill_plan::{ColumnIndex, Window};
 
 const GROUPS_MAX: usize = 4;
 
@@ -69,6 +69,13 @@ type Cut = (i64, i64, Vec<Row>);
 fn cut(window: Window, rows: &[(i64, Row)]) -> Vec<Cut> {
     match window {
         Window::Tumbling { .. } | Window::Hopping { .. } => panic!("these do not depend on the order of rows"),
+        Window::Count { rows: last, every } => counts(rows, last, every),
+        Window::Sliding {
+            size_ms,
+            delay_ms,
+            when,
+        } => sliding(rows, (signed(size_ms), signed(delay_ms)), when.is_some()),
+        Window::State { .. } => states(rows),
         Window::Session { timeout_ms, max_ms } => sessions(rows, signed(timeout_ms), signed(max_ms)),
     }
 }
@@ -87,7 +94,55 @@ fn sessions(rows: &[(i64, Row)], timeout: i64, max: i64) -> Vec<Cut> {
     cuts
 }
 
-/// The emission of a window, and how many rows it had no room for.
+fn counts(rows: &[(i64, Row)], last: u64, every: u64) -> Vec<Cut> {
+    let (last, every) = (usize::try_from(last).unwrap(), usize::try_from(every).unwrap());
+    // When all windows are closed, the one that is under way has the rows that are there.
+    let ends = (1..=rows.len()).filter(|end| end % every == 0 || *end == rows.len());
+    ends.map(|end| {
+        let lacking = (every - end % every) % every;
+        let rows = &rows[end.saturating_sub(last - lacking)..end];
+        let times = (rows[0].0, rows[rows.len() - 1].0);
+        (times.0, times.1, rows.iter().map(|(_, row)| row.clone()).collect())
+    })
+    .collect()
+}
+
+fn sliding(rows: &[(i64, Row)], (size, delay): (i64, i64), only_above_two: bool) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    for (number, (at, row)) in rows.iter().enumerate() {
+        if only_above_two && row.temperature.is_none_or(|temperature| temperature <= 2.0) {
+            continue;
+        }
+        let until = if delay == 0 { &rows[..=number] } else { rows };
+        let around = until
+            .iter()
+            .filter(|(time, _)| *time >= at - size && (delay == 0 || *time < at + delay));
+        cuts.push((at - size, at + delay, around.map(|(_, row)| row.clone()).collect()));
+    }
+    cuts
+}
+
+/// From a row above zero to a row above two.
+fn states(rows: &[(i64, Row)]) -> Vec<Cut> {
+    let above = |row: &Row, least| row.temperature.is_some_and(|temperature| temperature > least);
+    let mut cuts: Vec<Cut> = Vec::new();
+    let mut open = false;
+    for (time, row) in rows {
+        if !open && above(row, 0.0) {
+            cuts.push((*time, *time, Vec::new()));
+            open = true;
+        }
+        if let Some((_, end, rows)) = cuts.last_mut().filter(|_| open) {
+            *end = *time;
+            rows.push(row.clone());
+            open = !above(row, 2.0);
+        }
+    }
+    cuts
+}
+
+/// The emission of a window, and for how many rows it is told that there was no room: for windows that are made of kept
+/// rows that is once for all of them.
 fn emission(config: &Config, (start, end, rows): &Cut) -> (String, u64) {
     let mut groups: Vec<(String, Vec<Row>)> = Vec::new();
     let mut refused = 0;
@@ -100,7 +155,11 @@ fn emission(config: &Config, (start, end, rows): &Cut) -> (String, u64) {
         }
     }
     let rows: Vec<String> = groups.iter().map(|(key, rows)| result(key, rows)).collect();
-    (format!("[{start}, {end}) {}", rows.join("; ")), refused)
+    let told = match config.window {
+        Window::Count { .. } | Window::Sliding { .. } => u64::from(refused > 0),
+        Window::Tumbling { .. } | Window::Hopping { .. } | Window::Session { .. } | Window::State { .. } => refused,
+    };
+    (format!("[{start}, {end}) {}", rows.join("; ")), told)
 }
 
 fn signed(millis: u64) -> i64 {
@@ -112,7 +171,19 @@ fn windows() -> impl Strategy<Value = Window> {
         timeout_ms: millis(timeout * 100),
         max_ms: millis(max * 100),
     });
-    prop_oneof![session]
+    let count = (1..9_u64).prop_flat_map(|rows| (Just(rows), 1..=rows));
+    let count = count.prop_map(|(rows, every)| Window::Count { rows, every });
+    let sliding = (1..12_i64, prop_oneof![Just(0), 1..6_i64], any::<bool>());
+    let sliding = sliding.prop_map(|(size, delay, when)| Window::Sliding {
+        size_ms: millis(size * 100),
+        delay_ms: millis(delay * 100),
+        when: when.then_some(ColumnIndex(6)),
+    });
+    let state = Just(Window::State {
+        begin: ColumnIndex(5),
+        emit: ColumnIndex(6),
+    });
+    prop_oneof![2 => session, 2 => count, 2 => sliding, 1 => state]
 }
 
 fn configs() -> impl Strategy<Value = Config> {
