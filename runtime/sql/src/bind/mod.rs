@@ -56,14 +56,21 @@ pub(crate) fn bind(text: &str, select: &Select, rule: &str, catalog: &Catalog) -
         return Err(scope.problems);
     }
     let each_row = scope.gives_rows();
-    Ok(scope.finish(&finish::Parts {
+    let bound = scope.finish(&finish::Parts {
         keep,
         each_row,
         window,
         emitted,
         having,
         order,
-    }))
+    });
+    // What is left is that there is too much of something.
+    let wrong = bound.plan.check();
+    if wrong.is_empty() {
+        return Ok(bound);
+    }
+    let problem = |wrong: rulemill_plan::Problem| Problem::new(select.span, format!("{}: {}", wrong.at, wrong.message));
+    Err(wrong.into_iter().map(problem).collect())
 }
 
 /// How rows are cut into windows, with columns that have no place yet.

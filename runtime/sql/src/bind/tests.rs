@@ -180,3 +180,153 @@ fn a_stream_that_cannot_be_read_says_why() {
         ]
     );
 }
+
+/// Words that queries are made of, in no sensible order.
+const WORDS: &[&str] = &[
+    "SELECT",
+    "FROM",
+    "demo",
+    "free",
+    "WHERE",
+    "GROUP BY",
+    "HAVING",
+    "ORDER BY",
+    "LIMIT",
+    "AS",
+    "INVISIBLE",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "LIKE",
+    "BETWEEN",
+    "IS",
+    "NULL",
+    "CASE",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "END",
+    "OVER",
+    "PARTITION BY",
+    "FILTER",
+    "EXCEPT",
+    "REPLACE",
+    "JOIN",
+    "ON",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    ".",
+    "->",
+    ":",
+    "*",
+    "+",
+    "-",
+    "/",
+    "%",
+    "=",
+    "!=",
+    "<",
+    ">=",
+    "1",
+    "2.5",
+    "'a'",
+    "\"b\"",
+    "`c`",
+    "temperature",
+    "name",
+    "active",
+    "at",
+    "tags",
+    "place",
+    "x",
+    "TUMBLINGWINDOW(ss, 10)",
+    "COUNTWINDOW(3)",
+    "SLIDINGWINDOW(ms, 5)",
+    "STATEWINDOW(active, active)",
+    "avg",
+    "count",
+    "split_value",
+    "coalesce",
+    "mqtt",
+    "topic",
+    "CREATE STREAM",
+    "WITH",
+    "DATASOURCE",
+    "bigint",
+    "array",
+    "struct",
+    ";",
+];
+
+proptest::proptest! {
+    #[test]
+    fn any_words_are_compiled_or_refused(words in proptest::collection::vec(0..WORDS.len(), 0..60), begin: bool) {
+        let words: Vec<&str> = words.into_iter().map(|word| WORDS[word]).collect();
+        let begin = if begin { "SELECT temperature AS x, * FROM demo WHERE " } else { "" };
+        check(&format!("{begin}{}", words.join(" ")));
+    }
+
+    #[test]
+    fn any_text_is_compiled_or_refused(text: String) {
+        check(&text);
+        check(&format!("SELECT {text} FROM free"));
+    }
+}
+
+/// Compiles whatever can be; what comes of it must hold together.
+fn check(text: &str) {
+    let Ok(Some(select)) = script(text).map(|script| script.query) else {
+        return;
+    };
+    match compile(text, &select, "rule1", &catalog()) {
+        Err(problems) => assert!(!render(&problems, text).is_empty()),
+        Ok(compiled) => {
+            assert_eq!(compiled.plan.check(), [], "{text}");
+            wasmparser::Validator::new()
+                .validate_all(&compiled.wasm)
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn large_queries_are_compiled_or_refused_in_no_time() {
+    let many = |count: usize, part: &str| vec![part; count].join(", ");
+    let aliases: Vec<String> = (0..100)
+        .map(|number| format!("a{} + a{} AS a{number}", number + 1, number + 1))
+        .collect();
+    for query in [
+        format!("SELECT {} FROM free", many(100_000, "a")),
+        format!("SELECT a FROM free WHERE a IN ({})", many(20_000, "1")),
+        format!(
+            "SELECT {} FROM free",
+            (0..1000)
+                .map(|number| format!("a + {number} AS b{number}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+        format!("SELECT {} FROM free WHERE a0 > 1", aliases.join(", ")),
+        format!("SELECT CASE {} END AS c FROM free", "WHEN a > 1 THEN b ".repeat(5000)),
+        format!("SELECT {}a{} FROM free", "coalesce(".repeat(90), ", 1)".repeat(90)),
+        format!(
+            "SELECT a FROM free GROUP BY {}, TUMBLINGWINDOW(ss, 1)",
+            (0..2000)
+                .map(|number| format!("k{number}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+        format!(
+            "CREATE STREAM s ({}) WITH (DATASOURCE=\"s\")",
+            (0..10_000)
+                .map(|number| format!("f{number} bigint"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    ] {
+        check(&query);
+    }
+}
