@@ -36,7 +36,7 @@ impl DeadLetterMetrics {
             "rejected",
             concat!(
                 "Messages and rows that could not be processed, by rule and kind: ",
-                "decode, rejected, row, guest, late, bound, oversize, topic, too_large or refused"
+                "decode, rejected, row, guest, suspended, late, bound, oversize, topic, too_large or refused"
             ),
             self.kept.clone(),
         );
