@@ -1,5 +1,6 @@
 //! Texts made of other texts.
 
+use crate::pad::RESULT_LEN_MAX;
 use rulemill_guest::prelude::*;
 use std::borrow::Cow;
 
@@ -16,7 +17,8 @@ pub fn concat(text: &str, others: &[&str]) -> String {
     whole
 }
 
-/// `text` with each `from` in it replaced by `to`, from the left and without overlaps. An empty `from` changes nothing.
+/// `text` with each `from` in it replaced by `to`, from the left and without overlaps. An empty `from` changes nothing. A
+/// result of more than 64 KiB that is longer than `text` is an error.
 #[function(immutable)]
 #[example("a-b-c", "-", "/" => "a/b/c")]
 #[example("aaa", "aa", "b" => "ba")]
@@ -24,9 +26,16 @@ pub fn concat(text: &str, others: &[&str]) -> String {
 #[example("abc", "", "y" => "abc")]
 #[example("abc", "b", "" => "ac")]
 #[example("abc", null, "y" => null)]
-pub fn replace<'a>(text: &'a str, from: &str, to: &str) -> Cow<'a, str> {
+pub fn replace<'a>(text: &'a str, from: &str, to: &str) -> Result<Cow<'a, str>, RowError> {
     if from.is_empty() || !text.contains(from) {
-        return Cow::Borrowed(text);
+        return Ok(Cow::Borrowed(text));
     }
-    Cow::Owned(text.replace(from, to))
+    let count = text.matches(from).count();
+    let kept_len = text.len() - count * from.len();
+    if to.len().saturating_mul(count).saturating_add(kept_len) > RESULT_LEN_MAX.max(text.len()) {
+        return Err(RowError::new(format!(
+            "the result would have more than {RESULT_LEN_MAX} bytes"
+        )));
+    }
+    Ok(Cow::Owned(text.replace(from, to)))
 }

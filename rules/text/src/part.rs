@@ -20,6 +20,7 @@ pub fn length(text: Option<&str>) -> i64 {
 #[example("größe", 2, 4 => "öß")]
 #[example("abc", 1, 99 => "bc")]
 #[example("abc", 9 => "")]
+#[example("größe", 1, 9223372036854775807 => "röße")]
 #[example("abc", 2, 2 => "")]
 #[example("abc", -1 => error)]
 #[example("abc", 2, 1 => error)]
@@ -42,11 +43,22 @@ pub fn substring<'a>(text: &'a str, start: i64, end: &[i64]) -> Result<&'a str, 
     Ok(&text[from..byte_at(text, end, "end")?])
 }
 
+/// The characters of `text` from the last to the first.
+#[function(immutable)]
+#[example("größe" => "eßörg")]
+#[example("" => "")]
+#[example(null => null)]
+pub fn reverse(text: &str) -> String {
+    text.chars().rev().collect()
+}
+
 /// Where character `position` begins, in bytes; the end of the text when there are fewer characters.
 fn byte_at(text: &str, position: i64, name: &str) -> Result<usize, RowError> {
-    let Ok(position) = usize::try_from(position) else {
+    if position < 0 {
         return Err(RowError::new(format!("the {name} must be at least 0, got {position}")));
-    };
+    }
+    // A guest has 32 bits for a length, and a position 64.
+    let position = usize::try_from(position).unwrap_or(usize::MAX);
     if text.is_ascii() {
         return Ok(position.min(text.len()));
     }

@@ -11,6 +11,9 @@ use rulemill_guest::prelude::*;
 #[example("a/b/c", "/", -3 => "a")]
 #[example("a/b/c", "/", 3 => error)]
 #[example("a/b/c", "/", -4 => error)]
+#[example("a/b/c", "/", 4294967296 => error)]
+#[example("a/b/c", "/", 9223372036854775807 => error)]
+#[example("a/b/c", "/", -9223372036854775808 => error)]
 #[example("a::b", "::", 1 => "b")]
 #[example("a//b", "/", 1 => "")]
 #[example("abc", "/", 0 => "abc")]
@@ -28,6 +31,28 @@ pub fn split_value<'a>(text: &'a str, separator: &str, index: i64) -> Result<&'a
     part.ok_or_else(|| out_of_range(text, separator, index))
 }
 
+/// The part of `text` before the first `separator`; the whole text when that is not in it.
+#[function(immutable)]
+#[example("key=value=x", "=" => "key")]
+#[example("key", "=" => "key")]
+#[example("größe", "ß" => "grö")]
+#[example("key", "" => "")]
+#[example(null, "=" => null)]
+pub fn str_before<'a>(text: &'a str, separator: &str) -> &'a str {
+    text.split_once(separator).map_or(text, |(before, _)| before)
+}
+
+/// The part of `text` behind the first `separator`; empty when that is not in it.
+#[function(immutable)]
+#[example("key=value=x", "=" => "value=x")]
+#[example("key", "=" => "")]
+#[example("größe", "ß" => "e")]
+#[example("key", "" => "key")]
+#[example("key", null => null)]
+pub fn str_after<'a>(text: &'a str, separator: &str) -> &'a str {
+    text.split_once(separator).map_or("", |(_, after)| after)
+}
+
 fn character_at(text: &str, index: i64) -> Option<&str> {
     let (start, character) = match usize::try_from(index) {
         Ok(index) => text.char_indices().nth(index)?,
@@ -38,7 +63,7 @@ fn character_at(text: &str, index: i64) -> Option<&str> {
 
 /// -1 is number 0 from the end.
 fn from_the_end(index: i64) -> usize {
-    usize::try_from(-(index + 1)).unwrap_or(usize::MAX)
+    usize::try_from(-1 - index).unwrap_or(usize::MAX)
 }
 
 fn out_of_range(text: &str, separator: &str, index: i64) -> RowError {

@@ -98,8 +98,50 @@ fn rows_are_independent() {
 }
 
 #[test]
+fn results_that_would_be_a_flood_are_errors() {
+    let long = "a".repeat(40_000);
+    let row = |to: &str| [long.as_str().into(), "a".into(), to.into()];
+    assert!(call(&LIBRARY, "replace", &[row("bb")])[0].is_err());
+    assert_eq!(call(&LIBRARY, "replace", &[row("b")]), [Ok("b".repeat(40_000).into())]);
+    assert_eq!(call(&LIBRARY, "replace", &[row("")]), [Ok("".into())]);
+    let longer = "a".repeat(100_000);
+    let row = [longer.as_str().into(), "aa".into(), "bb".into()];
+    assert!(call(&LIBRARY, "replace", &[row])[0].is_ok());
+    for function in ["lpad", "rpad", "repeat_text"] {
+        for count in [i64::MIN, -1, 70_000, i64::MAX] {
+            assert!(
+                call(&LIBRARY, function, &[["a".into(), count.into()]])[0].is_err(),
+                "{function} {count}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_largest_floats_have_all_their_digits() {
+    for float in [f64::MAX, f64::MIN, f64::MIN_POSITIVE, -0.0] {
+        for digits in [0, 100] {
+            assert!(call(&LIBRARY, "format", &[[float.into(), digits.into(), "en_US".into()]])[0].is_ok());
+        }
+    }
+    for float in [f64::NAN, f64::INFINITY] {
+        assert!(call(&LIBRARY, "format", &[[float.into(), 1.into()]])[0].is_err());
+    }
+}
+
+#[test]
 fn the_description_is_right() {
     assert_eq!(LIBRARY.describe().check(), []);
+}
+
+#[test]
+fn every_function_is_on_the_page() {
+    let page = include_str!("../../../docs/functions.md");
+    for function in LIBRARY.describe().scalars {
+        let name = function.name;
+        let is_there = page.contains(&format!("`{name}`")) || page.contains(&format!("`{name}("));
+        assert!(is_there, "{name} is not in docs/functions.md");
+    }
 }
 
 fn literal(value: Value) -> Literal {
