@@ -63,12 +63,12 @@ pub use rulemill_guest_macros::State;
 
 pub use rulemill_plan as plan;
 pub use state::{State, StateField};
-pub use types::{Json, RowError, Time};
+pub use types::{Json, JsonString, RowError, Time};
 
 /// What a guest needs, in one `use`.
 pub mod prelude {
     pub use crate::rule::{After, Before, Col, Groups, Messages, Rule, Sliding};
-    pub use crate::{Json, RowError, State, Time, aggregate, function};
+    pub use crate::{Json, JsonString, RowError, State, Time, aggregate, function};
 }
 
 /// The guide: its examples are compiled and run as tests of this documentation.

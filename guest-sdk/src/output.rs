@@ -4,7 +4,7 @@ use crate::arguments::Skipped;
 use crate::bits::{BitWriter, Validity};
 use crate::columns::{Blobs, Column, RowErrorAt, Texts};
 use crate::kind::Kind;
-use crate::types::{Json, RowError, Time};
+use crate::types::{Json, JsonString, RowError, Time};
 use std::borrow::Cow;
 
 /// A value of one row.
@@ -64,6 +64,7 @@ value! {
     Cow<'_, str> => str, Texts, |writer, text| writer.push(&text);
     &[u8] => [u8], Blobs, |writer, bytes| writer.push(bytes);
     Vec<u8> => [u8], Blobs, |writer, bytes| writer.push(&bytes);
+    JsonString => Json<'static>, Texts, |writer, json| writer.push(&json.0);
     Json<'_> => Json<'static>, Texts, |writer, json| writer.push(json.0);
 }
 

@@ -8,6 +8,10 @@ pub struct Time(pub i64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Json<'a>(pub &'a str);
 
+/// A JSON value that a function made, as its text. A function that hands on a part of an argument returns [`Json`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct JsonString(pub String);
+
 /// A row that could not be computed, and why. It costs that row only: the row goes to dead letter with this reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowError(String);

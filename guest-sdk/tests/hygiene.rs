@@ -32,6 +32,13 @@ mod shadowed {
         row + rows + arguments + skipped + reader_0 + values.iter().sum::<f64>()
     }
 
+    /// A name that is a word of Rust is called without its mark.
+    #[::rulemill_guest::function]
+    #[example(5, 3 => 2)]
+    fn r#mod(dividend: i64, divisor: i64) -> i64 {
+        dividend % divisor
+    }
+
     #[derive(::core::default::Default, ::rulemill_guest::State)]
     pub(super) struct Last {
         words: f64,
@@ -57,7 +64,7 @@ mod shadowed {
 
     ::rulemill_guest::library! {
         name: "shadowed",
-        functions: [half, add],
+        functions: [half, add, r#mod],
         aggregates: [Last],
     }
 }
@@ -66,5 +73,6 @@ mod shadowed {
 fn the_library_works_where_names_are_shadowed() {
     let outcomes = rulemill_guest::testing::call(&shadowed::LIBRARY, "half", &[[5.0.into()]]);
     assert_eq!(outcomes, [Ok(2.5.into())]);
+    assert_eq!(shadowed::LIBRARY.describe().scalars[2].name, "mod");
     assert_eq!(shadowed::LIBRARY.describe().aggregates[0].name, "last");
 }

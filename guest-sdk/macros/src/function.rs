@@ -4,6 +4,7 @@ use crate::signature::{self, Parameter};
 use crate::{docs, example::Example, lifetimes};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Error, Ident, ItemFn};
 
@@ -18,7 +19,7 @@ pub(crate) fn expand(attribute: &TokenStream, item: TokenStream) -> Result<Token
     let examples = Example::take(&mut function.attrs)?;
 
     let ident = &function.sig.ident;
-    let name = ident.to_string();
+    let name = ident.unraw().to_string();
     for example in &examples {
         example.check_count(&name, &parameters)?;
     }

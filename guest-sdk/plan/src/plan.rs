@@ -51,6 +51,11 @@ pub struct Plan {
     /// The window. Left out: the rule emits once a batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// The boolean column of the before file that says which rows of a window are in its groups; null is false. The others
+    /// decide all the same when windows begin and end. For windows that depend on rows, which are those of a session, of the
+    /// last rows, around a row, and from a row to a row; for others `keep` does that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ColumnIndex>,
     /// Windows by a time in the message. Left out: by the time of arrival.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_time: Option<EventTime>,

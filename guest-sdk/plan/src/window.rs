@@ -61,6 +61,16 @@ pub enum Window {
     },
 }
 
+impl Window {
+    /// Whether rows decide when a window begins and ends, and not the time alone.
+    pub fn depends_on_rows(self) -> bool {
+        match self {
+            Window::Tumbling { .. } | Window::Hopping { .. } => false,
+            Window::Session { .. } | Window::Count { .. } | Window::Sliding { .. } | Window::State { .. } => true,
+        }
+    }
+}
+
 /// The most windows that a row may be in.
 pub const OVERLAP_MAX: u64 = 10_000;
 

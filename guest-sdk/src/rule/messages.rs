@@ -103,6 +103,13 @@ impl Messages {
         self.draft.borrow_mut().keep = Some(condition.id);
     }
 
+    /// Has only the messages in groups for which the column is true; null is false. The others decide all the same when
+    /// windows begin and end, as a session that they keep open. For windows that begin and end with messages; for others
+    /// [`Messages::keep`] does that. A later call replaces an earlier one.
+    pub fn content(&self, condition: Col<bool>) {
+        self.draft.borrow_mut().content = Some(condition.id);
+    }
+
     /// Cuts windows by a time in the message instead of the time of its arrival. A window closes when the largest time
     /// seen, less `lateness`, has passed its end. What comes later still is dropped and counted; see
     /// [`Messages::late_to_dead_letter`].

@@ -184,4 +184,16 @@ mod tests {
         check(state, Window::State { begin, emit });
         check(conditional, sliding(500, Some(rulemill_plan::ColumnIndex(1))));
     }
+
+    #[test]
+    fn what_is_in_groups_is_in_the_plan() {
+        let messages = Messages::new("content");
+        messages.topics(["a"]);
+        messages.content(messages.field::<bool>("good"));
+        let groups = messages.count(5, 1);
+        groups.emit("n", groups.count());
+        let rule = groups.done();
+        assert_eq!(rule.plan().content, Some(rulemill_plan::ColumnIndex(0)));
+        assert_eq!(rule.plan().check(), []);
+    }
 }

@@ -72,6 +72,7 @@ impl RuleTest {
         let mut before = decode(&plan.needs, &self.messages);
         run.steps(&plan.before, &mut before);
         before.filter(plan.keep);
+        before.filter(plan.content);
         let mut after = if plan.window.is_some() {
             run.group(&before)
         } else {

@@ -340,6 +340,8 @@ impl Fold {
         match self.timing {
             Timing::PerBatch => None,
             Timing::Arrival => Some(end),
+            // What one call had too much of, whatever the time is.
+            Timing::Event(_) if end <= self.watermark.time() => Some(i64::MIN),
             Timing::Event(timing) => self.watermark.idle_at(&timing).map(|idle_at| {
                 // Once idle, the watermark reaches the end when the time of arrival is that much later.
                 idle_at.max(end.saturating_add(timing.lateness))

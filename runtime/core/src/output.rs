@@ -57,13 +57,14 @@ pub enum DeadRow {
         /// Why, for a person.
         reason: String,
     },
-    /// A group of a closed window.
+    /// A group of a closed window; or a row that came with an earlier batch, waited, and could not be added to its window.
     Group {
         /// The rule's id.
         rule: Arc<str>,
         /// The window's start and end.
         window: (Micros, Micros),
-        /// The names of the columns that were known by then: keys, window start and end, aggregates.
+        /// The names of the columns that were known by then: keys, window start and end, aggregates. A row has no
+        /// aggregates.
         names: Arc<[Arc<str>]>,
         /// The columns, of one row each, in the order of the names.
         columns: Vec<Column>,
@@ -141,7 +142,7 @@ pub struct Counts {
     pub rows_windowed: u64,
     /// Windows that closed.
     pub windows_closed: u64,
-    /// Groups that went to dead letter.
+    /// Groups that went to dead letter; also rows that had waited for their window.
     pub groups_dead: u64,
     /// Groups that `having` or `limit` left out.
     pub groups_filtered: u64,

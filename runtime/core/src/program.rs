@@ -143,6 +143,8 @@ pub(crate) struct Kept {
     pub(crate) kinds: Vec<Type>,
     /// Which of them are the conditions of the window.
     pub(crate) marks: Vec<usize>,
+    /// Which of them says what rows are in groups; `None`: all.
+    pub(crate) content: Option<usize>,
     /// The same program for rows that have these columns only.
     pub(crate) program: FoldProgram,
 }
@@ -193,6 +195,8 @@ pub(crate) struct Layout {
     pub(crate) cut: Option<Cut>,
     /// Of the conditions of the window.
     pub(crate) marks: Lineage,
+    /// Which rows are in groups.
+    pub(crate) content: Lineage,
     /// The types of what is kept of rows.
     pub(crate) kept: Vec<Type>,
     pub(crate) time: TimeLayout,

@@ -30,6 +30,11 @@ impl Watermark {
         self.by_rows.max(self.by_arrival)
     }
 
+    /// How far it has come by rows, which stays so when the clock is set back.
+    pub(crate) fn by_rows(&self) -> i64 {
+        self.by_rows
+    }
+
     /// A row comes; gives whether it is late. `end` is that of its window.
     #[inline]
     pub(crate) fn see(&mut self, time: i64, end: i64, clock: i64, timing: &EventTiming) -> bool {

@@ -2,7 +2,7 @@
 
 use super::steps::{Columns, file_of};
 use super::{COLUMN_COUNT_MAX, Problem, Problems};
-use crate::{Aggregate, BUILT_IN_AGGREGATES, ColumnIndex, Literal, Plan, Setting, Type};
+use crate::{Aggregate, BUILT_IN_AGGREGATES, ColumnIndex, Literal, Plan, Setting, Type, Window};
 
 impl Plan {
     /// Finds everything that is wrong with the plan by itself. Empty: every index is in range, every name is valid,
@@ -89,6 +89,15 @@ impl Problems {
         match plan.window {
             Some(window) => self.check_kind_of_window(window, before),
             None => self.check_no_window_needed(plan),
+        }
+        if let Some(content) = plan.content {
+            self.check_column("content", content, before, &[Type::Bool]);
+            if !plan.window.is_some_and(Window::depends_on_rows) {
+                self.add(
+                    "content",
+                    "content is for windows that begin and end with rows; for others use keep",
+                );
+            }
         }
         if plan.each_row && !plan.keys.is_empty() {
             self.add(

@@ -241,6 +241,19 @@ fn windows_and_what_needs_them_are_checked() {
     };
     check_plan(state(3, 4), "window.begin", "column 3 must be bool");
     check_plan(state(4, 99), "window.emit", "there is no column 99 here");
+    let content = |window, content| {
+        move |plan: &mut Plan| {
+            plan.window = window;
+            plan.content = Some(ColumnIndex(content));
+        }
+    };
+    let last = Some(Window::Count { rows: 2, every: 1 });
+    check_plan(content(last, 3), "content", "column 3 must be bool");
+    let tumbling = Some(Window::Tumbling { size_ms: 1 });
+    check_plan(content(tumbling, 4), "content", "for others use keep");
+    let mut right = tutorial();
+    content(last, 4)(&mut right);
+    assert_eq!(right.check(), []);
     for at in ["keys", "event_time", "aggregates"] {
         check_plan(|plan| plan.window = None, at, "needs a window");
     }

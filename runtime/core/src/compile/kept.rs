@@ -27,12 +27,12 @@ impl Compiler<'_> {
             columns.add(file, index)?;
         }
         let slot = |slot: Slot| columns.place(slot);
-        let marks = self.marks().into_iter().filter_map(|index| file.get(index));
-        let marks = marks.filter_map(|(mark, _)| match slot(mark) {
-            Slot::Local(local) => Some(local),
-            Slot::Source(_) => None,
-        });
-        let marks = marks.collect();
+        let local = |index: ColumnIndex| match file.get(index).map(|(mark, _)| slot(mark)) {
+            Some(Slot::Local(local)) => Some(local),
+            Some(Slot::Source(_)) | None => None,
+        };
+        let marks = self.marks().into_iter().filter_map(local).collect();
+        let content = self.plan.content.and_then(local);
         let aggregates = program.aggregates.iter().map(|aggregate| AggregateUse {
             arguments: aggregate.arguments.iter().map(|&argument| slot(argument)).collect(),
             ..aggregate.clone()
@@ -54,6 +54,7 @@ impl Compiler<'_> {
         Some(Box::new(Kept {
             program: inner,
             marks,
+            content,
             slots: columns.slots,
             kinds: columns.kinds,
         }))
@@ -71,7 +72,7 @@ impl Compiler<'_> {
             .iter()
             .copied()
             .chain(arguments)
-            .chain(self.marks())
+            .chain(self.conditions())
             .collect()
     }
 }

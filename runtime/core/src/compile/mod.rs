@@ -144,7 +144,7 @@ impl Compiler<'_> {
         let (mut file, requirements) = self.needs();
         let before = self.steps(&plan.before, &mut file, Filter::keep(plan), "before");
         let cut = self.cut(version.window_override_ms, version.bounds);
-        self.check_marks(&file);
+        self.check_conditions(&file);
         let keys = self.keys(&file);
         let (timing, time) = self.timing(&file, cut, version.bounds);
         let aggregates = self.aggregates(&file);
@@ -208,6 +208,7 @@ impl Compiler<'_> {
             })),
             cut,
             marks: self.lineage(self.marks().iter().filter_map(origin)),
+            content: self.lineage(plan.content.iter().filter_map(origin)),
             kept: Vec::new(),
             time,
             aggregates,
@@ -242,6 +243,7 @@ impl Compiler<'_> {
                 ("each_row", plan.each_row),
                 ("aggregates", !plan.aggregates.is_empty()),
                 ("event_time", plan.event_time.is_some()),
+                ("content", plan.content.is_some()),
             ] {
                 if there {
                     self.problem(name, format!("{name} need a window, and the plan has none"));

@@ -88,8 +88,17 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn check_marks(&mut self, file: &File) {
-        for mark in self.marks() {
+    /// The conditions of the window, and of what is in it.
+    pub(super) fn conditions(&self) -> Vec<ColumnIndex> {
+        self.marks().into_iter().chain(self.plan.content).collect()
+    }
+
+    pub(super) fn check_conditions(&mut self, file: &File) {
+        if self.plan.content.is_some() && self.plan.window.is_some_and(|window| !window.depends_on_rows()) {
+            let message = "content is for windows that begin and end with rows; for others use keep";
+            self.problem("content", message.to_owned());
+        }
+        for mark in self.conditions() {
             if let Some((_, Some(kind))) = self.column(file, mark, "window")
                 && kind != Type::Bool
             {

@@ -3,7 +3,7 @@
 use super::{Sequence, Stray};
 use crate::fold::{Fold, Work};
 use crate::frame::{Env, Loss, Losses, Part};
-use crate::program::Kept;
+use crate::program::{Kept, Timing};
 use crate::shared::Shared;
 use crate::window::Intake;
 use std::sync::Arc;
@@ -14,10 +14,11 @@ impl Fold {
         &mut self,
         sequence: &mut Sequence,
         kept: &Kept,
+        position: u32,
         (rows, every): (usize, usize),
         work: &mut Work<'_>,
     ) {
-        self.counts.rows_windowed += 1;
+        self.note_taken(sequence, kept, position);
         // What was restored may be anything.
         sequence.fresh = sequence.fresh.saturating_add(1);
         self.drop_beyond_bytes(sequence, kept);
@@ -41,7 +42,7 @@ impl Fold {
         (size, delay): (i64, i64),
         work: &mut Work<'_>,
     ) {
-        self.counts.rows_windowed += 1;
+        self.note_taken(sequence, kept, position);
         if kept
             .marks
             .first()
@@ -79,6 +80,11 @@ impl Fold {
             self.make(sequence, kept, (start, end), &positions, work);
             sequence.triggers.pop_front();
         }
+        // Not by how far time has only passed: in event time that is forgotten when the clock is set back.
+        let time = match self.timing {
+            Timing::PerBatch | Timing::Arrival => time,
+            Timing::Event(_) => time.min(self.watermark.by_rows()),
+        };
         let earliest = sequence.triggers.front().map_or(time, |&trigger| trigger.min(time));
         sequence.store.drop_before(earliest.saturating_sub(size));
     }
@@ -90,6 +96,15 @@ impl Fold {
         let last = taken.next_back().map_or(first, |(last, _)| last);
         let positions: Vec<u32> = sequence.store.taken().map(|(_, position)| position).collect();
         self.make(sequence, kept, (first, last), &positions, work);
+    }
+
+    /// Counts a row that windows are made of, if it is in groups.
+    fn note_taken(&mut self, sequence: &Sequence, kept: &Kept, position: u32) {
+        if sequence.is_content(kept, position) {
+            self.counts.rows_windowed += 1;
+        } else {
+            self.losses.filtered += 1;
+        }
     }
 
     /// Makes a window of rows, which is closed from the beginning.
@@ -116,7 +131,13 @@ impl Fold {
         };
         let mut window = crate::fold::new_window(&mut self.spare, &kept.program, work.seed, times);
         let mut losses = Losses::default();
-        window.add(&intake, Part::Each(positions), work.guests, &mut losses, work.scratch);
+        let content = positions.iter().copied();
+        let content: Vec<u32> = content
+            .filter(|&position| sequence.is_content(kept, position))
+            .collect();
+        if !content.is_empty() {
+            window.add(&intake, Part::Each(&content), work.guests, &mut losses, work.scratch);
+        }
         sequence.spent += positions.len();
         self.lose_of_made(losses, times, sequence, kept);
         if window.group_count() > 0 {

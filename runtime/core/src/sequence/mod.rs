@@ -95,6 +95,11 @@ impl Sequence {
         self.spent = 0;
     }
 
+    /// Whether a row is in the groups of its windows.
+    fn is_content(&self, kept: &Kept, position: u32) -> bool {
+        kept.content.is_none_or(|column| self.store.is_true(column, position))
+    }
+
     /// Whether the call at hand has done so much that the rest is left to the next one.
     fn has_enough(&self) -> bool {
         self.spent > SPENT_MAX
@@ -303,7 +308,7 @@ impl Fold {
                 Some(Cut::Session { timeout, max }) => {
                     self.take_into_session(sequence, kept, (time, position), (timeout, max), work);
                 }
-                Some(Cut::Count { rows, every }) => self.count(sequence, kept, (rows, every), work),
+                Some(Cut::Count { rows, every }) => self.count(sequence, kept, position, (rows, every), work),
                 Some(Cut::State) => self.take_by_state(sequence, kept, (time, position), work),
                 Some(Cut::Sliding { size, delay }) => {
                     self.slide(sequence, kept, (time, position), (size, delay), work);
@@ -339,7 +344,7 @@ impl Fold {
         }
         let window = &mut self.windows[0];
         window.end = time.saturating_add(timeout).min(window.start.saturating_add(max));
-        sequence.pending.push(position);
+        self.add_content(sequence, kept, position);
         sequence.store.drop_first();
     }
 
@@ -364,11 +369,20 @@ impl Fold {
             let window = new_window(&mut self.spare, &kept.program, work.seed, (time, NEVER));
             self.windows.push_back(window);
         }
-        sequence.pending.push(position);
+        self.add_content(sequence, kept, position);
         if ends {
             self.flush(sequence, kept, work);
             self.windows[0].end = time;
             self.close_windows(time);
+        }
+    }
+
+    /// Leaves a row to be added to the open window, if it is in groups.
+    fn add_content(&mut self, sequence: &mut Sequence, kept: &Kept, position: u32) {
+        if sequence.is_content(kept, position) {
+            sequence.pending.push(position);
+        } else {
+            self.losses.filtered += 1;
         }
     }
 

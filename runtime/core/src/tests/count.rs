@@ -1,7 +1,8 @@
 //! Windows of the last rows.
 
 use super::driver::{
-    Driver, Message, Value, aggregate, column, emits, empty_plan, field, message, reading, tutorial_plan, version,
+    Driver, Message, Value, aggregate, call, column, emits, empty_plan, field, literal, message, reading,
+    tutorial_plan, version,
 };
 use crate::{Bounds, Micros, OnChange, Removal, RuleVersion, Swap};
 use rulemill_plan::{ColumnIndex, EventTime, LatePolicy, Plan, Type, Window};
@@ -46,6 +47,51 @@ fn there_is_a_window_of_the_last_rows_with_every_so_many() {
     assert_eq!(driver.stream.rule_state("rule").unwrap().open_windows, 1);
     let counts = driver.counts("rule");
     assert_eq!((counts.rows_windowed, counts.windows_closed), (7, 3));
+}
+
+/// Only rows above one are in groups.
+fn only_above_one(rows: u64, every: u64) -> Plan {
+    let mut plan = last(rows, every);
+    plan.needs.push(field("value", Type::Float));
+    plan.before = vec![call("above", vec![column(3), literal(1.0)])];
+    plan.content = Some(ColumnIndex(4));
+    plan
+}
+
+#[test]
+fn rows_that_are_in_no_group_are_among_the_last_ones_all_the_same() {
+    let mut driver = Driver::with(only_above_one(3, 2));
+    let row = |at, n: i64, value| message(at, "t", &[("n", Value::Int(n)), ("value", Value::Float(value))]);
+    let rows = [
+        (0, 1, 2.0),
+        (1, 2, 0.0),
+        (2, 4, 0.0),
+        (3, 8, 2.0),
+        (4, 16, 0.0),
+        (5, 32, 0.0),
+        (6, 64, 0.0),
+        (7, 128, 0.0),
+    ];
+    driver.send(&rows.map(|(at, n, value)| row(at, n, value)));
+    // The last window has no row that is in a group.
+    assert_eq!(
+        driver.taken("rule"),
+        ["[0, 1) c=1 s=1", "[1, 3) c=1 s=8", "[3, 5) c=1 s=8"]
+    );
+    let counts = driver.counts("rule");
+    assert_eq!(
+        (counts.rows_windowed, counts.rows_filtered, counts.windows_closed),
+        (2, 6, 3)
+    );
+}
+
+#[test]
+fn what_is_in_groups_is_part_of_the_layout() {
+    let mut driver = Driver::with(only_above_one(3, 3));
+    driver.send(&numbers(0..1));
+    let mut all = only_above_one(3, 3);
+    all.content = None;
+    assert_eq!(driver.put("rule", all), Swap::StateDraining);
 }
 
 #[test]
@@ -160,20 +206,31 @@ fn rows_that_a_window_has_no_room_for_are_told_once_a_window() {
 
 #[test]
 fn what_is_too_much_for_one_call_is_done_with_the_next_ones() {
-    let mut driver = Driver::with(last(3000, 1));
-    driver.send(&numbers(0..3000));
-    let first = driver.taken("rule").len();
-    assert!((1..3000).contains(&first), "{first}");
-    assert_eq!(driver.stream.next_deadline(), Some(Micros::from_millis(299_900)));
-    let mut calls = 0;
-    let mut rest = 0;
-    while driver.stream.next_deadline().is_some() {
-        driver.tick(299_900);
-        rest += driver.taken("rule").len();
-        calls += 1;
+    let by_event = Plan {
+        event_time: Some(EventTime {
+            column: ColumnIndex(1),
+            lateness_ms: 0,
+            late: LatePolicy::Drop,
+            idle_ms: None,
+        }),
+        ..last(3000, 1)
+    };
+    for plan in [last(3000, 1), by_event] {
+        let mut driver = Driver::with(plan);
+        let row = |n| message(n, "t", &[("n", Value::Int(n)), ("time", Value::Int(n))]);
+        driver.send(&(0..3000).map(row).collect::<Vec<_>>());
+        let first = driver.taken("rule").len();
+        assert!((1..3000).contains(&first), "{first}");
+        let (mut calls, mut rest) = (0, 0);
+        while let Some(deadline) = driver.stream.next_deadline() {
+            assert_eq!(deadline, Micros::from_millis(2999), "it is to go on at once");
+            driver.tick(2999);
+            rest += driver.taken("rule").len();
+            calls += 1;
+        }
+        assert_eq!(first + rest, 3000);
+        assert!(calls > 2, "{calls}");
     }
-    assert_eq!(first + rest, 3000);
-    assert!(calls > 2, "{calls}");
 }
 
 #[test]

@@ -355,6 +355,7 @@ pub(super) fn empty_plan() -> Plan {
         needs: Vec::new(),
         before: Vec::new(),
         keep: None,
+        content: None,
         keys: Vec::new(),
         each_row: false,
         window: None,

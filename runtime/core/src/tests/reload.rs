@@ -237,6 +237,8 @@ enum Kind {
     Hopping,
     Session,
     Count,
+    /// Of so many rows, one after the other.
+    Parts,
     Sliding,
     Delayed,
 }
@@ -258,6 +260,10 @@ impl Kind {
                 rows: size_ms / 200,
                 every: size_ms / 300,
             },
+            Kind::Parts => Window::Count {
+                rows: size_ms / 200,
+                every: size_ms / 200,
+            },
             Kind::Sliding | Kind::Delayed => Window::Sliding {
                 size_ms,
                 delay_ms: if matches!(self, Kind::Sliding) { 0 } else { size_ms / 3 },
@@ -274,6 +280,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
         Just(Kind::Hopping),
         Just(Kind::Session),
         Just(Kind::Count),
+        Just(Kind::Parts),
         Just(Kind::Sliding),
         Just(Kind::Delayed)
     ]
@@ -352,8 +359,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_row_is_in_one_window_or_late_through_any_reloads(inputs in inputs()) {
-        let (mut driver, rows) = run(&inputs, Kind::Tumbling, false);
+    fn every_row_is_in_one_window_or_late_through_any_reloads(
+        inputs in inputs(),
+        kind in prop_oneof![Just(Kind::Tumbling), Just(Kind::Session), Just(Kind::Parts)],
+    ) {
+        let (mut driver, rows) = run(&inputs, kind, false);
         let counts = driver.counts("rule");
         let all = inputs.iter().filter(|input| matches!(input, Input::Row { .. })).count() as u64;
         prop_assert!((rows..=all).contains(&counts.rows_in), "{} of {rows} to {all} rows", counts.rows_in);

@@ -1,7 +1,8 @@
 //! Windows that end when no row comes.
 
 use super::driver::{
-    Driver, Message, Value, aggregate, column, emits, empty_plan, field, message, reading, tutorial_plan, version,
+    Driver, Message, Value, aggregate, call, column, emits, empty_plan, field, literal, message, reading,
+    tutorial_plan, version,
 };
 use crate::{Bounds, DeadRow, Fault, Micros, OnChange, Removal, RuleVersion, Swap};
 use rulemill_plan::{ColumnIndex, EventTime, LatePolicy, Plan, Type, Window};
@@ -69,6 +70,26 @@ fn a_session_lasts_no_longer_than_its_longest_time() {
     assert_eq!(driver.taken("rule"), ["[0, 2000) c=4 s=4"]);
     driver.tick(3000);
     assert_eq!(driver.taken("rule"), ["[2000, 3000) c=1 s=1"]);
+}
+
+#[test]
+fn a_row_that_is_in_no_group_keeps_a_session_open() {
+    let mut plan = session(1000, 60_000);
+    plan.needs.push(field("value", Type::Float));
+    plan.before = vec![call("above", vec![column(2), literal(1.0)])];
+    plan.content = Some(ColumnIndex(3));
+    let mut driver = Driver::with(plan.clone());
+    let row = |at, value| message(at, "t", &[("n", Value::Int(1)), ("value", Value::Float(value))]);
+    driver.send(&[row(0, 2.0), row(900, 0.0), row(1800, 2.0)]);
+    driver.tick(2800);
+    assert_eq!(driver.taken("rule"), ["[0, 2800) c=2 s=2"]);
+    assert_eq!(driver.counts("rule").rows_filtered, 1);
+    driver.send(&[row(5000, 0.0)]);
+    driver.tick(6000);
+    assert!(driver.emissions.is_empty(), "no row of the session is in a group");
+    plan.window = Some(Window::Tumbling { size_ms: 1000 });
+    let error = driver.try_put(&version("rule", plan)).unwrap_err();
+    assert!(error.to_string().contains("for others use keep"), "{error}");
 }
 
 #[test]

@@ -117,6 +117,24 @@ fn in_event_time_windows_come_in_order_of_time() {
     assert_eq!(driver.taken("rule"), ["[-500, 500) c=2 s=3", "[-400, 600) c=3 s=7"]);
 }
 
+/// A rule beside it that has the time passed on to all must not show.
+#[test]
+fn rows_of_the_time_before_stay_when_the_clock_is_set_back() {
+    for beside in [false, true] {
+        let mut driver = Driver::with(event_sliding(0, 0, Some(1000)));
+        if beside {
+            let mut tumbling = sliding(1000, 0);
+            tumbling.window = Some(Window::Tumbling { size_ms: 3000 });
+            driver.put("beside", tumbling);
+        }
+        driver.send(&[event(300, 700, 1)]);
+        driver.tick(3000);
+        driver.set_back(800);
+        driver.send(&[event(800, 800, 2)]);
+        assert_eq!(driver.taken("rule"), ["[-300, 700) c=1 s=1", "[-200, 800) c=2 s=3"]);
+    }
+}
+
 #[test]
 fn the_rows_of_the_time_before_are_bounded_and_go_with_the_time() {
     let mut version = version("rule", sliding(1000, 0));

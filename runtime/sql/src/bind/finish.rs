@@ -66,6 +66,7 @@ impl Scope<'_> {
                 .collect(),
             before,
             keep: parts.keep.map(place),
+            content: None,
             keys: self
                 .keys
                 .iter()

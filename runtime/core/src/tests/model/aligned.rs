@@ -149,6 +149,7 @@ fn configs() -> impl Strategy<Value = (Config, Sizes)> {
             window: sizes.window(),
             keys,
             filtered,
+            content: false,
             // The windows that a row is in share what one may have.
             groups_max: GROUPS_MAX * sizes.overlap(),
             event,

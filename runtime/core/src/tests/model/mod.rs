@@ -27,6 +27,8 @@ struct Config {
     window: Window,
     keys: Keys,
     filtered: bool,
+    /// Only rows above one are in groups.
+    content: bool,
     groups_max: usize,
     /// Lateness and idle time.
     event: Option<(i64, Option<i64>)>,
@@ -78,7 +80,7 @@ impl Row {
     }
 }
 
-/// Before file: 0 topic, 1 number, 2 temperature, 3 time, 4 device, 5 and 6 whether the temperature is above zero, and above two.
+/// Before file: 0 topic, 1 number, 2 temperature, 3 time, 4 device, 5 to 7 whether the temperature is above zero, two and one.
 fn rule(config: &Config) -> RuleVersion {
     let keys = match config.keys {
         Keys::None => vec![],
@@ -106,8 +108,10 @@ fn rule(config: &Config) -> RuleVersion {
             call("split_value", vec![column(0), literal("/"), literal(1)]),
             call("above", vec![column(2), literal(0.0)]),
             call("above", vec![column(2), literal(2.0)]),
+            call("above", vec![column(2), literal(1.0)]),
         ],
         keep: config.filtered.then_some(ColumnIndex(5)),
+        content: config.content.then_some(ColumnIndex(7)),
         keys: keys.into_iter().map(ColumnIndex).collect(),
         window: Some(config.window),
         event_time: config.event.map(|(lateness, idle)| EventTime {
