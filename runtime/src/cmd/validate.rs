@@ -76,8 +76,9 @@ fn summary(args: &ValidateArgs, config: &Config) -> String {
         names(config.sinks.keys().map(String::as_str).collect()),
         config.rules.dir.display(),
     );
+    // The configuration may be for another machine.
     if !config.rules.dir.exists() {
-        summary.push_str(" (which does not exist yet)");
+        summary.push_str(" (which does not exist here; without it nothing starts)");
     }
     summary
 }

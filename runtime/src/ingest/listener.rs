@@ -22,6 +22,7 @@ use crate::telemetry::rate_limit::RateLimited;
 use client::{Admission, Client};
 use clients::{Clients, Presence};
 use collector::{Outlet, collector};
+use socket2::TcpKeepalive;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -164,6 +165,8 @@ impl Serving {
         };
         // Acknowledgements are small; waiting to fill a segment would only delay the device.
         let _ = stream.set_nodelay(true);
+        // A device may be silent for ever, and still must not keep its place when it has lost its power.
+        let _ = socket2::SockRef::from(&stream).set_tcp_keepalive(&PROBES);
         let client = Client::new(stream, Arc::clone(&self.shared), stop.clone());
         self.tasks.spawn(async move {
             client.run(admission).await;
@@ -181,6 +184,12 @@ async fn wait_after(error: &io::Error) {
     warn!(%error, "a connection could not be accepted");
     tokio::time::sleep_until((clock::monotonic() + ACCEPT_RETRY).into()).await;
 }
+
+/// When a silent device is asked for a sign of life, and how often before it counts as gone: after two minutes.
+const PROBES: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(60))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(6);
 
 /// Connections beyond the most clients that are being told so. Further ones are closed without a word.
 const REFUSALS_MAX: usize = 64;

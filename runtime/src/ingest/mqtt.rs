@@ -333,6 +333,9 @@ impl Source {
         self.running.remove(&lane);
         self.assignment.closed(lane);
         self.plan.send_modify(|plan| plan.lanes[lane] = LanePlan::vacant());
+        // What it was refused says nothing about the lanes that come.
+        let version = self.plan.borrow().version;
+        self.reports.session(lane, version, BTreeSet::new(), BTreeSet::new());
         self.sessions.remove(&lane);
         self.write().await;
     }

@@ -28,6 +28,7 @@ mod sources;
 #[cfg(test)]
 mod sql_tests;
 mod start;
+mod start_error;
 mod streams;
 mod unmatched;
 mod workbench;
@@ -44,15 +45,17 @@ use crate::ingest::{Inlet, Rejects};
 use crate::sink::{Sinks, topic_columns};
 use crate::telemetry::Telemetry;
 use crate::topic::TopicFilter;
-use catalogue::{Catalogue, CatalogueParts, Deployment, SinkRows, Touched};
+use catalogue::{Catalogue, CatalogueParts, Deployment, SinkRows};
 pub use journal::recovery::RecoveryError;
 use metrics::Metrics;
 use mill::ToCatalogue;
 use mills::Mills;
 use patience::Patience;
-use rulemill_journal::{Directory, DirectoryError, Lock, LockError, Storage as _};
+use rulemill_journal::{Directory, Lock, Storage as _};
 use sources::Sources;
 use start::MillsParts;
+pub use start_error::StartError;
+use start_error::check_rules_dir;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -96,45 +99,11 @@ pub enum Stop {
     Hurried,
 }
 
-/// Why the pipeline did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A file of the data directory cannot be made or written.
-    #[error("data.dir {0}: {1}")]
-    Data(std::path::PathBuf, std::io::Error),
-    /// The data directory cannot be opened.
-    #[error("data.dir: {0}")]
-    Directory(#[from] DirectoryError),
-    /// Another process works in it.
-    #[error("data.dir: {0}")]
-    Lock(#[from] LockError),
-    /// An address cannot be listened on.
-    #[error("{0} cannot listen on {1}: {2}")]
-    Listen(&'static str, SocketAddr, std::io::Error),
-    /// The wasm engine does not run on this machine.
-    #[error("the wasm engine cannot start: {0}")]
-    Engine(String),
-    /// A thread cannot be started.
-    #[error("a thread cannot be started: {0}")]
-    Thread(std::io::Error),
-    /// A sink cannot be started.
-    #[error(transparent)]
-    Sink(#[from] crate::sink::SinkError),
-    /// What an earlier process has kept cannot be gone on with.
-    #[error("data.dir: {0}")]
-    Recovery(#[from] RecoveryError),
-    /// What an earlier process has kept cannot be done again.
-    #[error("data.dir: what the journal has could not be done again: {0}")]
-    Replay(String),
-    /// The mills ended while rules were loaded.
-    #[error("the mill threads ended while rules were loaded")]
-    Mills,
-}
-
 impl Pipeline {
     /// Starts everything: sinks first, then the rules, then what brings messages in, so that the first message finds its
     /// rules. `tap` gets a copy of each emission that it has room for.
     pub async fn start(config: Config, tap: Option<SyncSender<EncodedEmission>>) -> Result<Self, StartError> {
+        check_rules_dir(&config.rules.dir)?;
         let data = Directory::open(&config.data_dir)?.lock()?;
         let listener = bind_listener(&config).await?;
         let http_listener = bind_http(&config).await?;
@@ -188,11 +157,8 @@ impl Pipeline {
             applied,
         };
         let mut catalogue = Catalogue::new(parts, &config.data_dir, started.code);
-        let looked = async {
-            catalogue.look(&Touched::default()).await?;
-            catalogue.take_leftovers_away(&started.running).await
-        };
-        looked.await.map_err(|_| StartError::Mills)?;
+        let begun = catalogue.begin(&started.running).await;
+        begun.map_err(|_| StartError::Mills)?;
         let health = health::watch(names_changed, metrics.sources.clone(), snapshot, stop.subscribe());
         let alive = mills.alive();
         let catalogue = tokio::spawn(async move {
@@ -254,8 +220,10 @@ impl Pipeline {
             tracing::warn!(section, "this section takes effect at the next start only");
         }
         let errors = self.sinks.write().await.reload(&config.sinks, &changes.sinks).await;
-        for error in errors {
-            tracing::error!(%error, "the sink goes on as it was");
+        let mut failed = Vec::with_capacity(errors.len());
+        for (name, error) in errors {
+            tracing::error!(%error, "the sink goes on as it was, until the configuration is read again");
+            failed.push(name);
         }
         for name in changes.sources.removed.iter().chain(&changes.sources.changed) {
             self.sources.stop(name).await;
@@ -269,7 +237,21 @@ impl Pipeline {
                 .or_insert_with(|| watch::channel(Vec::new()).0);
         }
         self.listened.send_replace(source_filters(&self.filters));
+        let sinks = std::mem::take(&mut self.config.sinks);
         self.config = config;
+        for name in failed {
+            // Still as it was, so that it counts as changed the next time.
+            match sinks.get(&name) {
+                Some(before) => drop(self.config.sinks.insert(name, before.clone())),
+                None => drop(self.config.sinks.remove(&name)),
+            }
+        }
+        if self.config.is_journalled() && self.checkpoints.is_none() {
+            tracing::warn!(
+                "durability takes effect at the next start only: until then messages are acknowledged from memory, as when this \
+                 process began"
+            );
+        }
         for name in &changes.sources.changed {
             self.start_source(name);
         }

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
@@ -30,13 +31,23 @@ pub struct Sinks {
     dead_letters: DeadLetters,
     /// Where queues are kept.
     folder: PathBuf,
+    /// Those that were removed and still deliver from a queue on disk, which only one may work with.
+    leaving: BTreeMap<String, Leaving>,
     /// Whether they have ended.
     drained: bool,
 }
 
+/// A sink that was removed.
+#[derive(Debug)]
+struct Leaving {
+    /// Told when it is to end now.
+    hurry: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
 /// How far the queues of all sinks had come: see [`Sinks::marks`].
 #[derive(Debug)]
-pub struct Marks(Vec<(Arc<Outbox>, Mark)>);
+pub struct Marks(Vec<(String, Arc<Outbox>, Mark)>);
 
 /// Where a mill thread puts the emissions for one sink. Cheap to clone; it stays valid while the sink's configuration
 /// changes.
@@ -108,6 +119,7 @@ impl Sinks {
             metrics,
             dead_letters,
             folder: data_dir.join("outbox"),
+            leaving: BTreeMap::new(),
             drained: false,
         };
         for (name, config) in configs {
@@ -143,15 +155,18 @@ impl Sinks {
         if self.drained {
             return None;
         }
-        let outboxes = self
+        let mut running = self
             .running
-            .values()
-            .filter(|running| running.delivery.is_recoverable());
-        Some(Marks(
-            outboxes
-                .map(|running| (Arc::clone(&running.delivery.outbox), running.delivery.outbox.mark()))
-                .collect(),
-        ))
+            .iter()
+            .map(|(name, running)| (name, &running.delivery))
+            .collect::<Vec<_>>();
+        running.retain(|(_, delivery)| delivery.is_recoverable());
+        let mark = |(name, delivery): (&String, &Delivery)| {
+            let outbox = Arc::clone(&delivery.outbox);
+            let mark = outbox.mark();
+            (name.clone(), outbox, mark)
+        };
+        Some(Marks(running.into_iter().map(mark).collect()))
     }
 
     /// Starts the sinks that `changes` adds and changes those that it changes; all others go on undisturbed. A changed
@@ -159,13 +174,17 @@ impl Sinks {
     /// [`Sinks::remove`]: somebody may still push to them.
     ///
     /// A sink that cannot be started as configured keeps running as it was; all such errors are returned.
-    pub async fn reload(&mut self, configs: &BTreeMap<String, SinkConfig>, changes: &NameChanges) -> Vec<SinkError> {
+    pub async fn reload(
+        &mut self,
+        configs: &BTreeMap<String, SinkConfig>,
+        changes: &NameChanges,
+    ) -> Vec<(String, SinkError)> {
         let mut errors = Vec::new();
         for name in changes.added.iter().chain(&changes.changed) {
             if let Some(config) = configs.get(name)
                 && let Err(error) = self.change(name, config).await
             {
-                errors.push(error);
+                errors.push((name.clone(), error));
             }
         }
         errors
@@ -175,12 +194,20 @@ impl Sinks {
     pub fn remove<'n>(&mut self, names: impl IntoIterator<Item = &'n String>, drain_timeout: Duration) {
         for name in names {
             if let Some(running) = self.running.remove(name) {
-                let name = name.clone();
-                tokio::spawn(async move {
+                let on_disk = running.keeper.is_some();
+                let (hurry, hurries) = (Arc::new(Notify::new()), name.clone());
+                let hurried = Arc::clone(&hurry);
+                let task = tokio::spawn(async move {
                     // What is left at the end of that time is given up, and said.
-                    let _ = timeout(drain_timeout, running.emptied()).await;
-                    running.close(name).await;
+                    tokio::select! {
+                        _ = timeout(drain_timeout, running.emptied()) => {}
+                        () = hurried.notified() => {}
+                    }
+                    running.close(hurries).await;
                 });
+                if on_disk {
+                    self.leaving.insert(name.clone(), Leaving { hurry, task });
+                }
             }
         }
     }
@@ -220,6 +247,13 @@ impl Sinks {
 
     async fn change(&mut self, name: &str, config: &SinkConfig) -> Result<(), SinkError> {
         let Some(running) = self.running.get(name) else {
+            if let Some(leaving) = self.leaving.remove(name) {
+                // What it has not delivered is on disk, and goes on with its successor.
+                leaving.hurry.notify_one();
+                if let Err(error) = leaving.task.await {
+                    error!(sink = name, %error, "the sink of that name before ended with a panic");
+                }
+            }
             let running = self.start_one(name, config)?;
             running.delivery.outbox.replay_is_over();
             self.running.insert(name.to_owned(), running);
@@ -275,10 +309,26 @@ impl Sinks {
 impl Marks {
     /// Waits until everything that was pushed before is on disk for good, or delivered where the queue is in memory. False: a
     /// queue was closed before it was, so the journal is still needed for it.
-    pub async fn settled(self) -> bool {
-        for (outbox, mark) in self.0 {
-            if !outbox.settled(mark).await {
-                return false;
+    ///
+    /// A queue in memory that would rather drop than block is waited for `patience` long at most: if its sink hangs, what it has
+    /// in hand is as lost in a crash as what it drops, and everything else goes on.
+    pub async fn settled(self, patience: Duration) -> bool {
+        let until = clock::monotonic() + patience;
+        for (sink, outbox, mark) in self.0 {
+            if !outbox.may_lose() {
+                if !outbox.settled(mark).await {
+                    return false;
+                }
+                continue;
+            }
+            match tokio::time::timeout_at(until.into(), outbox.settled(mark)).await {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(_) => error!(
+                    sink,
+                    "the sink has written nothing for so long that checkpoints no longer wait for it; what it has in its queue would \
+                     be lost in a crash"
+                ),
             }
         }
         true

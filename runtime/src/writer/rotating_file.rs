@@ -22,6 +22,8 @@ struct Open {
     file: File,
     len: u64,
     identity: (u64, u64),
+    /// Whether it is a file. A device or a pipe stays where it is.
+    rotates: bool,
 }
 
 impl RotatingFile {
@@ -36,7 +38,10 @@ impl RotatingFile {
             Some(open) => open,
             None => Open::append_to(&self.config.path)?,
         };
-        let room = usize::try_from(rotate_bytes.saturating_sub(open.len)).unwrap_or(usize::MAX);
+        let room = match open.rotates {
+            true => usize::try_from(rotate_bytes.saturating_sub(open.len)).unwrap_or(usize::MAX),
+            false => usize::MAX,
+        };
         let chunk = match whole_lines(lines, room) {
             // Not one line fits: into the next file. A line larger than a whole file gets a file of its own.
             0 if open.len > 0 => {
@@ -86,6 +91,7 @@ impl Open {
         let mut open = Open {
             len: metadata.len(),
             identity: (metadata.dev(), metadata.ino()),
+            rotates: metadata.is_file(),
             file: file.try_clone()?,
         };
         if open.len > 0 {

@@ -24,6 +24,7 @@ mod overlapping;
 mod process;
 mod queries;
 mod replacing;
+mod returning;
 mod rollback;
 mod shadow;
 mod shipped_rules;

@@ -47,6 +47,9 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let count = examined.len();
+    if let [file] = examined.as_slice() {
+        return Err(Failure::Other(anyhow!("{} would not run", file.file.display())));
+    }
     Err(Failure::Other(anyhow!("{refused} of {count} files would not run")))
 }
 

@@ -8,7 +8,9 @@ use super::run::runtime;
 use super::sheet::{Sheet, printable};
 use super::{ConfigArgs, Failure, simulate};
 use crate::config::ServerAddress;
+use crate::emit::DeadLetterKind;
 use anyhow::anyhow;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -52,8 +54,8 @@ struct Which {
     /// Only those of this rule
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
-    /// Only those of this kind, such as decode or guest
-    #[arg(long)]
+    /// Only those of this kind
+    #[arg(long, value_parser = kinds())]
     kind: Option<String>,
     /// Only those from this source
     #[arg(long, value_name = "NAME")]
@@ -110,9 +112,16 @@ pub(super) fn run(args: &DeadLettersArgs) -> Result<(), Failure> {
     }
 }
 
+/// The kinds that there are.
+fn kinds() -> PossibleValuesParser {
+    DeadLetterKind::ALL.map(DeadLetterKind::label).into()
+}
+
 fn list(args: &ListArgs) -> Result<(), Failure> {
     let mut newest = VecDeque::new();
+    let mut all = 0_u64;
     let others = file::read(&args.place.path()?, |letter| {
+        all += 1;
         if args.which.takes(&letter) {
             newest.push_back(letter);
         }
@@ -125,8 +134,10 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
         for letter in &newest {
             writeln!(out, "{}", letter.line)?;
         }
-    } else if newest.is_empty() {
+    } else if all == 0 {
         writeln!(out, "there are no dead letters")?;
+    } else if newest.is_empty() && args.last > 0 {
+        writeln!(out, "none of the {all} dead letters is of that rule, kind and source")?;
     } else {
         write!(out, "{}", table(newest.iter()))?;
     }

@@ -24,14 +24,19 @@ pub(super) fn table(rows: &[(&Value, Value)]) -> String {
         "LAST REFUSAL",
     ]);
     for (listed, status) in rows {
+        // A library takes no messages; how often it is called, `rulemill status NAME` says.
+        let of_rules = |value: &Value| match listed["kind"] == "library" {
+            true => Cell::new("-").set_alignment(CellAlignment::Right),
+            false => number(value),
+        };
         table.add_row([
             text(&listed["id"]),
             text(&listed["kind"]),
             text(&listed["status"]),
             text(&listed["version"]),
-            number(&status["records_in_total"]),
-            number(&status["records_out_total"]),
-            number(&status["dead_rows_total"]),
+            of_rules(&status["records_in_total"]),
+            of_rules(&status["records_out_total"]),
+            of_rules(&status["dead_rows_total"]),
             number(&status["traps_total"]),
             Cell::new(shortened(status["refused"]["reason"].as_str().unwrap_or("-"))),
         ]);

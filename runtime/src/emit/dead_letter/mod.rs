@@ -203,8 +203,7 @@ impl DeadLetters {
 
 impl DeadLetterKind {
     /// All of them.
-    #[cfg(test)]
-    const ALL: [DeadLetterKind; 11] = [
+    pub const ALL: [DeadLetterKind; 11] = [
         DeadLetterKind::Decode,
         DeadLetterKind::Rejected,
         DeadLetterKind::Row,

@@ -84,7 +84,7 @@ impl Encoder {
                 continue;
             }
             ends.push(u32::try_from(out.len()).expect("an emission is at most EMISSION_BYTES_MAX and one row long"));
-            if out.len() > EMISSION_BYTES_MAX {
+            if out.len() + ends.len() * size_of::<u32>() > EMISSION_BYTES_MAX {
                 return true;
             }
         }
@@ -136,11 +136,12 @@ pub fn encode_row(names: &[Arc<str>], columns: &[Column], row: usize) -> String 
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The size after which an array ends and the rows that remain go into another one.
-pub const EMISSION_BYTES_MAX: usize = 64 << 20;
+/// The size after which an array ends and the rows that remain go into another one, the positions of its rows included. With one
+/// row more it fits into a record of a queue on disk.
+pub const EMISSION_BYTES_MAX: usize = 7 << 20;
 
 /// The largest row, in bytes of JSON. A larger one is left out and counted.
-pub const ROW_BYTES_MAX: usize = 64 << 20;
+pub const ROW_BYTES_MAX: usize = 8 << 20;
 
 fn key_of(name: &str) -> Vec<u8> {
     let mut key = Vec::new();

@@ -157,6 +157,10 @@ impl Client {
         let mut idle = pin!(sleep_until(Instant::from_std(clock::monotonic()) + patience));
         let mut heard = clock::monotonic();
         loop {
+            // A device that never stops sending would always be the first to be ready.
+            if *self.stop.borrow() && self.closing.is_none() {
+                self.closing = Some(CloseReason::Stopped);
+            }
             self.take_apart();
             if let Err(reason) = self.send_answers().await {
                 return reason;

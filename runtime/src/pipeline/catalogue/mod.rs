@@ -12,6 +12,7 @@ mod queries;
 mod removal;
 mod request;
 mod resolve;
+mod returning;
 mod scan;
 mod shadow;
 mod sql;
@@ -43,8 +44,7 @@ use std::path::Path;
 use std::sync::Arc;
 use store::Store;
 use tokio::sync::{Notify, RwLock, mpsc, watch as channel};
-pub(super) use watch::Touched;
-use watch::Watch;
+use watch::{Touched, Watch};
 
 /// What the catalogue works with.
 pub(super) struct CatalogueParts {
@@ -151,7 +151,7 @@ impl Catalogue {
     }
 
     /// Looks at the directory once and carries out what changed: libraries first, so that new rules find them.
-    pub(super) async fn look(&mut self, touched: &Touched) -> Result<(), MillGone> {
+    async fn look(&mut self, touched: &Touched) -> Result<(), MillGone> {
         let scan = match self.scan(touched).await {
             Ok(scan) => scan,
             Err(error) => {

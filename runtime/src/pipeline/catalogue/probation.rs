@@ -102,8 +102,8 @@ impl Catalogue {
             return Quarantine::No;
         };
         let reason = format!(
-            "it is in quarantine since it was worse than the version before: {}; change it, or lift the quarantine with POST \
-             /rules/{name}/retry",
+            "it is in quarantine since it was worse than the version before: {}; change it, or lift the quarantine with \
+             `rulemill retry {name}`",
             quarantined.reason
         );
         tracing::error!(guest = &**name, %reason, "not loaded");

@@ -33,7 +33,7 @@ impl Catalogue {
     }
 
     /// Takes away what an earlier process has left running and the directory does not have any more: rules finish their windows.
-    pub(in super::super) async fn take_leftovers_away(&mut self, before: &Running) -> Result<(), MillGone> {
+    pub(super) async fn take_leftovers_away(&mut self, before: &Running) -> Result<(), MillGone> {
         let mills = Arc::clone(&self.parts.mills);
         for (rule, &mill) in &before.rules {
             let entry = self.entries.get(rule);
@@ -49,10 +49,11 @@ impl Catalogue {
             let id: Arc<str> = rule.as_str().into();
             mills.ask(mill, |reply| Command::RemoveRule(id, how, reply)).await?;
             if how == Removal::Drain {
-                tracing::warn!(
-                    rule,
-                    "its file is not there any more; it finishes the windows that it had open"
-                );
+                let reason = match entry {
+                    None => "its file is not there any more",
+                    Some(_) => "nothing of its file can run",
+                };
+                tracing::warn!(rule, reason, "the rule finishes the windows that it had open");
             }
         }
         for library in &before.libraries {

@@ -16,6 +16,7 @@ use super::super::mill::OffendingBatch;
 use crate::emit::message_line;
 use rulemill_core::Micros;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -128,6 +129,15 @@ impl Store {
                 None
             }
         }
+    }
+
+    /// The guests that have a last good version. What cannot be read has none.
+    pub(super) fn names_of_good(&self) -> BTreeSet<String> {
+        let Ok(folders) = std::fs::read_dir(&self.dir) else {
+            return BTreeSet::new();
+        };
+        let names = folders.filter_map(|folder| folder.ok()?.file_name().into_string().ok());
+        names.filter(|name| self.record(name).good.is_some()).collect()
     }
 
     /// Notes that a version was worse than the good one.

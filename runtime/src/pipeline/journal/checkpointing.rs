@@ -8,7 +8,7 @@ use crate::telemetry::journal::JournalMetrics;
 use rulemill_journal::checkpoint::Checkpoints;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{RwLock, mpsc};
 
 /// A checkpoint that begins.
@@ -97,7 +97,7 @@ impl Checkpointer {
         // What the mills have pushed by now cannot be made again once this checkpoint is there.
         let marks = self.sinks.read().await.marks();
         let marks = marks.ok_or("the sinks have ended")?;
-        if !marks.settled().await {
+        if !marks.settled(SINK_PATIENCE).await {
             return Err("a sink has ended before its queue was on disk".to_owned());
         }
         self.write(state, begin.begun).await
@@ -154,3 +154,6 @@ fn write(checkpoints: &mut Checkpoints, state: &State) -> Result<u64, StateError
 
 /// So many checkpoints are kept.
 const KEPT: usize = 2;
+
+/// How long a checkpoint waits for a sink that may lose what it has in memory.
+const SINK_PATIENCE: Duration = Duration::from_secs(60);

@@ -68,6 +68,8 @@ impl HttpSink {
             .tls_backend_preconfigured(tls)
             .timeout(config.timeout)
             .default_headers(headers_of(config)?)
+            // The configuration says where emissions go, not the environment.
+            .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         Ok(HttpSink {
@@ -135,7 +137,7 @@ impl HttpSink {
             self.delivery.counters.in_flight.set(0);
             let verdict = match answer {
                 Ok(response) => self.judge(response).await,
-                Err(error) => verdict::of_error(&error),
+                Err(error) => verdict::of_error(error),
             };
             let (reason, text, after, answered) = match verdict {
                 Verdict::Delivered => {

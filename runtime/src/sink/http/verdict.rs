@@ -49,6 +49,11 @@ pub(super) fn of_response(status: StatusCode, headers: &HeaderMap, body: &[u8], 
         StatusCode::NOT_FOUND => "http_404",
         StatusCode::REQUEST_TIMEOUT => "http_408",
         StatusCode::TOO_MANY_REQUESTS => "http_429",
+        // Not about the request: a portal, a proxy or somebody at work stands before the server, or it cannot take this one yet.
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => "http_407",
+        StatusCode::LOCKED => "http_423",
+        StatusCode::TOO_EARLY => "http_425",
+        _ if status.is_redirection() => "http_3xx",
         _ if status.is_server_error() => "http_5xx",
         _ => return Verdict::Final { reason: text },
     };
@@ -61,7 +66,9 @@ pub(super) fn of_response(status: StatusCode, headers: &HeaderMap, body: &[u8], 
 }
 
 /// The verdict on a request that got no answer.
-pub(super) fn of_error(error: &reqwest::Error) -> Verdict {
+pub(super) fn of_error(error: reqwest::Error) -> Verdict {
+    // The query of a URL often holds a token.
+    let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -140,6 +147,9 @@ mod tests {
         for (status, retried) in [
             (500, true),
             (503, true),
+            (302, true),
+            (407, true),
+            (425, true),
             (401, true),
             (403, true),
             (404, true),
@@ -147,7 +157,8 @@ mod tests {
             (429, true),
             (400, false),
             (410, false),
-            (301, false),
+            (301, true),
+            (422, false),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             let verdict = of_response(status, &HeaderMap::new(), b"", Micros(0));

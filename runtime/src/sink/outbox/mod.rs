@@ -270,8 +270,12 @@ impl Outbox {
         let mut state = self.lock();
         state.bytes_max = config.queue_bytes_max;
         state.on_full = config.on_full;
+        if let Some(handed) = &mut state.handed {
+            handed.is_blocked = false;
+        }
         drop(state);
         self.space.notify_all();
+        self.work.notify_one();
     }
 
     /// From now on no thread waits in [`Outbox::push`]; what it held is let in beyond the bound.
@@ -354,6 +358,12 @@ impl Outbox {
             self.work.notify_one();
             settled.await;
         }
+    }
+
+    /// Whether it is in memory, and drops emissions when it is full.
+    pub(crate) fn may_lose(&self) -> bool {
+        let state = self.lock();
+        state.handed.is_none() && state.on_full != OnFull::Block
     }
 
     /// Whether it is safe; `None`: that is not decided.

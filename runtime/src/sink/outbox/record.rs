@@ -7,10 +7,14 @@
 //!
 //! in little-endian order; what the flags do not name is not there.
 
-use crate::emit::{EncodedEmission, Place};
+use crate::emit::{EMISSION_BYTES_MAX, EncodedEmission, Place, ROW_BYTES_MAX};
 use bytes::Bytes;
 use rulemill_core::Micros;
+use rulemill_journal::log::PAYLOAD_BYTES_MAX;
 use std::sync::Arc;
+
+/// The largest emission fits into a record, with its head and a name that is as long as a name can be.
+const _: () = assert!(EMISSION_BYTES_MAX + ROW_BYTES_MAX + (128 << 10) <= PAYLOAD_BYTES_MAX);
 
 /// What comes before the JSON array.
 pub(super) fn head(emission: &EncodedEmission) -> Vec<u8> {

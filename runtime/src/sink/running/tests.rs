@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{FileSinkConfig, MqttSinkConfig, OnFull, ServerAddress, SinkFormat};
+use crate::sink::outbox::Sequence;
 use crate::sink::test::{dead_letters, emission};
 use std::path::Path;
 
@@ -150,4 +151,59 @@ async fn sinks_are_added_and_removed_and_a_removed_one_is_drained() {
     assert!(read(path, "old.jsonl").starts_with("[{\"name\":\"1\"}]\n"));
     assert_eq!(sinks.drain(clock::pass(PATIENCE)).await, []);
     assert_eq!(read(path, "new.jsonl"), "[{\"name\":\"2\"}]\n");
+}
+
+#[tokio::test]
+async fn a_checkpoint_waits_for_ever_only_for_a_queue_that_never_drops() {
+    let (_listener, broker) = silent_broker().await;
+    let stuck = |on_full| {
+        let config = SinkConfig {
+            on_full,
+            ..broker.clone()
+        };
+        let outbox = Arc::new(Outbox::new(&config, SinkMetrics::default().of(&Arc::from("x"))));
+        outbox.push(emission("1"), clock::monotonic());
+        let mark = outbox.mark();
+        Marks(vec![("x".to_owned(), outbox, mark)])
+    };
+    assert!(stuck(OnFull::DropOldest).settled(Duration::ZERO).await);
+    let blocks = stuck(OnFull::Block);
+    let (_, outbox, _) = &blocks.0[0];
+    let outbox = Arc::clone(outbox);
+    let mut settling = std::pin::pin!(blocks.settled(Duration::ZERO));
+    // It is not ready, however often it is asked.
+    for _ in 0..3 {
+        tokio::select! {
+            biased;
+            _ = settling.as_mut() => panic!("it was not waited for"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    let (sequence, _) = outbox.next(Sequence::START).unwrap();
+    outbox.done(sequence);
+    assert!(settling.await);
+}
+
+#[tokio::test]
+async fn a_sink_that_comes_back_goes_on_with_the_queue_of_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let (_listener, mut broker) = silent_broker().await;
+    broker.queue = SinkQueue::Disk;
+    let mut sinks = start(path, &[("x", broker)]);
+    sinks.handle("x").unwrap().push(emission("1"));
+    sinks.remove(&["x".to_owned()], PATIENCE);
+    let back = SinkConfig {
+        queue: SinkQueue::Disk,
+        ..file(path, "x.jsonl")
+    };
+    let changes = NameChanges {
+        added: ["x".to_owned()].into(),
+        ..NameChanges::default()
+    };
+    // The one before would wait for its broker for as long as it may.
+    assert!(sinks.reload(&named(&[("x", back)]), &changes).await.is_empty());
+    sinks.handle("x").unwrap().push(emission("2"));
+    assert_eq!(sinks.drain(clock::pass(PATIENCE)).await, []);
+    assert_eq!(read(path, "x.jsonl"), "[{\"name\":\"1\"}]\n[{\"name\":\"2\"}]\n");
 }
