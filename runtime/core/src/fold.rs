@@ -4,6 +4,7 @@
 mod snapshot;
 
 use crate::frame::{Env, Frame, Loss, Losses, Part};
+use crate::memory::Memory;
 use crate::program::{Action, Cut, EventTiming, FoldProgram, Slot, Timing};
 use crate::requirement::rejected;
 use crate::sequence::{NEVER, Sequence, Stray};
@@ -84,6 +85,8 @@ pub(crate) struct Fold {
     pub(crate) last_end_max: i64,
     /// For windows that depend on the order of rows.
     pub(crate) sequence: Option<Sequence>,
+    /// What steps remember; empty before the first row.
+    pub(crate) memories: Vec<Memory>,
     pub(crate) spare: Option<OpenWindow>,
     pub(crate) frame: Frame,
     /// While it gives way to a newer version: rows of the batch with their event time, which move the watermark.
@@ -110,6 +113,7 @@ impl Fold {
             since: i64::MIN,
             watermark: Watermark::default(),
             windows: VecDeque::new(),
+            memories: Vec::new(),
             last_end_max: i64::MAX,
             spare: None,
             frame: Frame::default(),
@@ -141,7 +145,7 @@ impl Fold {
         let needed = self.program.requirements.iter().map(|need| bit(need.source));
         let checked = self.program.before.iter().map(|action| match action {
             Action::Check { source, .. } => bit(*source),
-            Action::Call { .. } | Action::Kernel { .. } | Action::Keep(_) => 0,
+            Action::Call { .. } | Action::Kernel { .. } | Action::Keep(_) | Action::Remember(_) => 0,
         });
         let bits = needed.chain(checked).fold(0, |bits, bit| bits | bit);
         self.whole_without = self.program.takes_whole_batches().then_some(bits);
@@ -183,10 +187,16 @@ impl Fold {
         self.sequence.as_ref().is_some_and(Sequence::has_begun)
     }
 
+    /// Whether steps remember something.
+    pub(crate) fn remembers(&self) -> bool {
+        !self.memories.iter().all(Memory::is_empty)
+    }
+
     /// Whether it is as one that has had no rows, and whose watermark has come as far.
     pub(crate) fn is_untouched(&self, watermark: &Watermark) -> bool {
         let sequence = self.sequence.as_ref().is_none_or(Sequence::is_untouched);
         sequence
+            && !self.remembers()
             && match self.timing {
                 Timing::PerBatch => false,
                 Timing::Arrival => self.last_end().is_none(),
@@ -257,7 +267,12 @@ impl Fold {
                 frame.lose_rows(rows, &requirement.field.origin.to_string(), &mut self.losses);
             }
         }
-        frame.apply(&self.program.before, &env, work.guests, &mut self.losses);
+        if self.memories.is_empty() {
+            let steps = self.program.memories();
+            self.memories.extend(steps.map(|step| Memory::new(step, work.seed)));
+        }
+        let before = &self.program.before;
+        frame.apply(before, &env, &mut self.memories, work.guests, &mut self.losses);
         self.add(&frame, ready, work);
         self.frame = frame;
         self.has_news()

@@ -14,6 +14,7 @@ mod faults;
 mod hopping;
 mod hostile;
 mod layout;
+mod memory;
 mod model;
 mod reload;
 mod removal;
