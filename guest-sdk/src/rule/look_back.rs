@@ -1,7 +1,7 @@
 //! Looking back to earlier messages: what the host remembers for a rule.
 
 use super::builder::Messages;
-use super::column::{Before, Col, ColumnId};
+use super::column::{Before, Col};
 use super::draft::{ArgumentDraft, LookBackDraft, StepDraft};
 use super::groups::{Comparable, Number};
 use super::setting::SettingValue;

@@ -1,6 +1,7 @@
 //! A fold: what becomes of rows, from the batch to closed windows. Versions of rules that do the same up to there share
 //! one, so that hundreds of equal rules cost little more than one.
 
+mod remembering;
 mod snapshot;
 
 use crate::frame::{Env, Frame, Loss, Losses, Part};
@@ -187,11 +188,6 @@ impl Fold {
         self.sequence.as_ref().is_some_and(Sequence::has_begun)
     }
 
-    /// Whether steps remember something.
-    pub(crate) fn remembers(&self) -> bool {
-        !self.memories.iter().all(Memory::is_empty)
-    }
-
     /// Whether it is as one that has had no rows, and whose watermark has come as far.
     pub(crate) fn is_untouched(&self, watermark: &Watermark) -> bool {
         let sequence = self.sequence.as_ref().is_none_or(Sequence::is_untouched);
@@ -252,6 +248,7 @@ impl Fold {
     pub(crate) fn process_frame(&mut self, ready: &Ready<'_>, work: &mut Work<'_>) -> bool {
         self.counts.batches += u64::from(!self.frame.is_empty());
         self.counts.rows_in += self.frame.len() as u64;
+        self.begin_to_remember(work.seed);
         let mut frame = std::mem::take(&mut self.frame);
         let env = Env {
             shared: ready.shared,
@@ -266,10 +263,6 @@ impl Fold {
                 let rows = bad.iter().map(|(row, reason)| (*row, Fault::Rejected, reason.as_str()));
                 frame.lose_rows(rows, &requirement.field.origin.to_string(), &mut self.losses);
             }
-        }
-        if self.memories.is_empty() {
-            let steps = self.program.memories();
-            self.memories.extend(steps.map(|step| Memory::new(step, work.seed)));
         }
         let before = &self.program.before;
         frame.apply(before, &env, &mut self.memories, work.guests, &mut self.losses);

@@ -15,6 +15,7 @@ mod hopping;
 mod hostile;
 mod layout;
 mod memory;
+mod memory_model;
 mod model;
 mod reload;
 mod removal;

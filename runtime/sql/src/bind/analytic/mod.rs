@@ -2,15 +2,19 @@
 //!
 //! They are bound before anything else, so that they see each message, whatever `WHERE` leaves out.
 
-use super::functions::{ANALYTIC, literal_as};
-use super::items::{Emitted, name_of};
+mod calls;
+mod changes;
+
+pub(super) use calls::changed_cols_of;
+
+use super::functions::literal_as;
 use super::scope::{Scope, Stage, Told};
 use super::steps::{Given, Remember, Task};
-use crate::ast::{Argument, Call, Expr, ExprKind, Item, Literal as Constant, Star, WindowKind};
+use crate::ast::{Argument, Call, Expr, ExprKind, Literal as Constant, Star};
 use crate::column::Column;
-use crate::kernel::{Case, Kinds, Node, Value};
-use crate::problem::nearest;
-use rulemill_plan::{Accumulation, LAG_ROWS_MAX, Literal, PathSegment, Type};
+use crate::kernel::{Kinds, Node, Value};
+use calls::{each_expr, find_calls};
+use rulemill_plan::{Accumulation, LAG_ROWS_MAX, Literal, Type};
 
 impl<'q> Scope<'q> {
     /// Binds all calls of analytic functions.
@@ -187,116 +191,6 @@ impl<'q> Scope<'q> {
         Err(self.tell(call.function.span, message))
     }
 
-    fn had_changed(&mut self, expr: &'q Expr, call: &'q Call) -> Result<Value, Told> {
-        let shape = "had_changed(ignore_null, value, ...)";
-        self.takes(expr, call, 2, usize::MAX, shape)?;
-        let ignore_null = self.constant_bool(call, 0)?;
-        let mut changed: Option<Value> = None;
-        for (_, value) in self.values_from(call, 1)? {
-            let more = self.changed(value, ignore_null, call, expr)?;
-            changed = Some(match changed {
-                None => more,
-                Some(before) => self.truth(Node::Or(Box::new(before), Box::new(more)), expr),
-            });
-        }
-        changed.ok_or_else(|| self.tell(expr.span, format!("{shape} needs a value")))
-    }
-
-    /// Whether a value has changed.
-    fn changed(&mut self, value: Value, ignore_null: bool, call: &'q Call, expr: &Expr) -> Result<Value, Told> {
-        // Of a value of any type, its text says whether it is the same.
-        let parts = match &value.node {
-            Node::Dynamic {
-                present: Some(present), ..
-            } => vec![(Type::Json, *present)],
-            _ => self.columns_of(value),
-        };
-        let columns = self.remember(call, Task::Changed { ignore_null }, &parts, (Vec::new(), [None; 2]))?;
-        Ok(Value::column(columns[0], Type::Bool, self.source(expr.span)))
-    }
-
-    /// A value where it has changed, and null elsewhere.
-    fn where_changed(&mut self, value: Value, ignore_null: bool, call: &'q Call, expr: &Expr) -> Result<Value, Told> {
-        let value = self.shared(value, Stage::Message);
-        let changed = self.changed(value.clone(), ignore_null, call, expr)?;
-        let kinds = value.kinds;
-        let case = Case {
-            operand: None,
-            branches: vec![(changed, value)],
-            otherwise: None,
-        };
-        Ok(self.value(Node::Case(Box::new(case)), kinds, expr))
-    }
-
-    /// The columns that `changed_cols(prefix, ignore_null, value, ...)` gives.
-    pub(super) fn changed_cols(&mut self, expr: &'q Expr, call: &'q Call, stage: Stage) -> Result<Vec<Emitted>, Told> {
-        self.takes(
-            expr,
-            call,
-            3,
-            usize::MAX,
-            "changed_cols(prefix, ignore_null, value, ...)",
-        )?;
-        let prefix = match &call.arguments[0] {
-            Argument::Expr(Expr {
-                kind: ExprKind::Literal(Constant::Text(prefix)),
-                ..
-            }) => prefix.clone(),
-            Argument::Expr(other) => return Err(self.tell(other.span, "the prefix of changed_cols must be a text")),
-            Argument::Star(star) => return Err(self.tell(star.span, "the prefix of changed_cols must be a text")),
-        };
-        let ignore_null = self.constant_bool(call, 1)?;
-        let mut emitted = Vec::new();
-        for (name, value) in self.values_from(call, 2)? {
-            if name.is_empty() {
-                let message =
-                    "which columns `*` stands for is known only of a stream with fields; name those that are meant";
-                return Err(self.tell(expr.span, message));
-            }
-            let value = self.where_changed(value, ignore_null, call, expr)?;
-            let value = self.shared(value, Stage::Message);
-            let value = match stage {
-                Stage::Message => value,
-                Stage::Group => self.first(value),
-            };
-            let columns = self.emit(value, stage);
-            emitted.push(Emitted {
-                name: format!("{prefix}{name}"),
-                columns,
-            });
-        }
-        Ok(emitted)
-    }
-
-    /// Of a query that gives nothing but what has changed, and has no window: whether anything has. A message with which
-    /// nothing has changed then does not come out.
-    pub(super) fn any_changed(&mut self, emitted: &[Emitted]) -> Option<Column> {
-        let only_changes = self.select.items.iter().all(|item| match item {
-            Item::Expr { expr, .. } => changed_cols_of(expr).is_some(),
-            Item::Star(_) => false,
-        });
-        if !only_changes || self.select.window.is_some() || !self.problems.is_empty() {
-            return None;
-        }
-        let types = self.before.types();
-        let mut any: Option<Value> = None;
-        for column in emitted.iter().flat_map(|emitted| &emitted.columns) {
-            let kind = types.iter().find(|(other, _)| other == column).map(|(_, kind)| *kind)?;
-            let value = |node: Node| Value {
-                node,
-                kinds: Kinds::of(Type::Bool),
-                source: String::new(),
-            };
-            let null = value(Node::IsNull(Box::new(Value::column(*column, kind, String::new()))));
-            let there = value(Node::Not(Box::new(null)));
-            any = Some(match any {
-                None => there,
-                Some(before) => value(Node::Or(Box::new(before), Box::new(there))),
-            });
-        }
-        Some(self.column_of(any?, Type::Bool, Stage::Message))
-    }
-
     /// `acc_sum(value[, begin[, reset]])` and the like.
     fn accumulated(&mut self, expr: &'q Expr, call: &'q Call, name: &str) -> Result<Value, Told> {
         self.takes(expr, call, 1, 3, &format!("{name}(value[, begin, reset])"))?;
@@ -415,49 +309,6 @@ impl<'q> Scope<'q> {
         self.value(node, kinds, expr)
     }
 
-    /// The values from the argument at `from` on, each with its name; a `*` stands for the fields of the stream.
-    fn values_from(&mut self, call: &'q Call, from: usize) -> Result<Vec<(String, Value)>, Told> {
-        let mut values = Vec::new();
-        let mut unnamed = 0;
-        for argument in call.arguments.iter().skip(from) {
-            match argument {
-                Argument::Expr(expr) => {
-                    let value = self.expr(expr, Stage::Message)?;
-                    values.push((name_of(expr, &mut unnamed), value));
-                }
-                Argument::Star(star) => values.extend(self.values_of_star(star)?),
-            }
-        }
-        Ok(values)
-    }
-
-    fn values_of_star(&mut self, star: &'q Star) -> Result<Vec<(String, Value)>, Told> {
-        let stream = self.stream;
-        if stream.is_schemaless() {
-            let payload = self.field(&[], star.span, Stage::Message)?;
-            return Ok(vec![(String::new(), payload)]);
-        }
-        let names: Vec<&str> = stream.fields.iter().map(|field| field.name.text.as_str()).collect();
-        for name in &star.except {
-            if !names.contains(&name.text.as_str()) {
-                let near = nearest(&name.text, names.iter().copied());
-                let message = format!("unknown column {:?} in stream {}{near}", name.text, stream.name);
-                return Err(self.tell(name.span, message));
-            }
-        }
-        let mut values = Vec::new();
-        for field in &stream.fields {
-            let name = &field.name.text;
-            let left_out = star.except.iter().any(|other| other.text == *name);
-            if left_out || super::names::type_of(&field.kind).is_none() {
-                continue;
-            }
-            let value = self.field(&[PathSegment::Name(name.clone())], star.span, Stage::Message)?;
-            values.push((name.clone(), value));
-        }
-        Ok(values)
-    }
-
     fn takes(&mut self, expr: &Expr, call: &Call, least: usize, most: usize, shape: &str) -> Result<(), Told> {
         let given = call.arguments.len();
         match (least..=most).contains(&given) {
@@ -507,81 +358,4 @@ impl<'q> Scope<'q> {
 
 fn of_parts(parts: &[(Type, Column)]) -> Kinds {
     parts.iter().fold(Kinds::NONE, |kinds, (kind, _)| kinds.with(*kind))
-}
-
-/// Whether an expression is a call of `changed_cols`.
-pub(super) fn changed_cols_of(expr: &Expr) -> Option<&Call> {
-    match &expr.kind {
-        ExprKind::Call(call) if call.function.text.eq_ignore_ascii_case("changed_cols") => Some(call),
-        _ => None,
-    }
-}
-
-/// The expressions of a query, each whole.
-fn each_expr<'q>(select: &'q crate::ast::Select, each: &mut dyn FnMut(&'q Expr)) {
-    for item in &select.items {
-        match item {
-            // It is bound where it stands.
-            Item::Expr { expr, .. } if changed_cols_of(expr).is_some() => {}
-            Item::Expr { expr, .. } => each(expr),
-            Item::Star(star) => star.replace.iter().for_each(|(expr, _)| each(expr)),
-        }
-    }
-    let window = select.window.iter();
-    let of_window = window.flat_map(|window| {
-        let (begin, emit) = match &window.kind {
-            WindowKind::State { begin, emit } => (Some(&**begin), Some(&**emit)),
-            WindowKind::Tumbling { .. }
-            | WindowKind::Hopping { .. }
-            | WindowKind::Sliding { .. }
-            | WindowKind::Session { .. }
-            | WindowKind::Count { .. } => (None, None),
-        };
-        begin.into_iter().chain(emit).chain(&window.filter).chain(&window.when)
-    });
-    let order = select.order_by.iter().map(|by| &by.expr);
-    let rest = select.filter.iter().chain(&select.group_by).chain(&select.having);
-    rest.chain(of_window).chain(order).for_each(each);
-}
-
-/// Finds the calls of analytic functions in an expression, those around others only.
-fn find_calls<'q>(expr: &'q Expr, found: &mut Vec<&'q Expr>) {
-    let mut find = |expr: &'q Expr| find_calls(expr, &mut *found);
-    match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Name(_) => {}
-        ExprKind::Member(inner, _) | ExprKind::Negate(inner) | ExprKind::Not(inner) | ExprKind::IsNull(inner) => {
-            find(inner);
-        }
-        ExprKind::Index(one, other)
-        | ExprKind::Binary(_, one, other)
-        | ExprKind::Like(_, one, other)
-        | ExprKind::InArray(_, one, other) => {
-            find(one);
-            find(other);
-        }
-        ExprKind::Slice(inner, from, to) => {
-            find(inner);
-            from.iter().chain(to).for_each(|bound| find(bound));
-        }
-        ExprKind::Between(_, inner, low, high) => [inner, low, high].into_iter().for_each(|part| find(part)),
-        ExprKind::In(_, inner, options) => {
-            find(inner);
-            options.iter().for_each(find);
-        }
-        ExprKind::Case(case) => {
-            let branches = case.branches.iter().flat_map(|(when, then)| [when, then]);
-            case.operand
-                .iter()
-                .chain(branches)
-                .chain(&case.otherwise)
-                .for_each(find);
-        }
-        ExprKind::Call(call) if ANALYTIC.contains(&call.function.text.to_ascii_lowercase().as_str()) => {
-            found.push(expr);
-        }
-        ExprKind::Call(call) => call.arguments.iter().for_each(|argument| match argument {
-            Argument::Expr(expr) => find(expr),
-            Argument::Star(_) => {}
-        }),
-    }
 }
