@@ -20,6 +20,7 @@ mod library;
 mod literal;
 mod need;
 mod plan;
+mod remember;
 mod setting;
 mod step;
 mod types;
@@ -36,6 +37,7 @@ pub use library::{AggregateFunction, Library, Parameter, ScalarFunction, Volatil
 pub use literal::Literal;
 pub use need::{Fallback, Need, Origin, PathSegment};
 pub use plan::{ColumnIndex, Emit, Order, Plan};
+pub use remember::{Accumulation, LAG_ROWS_MAX, Recall, Remember};
 pub use setting::Setting;
 pub use step::{Argument, BoundArgument, Call, Kernel, OutputColumn, Step};
 pub use types::Type;

@@ -1,6 +1,6 @@
-//! The steps of a plan: calls of library functions and runs of the rule's own kernels.
+//! The steps of a plan: calls of library functions, runs of the rule's own kernels, and what is remembered of rows.
 
-use crate::{ColumnIndex, Literal, Type};
+use crate::{ColumnIndex, Literal, Remember, Type};
 use serde::{Deserialize, Serialize};
 
 /// One step. It reads columns that exist already and appends its outputs to the file of columns.
@@ -12,6 +12,8 @@ pub enum Step {
     Call(Call),
     /// The host runs a kernel of the rule.
     Kernel(Kernel),
+    /// The host looks back to earlier rows. Only in `before`.
+    Remember(Remember),
 }
 
 /// A call of a library's scalar function over whole columns.

@@ -133,7 +133,7 @@ impl<P: Phase> Stage<P> {
         Setting::new(name)
     }
 
-    fn add_step<T: ?Sized>(&self, step: StepDraft) -> Col<T, P> {
+    pub(super) fn add_step<T: ?Sized>(&self, step: StepDraft) -> Col<T, P> {
         let mut draft = self.draft.borrow_mut();
         let steps = if P::AFTER_WINDOW {
             &mut draft.after

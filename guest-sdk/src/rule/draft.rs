@@ -4,7 +4,7 @@ use super::column::ColumnId;
 use super::prepared::KernelDraft;
 use rulemill_plan::{
     Aggregate, Argument, Call, ColumnIndex, Emit, EventTime, FORMAT, Kernel, LatePolicy, Literal, Need, Order,
-    OutputColumn, Plan, Setting, Step, Type, Window,
+    OutputColumn, Plan, Recall, Remember, Setting, Step, Type, Window,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,7 +43,22 @@ pub(crate) enum StepDraft {
         returns: Type,
     },
     /// The kernel of this number.
-    Kernel { name: String, kernel: usize },
+    Kernel {
+        name: String,
+        kernel: usize,
+    },
+    LookBack(LookBackDraft),
+}
+
+/// A look back to earlier values of a column.
+pub(crate) struct LookBackDraft {
+    /// Without its columns, which are the last two of the conditions.
+    pub(crate) recall: Recall,
+    pub(crate) column: ColumnId,
+    pub(crate) default: Option<ArgumentDraft>,
+    pub(crate) partition: Vec<ColumnId>,
+    /// When, begin, reset.
+    pub(crate) conditions: [Option<ColumnId>; 3],
 }
 
 pub(crate) struct AggregateDraft {
@@ -150,6 +165,7 @@ impl Draft {
                 arguments: self.arguments(arguments),
                 returns: Some(*returns),
             }),
+            StepDraft::LookBack(draft) => Step::Remember(self.look_back(draft)),
             StepDraft::Kernel { name, kernel } => {
                 let draft = &self.kernels[*kernel];
                 Step::Kernel(Kernel {
@@ -161,6 +177,26 @@ impl Draft {
                     }],
                 })
             }
+        }
+    }
+
+    fn look_back(&self, draft: &LookBackDraft) -> Remember {
+        let [when, begin, reset] = draft.conditions.map(|id| id.map(|id| self.index(id)));
+        let recall = match draft.recall {
+            Recall::Accumulate { function, .. } => Recall::Accumulate { function, begin, reset },
+            other @ (Recall::Lag { .. } | Recall::Latest | Recall::Changed { .. }) => other,
+        };
+        Remember {
+            name: recall.name().to_owned(),
+            recall,
+            columns: vec![self.index(draft.column)],
+            defaults: draft
+                .default
+                .iter()
+                .flat_map(|default| self.arguments(std::slice::from_ref(default)))
+                .collect(),
+            partition: draft.partition.iter().map(|&id| self.index(id)).collect(),
+            when,
         }
     }
 

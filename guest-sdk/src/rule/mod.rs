@@ -7,6 +7,7 @@ mod draft;
 mod groups;
 mod inputs;
 mod keys;
+mod look_back;
 mod messages;
 mod prepared;
 
@@ -16,6 +17,7 @@ pub use column::{After, Before, Col, Nullable};
 pub use groups::{Comparable, Number};
 pub use inputs::{Input, Inputs};
 pub use keys::{EachRow, Grouped, Keys};
+pub use look_back::LookBack;
 pub use messages::FieldPath;
 pub use prepared::{Prepared, Rule};
 pub use setting::{Setting, SettingValue};

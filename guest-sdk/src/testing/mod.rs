@@ -37,6 +37,7 @@ mod built_in;
 mod cells;
 mod decode;
 mod examples;
+mod remember;
 mod rule;
 mod table;
 

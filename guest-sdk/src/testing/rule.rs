@@ -4,6 +4,7 @@
 use super::built_in;
 use super::cells::value_of;
 use super::decode::decode;
+use super::remember::remember;
 use super::table::Table;
 use crate::columns::{Column, RowErrorAt};
 use crate::library::LibraryDefinition;
@@ -70,16 +71,14 @@ impl RuleTest {
             last_ms: (self.messages.len() as u64).saturating_sub(1) * 1000,
         };
         let mut before = decode(&plan.needs, &self.messages);
-        run.steps(&plan.before, &mut before);
-        before.filter(plan.keep);
+        run.steps(&plan.before, plan.keep, &mut before);
         before.filter(plan.content);
         let mut after = if plan.window.is_some() {
             run.group(&before)
         } else {
             before
         };
-        run.steps(&plan.after, &mut after);
-        after.filter(plan.having);
+        run.steps(&plan.after, plan.having, &mut after);
         run.order(&mut after);
         run.emit(&after)
     }
@@ -99,7 +98,10 @@ fn micros(millis: u64) -> i64 {
 }
 
 impl Run<'_> {
-    fn steps(&self, steps: &[Step], table: &mut Table) {
+    /// The filter takes effect as soon as its column is there.
+    fn steps(&self, steps: &[Step], mut filter: Option<ColumnIndex>, table: &mut Table) {
+        let is_there = |column: &mut ColumnIndex, table: &Table| column.position() < table.kinds.len();
+        table.filter(filter.take_if(|column| is_there(column, table)));
         for step in steps {
             match step {
                 Step::Call(call) => {
@@ -113,7 +115,9 @@ impl Run<'_> {
                         .unwrap_or_else(|failure| panic!("kernel {}: {}", kernel.kernel, failure.message));
                     table.append(&output.columns, &errors);
                 }
+                Step::Remember(step) => remember(step, self.settings, table),
             }
+            table.filter(filter.take_if(|column| is_there(column, table)));
         }
     }
 

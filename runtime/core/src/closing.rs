@@ -140,7 +140,7 @@ impl Leaving {
             kernels: program.kernels,
             trapped_max: program.fold.bounds.trapped_calls_max,
         };
-        frame.apply(&program.after, &env, guests, &mut losses);
+        frame.apply(&program.after, &env, &mut [], guests, &mut losses);
         self.counts.groups_filtered += losses.filtered as u64;
         self.counts.groups_dead += losses.dead.len() as u64;
         out.dead

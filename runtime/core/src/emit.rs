@@ -26,7 +26,7 @@ pub(crate) fn emit_batch(
         trapped_max: program.fold.bounds.trapped_calls_max,
     };
     let dead_before = losses.dead.len();
-    frame.apply(&program.after, &env, guests, &mut losses);
+    frame.apply(&program.after, &env, &mut [], guests, &mut losses);
     let rows = frame.len();
     order_and_limit(program, program.limit.unwrap_or(rows), &mut frame, &env);
     let counts = frame.len();

@@ -1,9 +1,11 @@
 //! A fold: what becomes of rows, from the batch to closed windows. Versions of rules that do the same up to there share
 //! one, so that hundreds of equal rules cost little more than one.
 
+mod remembering;
 mod snapshot;
 
 use crate::frame::{Env, Frame, Loss, Losses, Part};
+use crate::memory::Memory;
 use crate::program::{Action, Cut, EventTiming, FoldProgram, Slot, Timing};
 use crate::requirement::rejected;
 use crate::sequence::{NEVER, Sequence, Stray};
@@ -84,6 +86,8 @@ pub(crate) struct Fold {
     pub(crate) last_end_max: i64,
     /// For windows that depend on the order of rows.
     pub(crate) sequence: Option<Sequence>,
+    /// What steps remember; empty before the first row.
+    pub(crate) memories: Vec<Memory>,
     pub(crate) spare: Option<OpenWindow>,
     pub(crate) frame: Frame,
     /// While it gives way to a newer version: rows of the batch with their event time, which move the watermark.
@@ -110,6 +114,7 @@ impl Fold {
             since: i64::MIN,
             watermark: Watermark::default(),
             windows: VecDeque::new(),
+            memories: Vec::new(),
             last_end_max: i64::MAX,
             spare: None,
             frame: Frame::default(),
@@ -141,7 +146,7 @@ impl Fold {
         let needed = self.program.requirements.iter().map(|need| bit(need.source));
         let checked = self.program.before.iter().map(|action| match action {
             Action::Check { source, .. } => bit(*source),
-            Action::Call { .. } | Action::Kernel { .. } | Action::Keep(_) => 0,
+            Action::Call { .. } | Action::Kernel { .. } | Action::Keep(_) | Action::Remember(_) => 0,
         });
         let bits = needed.chain(checked).fold(0, |bits, bit| bits | bit);
         self.whole_without = self.program.takes_whole_batches().then_some(bits);
@@ -187,6 +192,7 @@ impl Fold {
     pub(crate) fn is_untouched(&self, watermark: &Watermark) -> bool {
         let sequence = self.sequence.as_ref().is_none_or(Sequence::is_untouched);
         sequence
+            && !self.remembers()
             && match self.timing {
                 Timing::PerBatch => false,
                 Timing::Arrival => self.last_end().is_none(),
@@ -242,6 +248,7 @@ impl Fold {
     pub(crate) fn process_frame(&mut self, ready: &Ready<'_>, work: &mut Work<'_>) -> bool {
         self.counts.batches += u64::from(!self.frame.is_empty());
         self.counts.rows_in += self.frame.len() as u64;
+        self.begin_to_remember(work.seed);
         let mut frame = std::mem::take(&mut self.frame);
         let env = Env {
             shared: ready.shared,
@@ -257,7 +264,8 @@ impl Fold {
                 frame.lose_rows(rows, &requirement.field.origin.to_string(), &mut self.losses);
             }
         }
-        frame.apply(&self.program.before, &env, work.guests, &mut self.losses);
+        let before = &self.program.before;
+        frame.apply(before, &env, &mut self.memories, work.guests, &mut self.losses);
         self.add(&frame, ready, work);
         self.frame = frame;
         self.has_news()

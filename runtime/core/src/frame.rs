@@ -2,6 +2,7 @@
 
 use crate::at::At;
 use crate::isolate::{self, Computed};
+use crate::memory::{Backup, Conditions, Given, Memory, Remembering};
 use crate::program::{Action, Slot};
 use crate::shared::{Link, Shared, View};
 use crate::{Cells, Column, Fault, Guests, KernelsId, Rows};
@@ -140,7 +141,15 @@ impl Frame {
     }
 
     /// Carries out actions; rows that go out of the frame are noted in `losses`.
-    pub(crate) fn apply(&mut self, actions: &[Action], env: &Env<'_>, guests: &mut dyn Guests, losses: &mut Losses) {
+    /// The memories are those of the steps that remember.
+    pub(crate) fn apply(
+        &mut self,
+        actions: &[Action],
+        env: &Env<'_>,
+        memories: &mut [Memory],
+        guests: &mut dyn Guests,
+        losses: &mut Losses,
+    ) {
         for action in actions {
             match action {
                 Action::Check { source, label } => {
@@ -177,6 +186,7 @@ impl Frame {
                     self.extend(computed, label, losses);
                 }
                 Action::Keep(slot) => self.keep(*slot, env, losses),
+                Action::Remember(step) => self.remember(step, env, &mut memories[step.place], losses),
             }
         }
     }
@@ -200,6 +210,44 @@ impl Frame {
             rows: self.rows.len(),
             columns: &columns,
         })
+    }
+
+    /// Looks back, and appends what comes of it; rows that there is no room for go out.
+    fn remember(&mut self, step: &Remembering, env: &Env<'_>, memory: &mut Memory, losses: &mut Losses) {
+        let of =
+            |slots: &[Slot]| -> Vec<Cow<'_, Column>> { slots.iter().map(|&slot| self.column(slot, env)).collect() };
+        let (values, partition) = (of(&step.values), of(&step.partition));
+        let conditions = [step.conditions.when, step.conditions.begin, step.conditions.reset];
+        let conditions = conditions.map(|slot| slot.map(|slot| self.column(slot, env)));
+        let defaults: Vec<Option<Cow<'_, Column>>> = step
+            .defaults
+            .iter()
+            .map(|default| match default {
+                Backup::Column(slot) => Some(self.column(*slot, env)),
+                Backup::Null | Backup::Word(_) | Backup::Text(_) => None,
+            })
+            .collect();
+        let [when, begin, reset] = &conditions;
+        let given = Given {
+            rows: self.rows.len(),
+            values: values.iter().map(Cow::as_ref).collect(),
+            defaults: defaults.iter().map(Option::as_deref).collect(),
+            partition: partition.iter().map(Cow::as_ref).collect(),
+            conditions: Conditions {
+                when: when.as_deref(),
+                begin: begin.as_deref(),
+                reset: reset.as_deref(),
+            },
+        };
+        let recalled = memory.recall(step, &given);
+        self.locals.extend(recalled.columns);
+        let positions: Vec<u32> = recalled.dead.iter().map(|(position, ..)| *position).collect();
+        for (position, fault, reason) in recalled.dead {
+            let row = self.rows[position as usize];
+            let reason = format!("{}: {reason}", step.label);
+            losses.dead.push(Loss { row, fault, reason });
+        }
+        self.remove(&positions);
     }
 
     /// Appends what was computed; rows with an error go out.

@@ -4,7 +4,7 @@
 //! and takes out emissions, dead rows and the next deadline, so that a replay of the same inputs gives the same outputs.
 //!
 //! The flow of a batch through a [`Stream`]: shared calls (`shared`) -> for each fold (`fold`), which is a version of a
-//! rule (`rule`) or what several of them share (`folds`), a frame of rows goes through the before-steps (`frame`) -> its
+//! rule (`rule`) or what several of them share (`folds`), a frame of rows goes through the before-steps (`frame`, and `memory` for those that look back) -> its
 //! rows find windows of a fixed size (`arrival`, `event`), or come in order of time to those that depend on that
 //! (`sequence`) -> into windows (`window`, with `groups` and `aggregate`) -> when they close, through the after-steps and
 //! out, in pieces (`closing`).
@@ -33,6 +33,7 @@ mod event;
 mod fold;
 mod folds;
 mod frame;
+mod memory;
 mod requirement;
 mod rule;
 mod sequence;

@@ -2,6 +2,7 @@
 
 use crate::aggregate::{StateLayout, shape_beside};
 use crate::aligned::Aligned;
+use crate::memory::{Backup, Remembering, Task};
 use crate::snapshot::{Writer, number_of};
 use crate::{AccumulatorId, BoundAggregate, Bounds, Field, KernelsId, SiteId};
 use rulemill_plan::{Fallback, LatePolicy, Type};
@@ -71,6 +72,8 @@ pub(crate) enum Action {
     },
     /// Rows where this is not true are left out from here on.
     Keep(Slot),
+    /// A look back to earlier rows; appends local columns.
+    Remember(Box<Remembering>),
 }
 
 /// A need of which some values make the message bad.
@@ -199,6 +202,8 @@ pub(crate) struct Layout {
     pub(crate) content: Lineage,
     /// The types of what is kept of rows.
     pub(crate) kept: Vec<Type>,
+    /// Of the steps that remember.
+    pub(crate) memories: Lineage,
     pub(crate) time: TimeLayout,
     pub(crate) aggregates: Vec<AggregateLayout>,
 }
@@ -248,7 +253,16 @@ pub(crate) enum Node {
         kernel: u32,
         inputs: Vec<usize>,
     },
-    /// A column that a kernel returns.
+    /// A step that remembers, with the columns that feed it one after the other: value, partition, conditions, defaults,
+    /// and what it is that filters rows before it.
+    Memory {
+        task: Task,
+        parts: [usize; 3],
+        conditions: [bool; 3],
+        defaults: Vec<Backup>,
+        inputs: Vec<usize>,
+    },
+    /// A column that a kernel or a step that remembers returns.
     Output {
         kernel: [usize; 1],
         position: usize,
@@ -260,7 +274,7 @@ impl Node {
     pub(crate) fn inputs(&self) -> &[usize] {
         match self {
             Node::Topic | Node::Field(_) => &[],
-            Node::Call { inputs, .. } | Node::Kernel { inputs, .. } => inputs,
+            Node::Call { inputs, .. } | Node::Kernel { inputs, .. } | Node::Memory { inputs, .. } => inputs,
             Node::Output { kernel, .. } => kernel,
         }
     }
@@ -270,7 +284,9 @@ impl Node {
         let mut node = self.clone();
         match &mut node {
             Node::Topic | Node::Field(_) => {}
-            Node::Call { inputs, .. } | Node::Kernel { inputs, .. } => *inputs = renumbered,
+            Node::Call { inputs, .. } | Node::Kernel { inputs, .. } | Node::Memory { inputs, .. } => {
+                *inputs = renumbered
+            }
             Node::Output { kernel, .. } => kernel.copy_from_slice(&renumbered),
         }
         node
@@ -352,7 +368,7 @@ impl Program {
         for action in self.fold.before.iter().chain(&self.after) {
             match action {
                 Action::Call { site, .. } => sites.push(*site),
-                Action::Check { .. } | Action::Kernel { .. } | Action::Keep(_) => {}
+                Action::Check { .. } | Action::Kernel { .. } | Action::Keep(_) | Action::Remember(_) => {}
             }
         }
         sites
@@ -422,7 +438,18 @@ impl FoldProgram {
             let kinds: Vec<u8> = kept.kinds.iter().map(|&kind| number_of(kind)).collect();
             shape.bytes(&kinds);
         }
+        for memory in self.memories() {
+            memory.write_shape(&mut shape);
+        }
         shape.finish()
+    }
+
+    /// The steps that remember, in the order of their places.
+    pub(crate) fn memories(&self) -> impl Iterator<Item = &Remembering> {
+        self.before.iter().filter_map(|action| match action {
+            Action::Remember(step) => Some(&**step),
+            Action::Check { .. } | Action::Call { .. } | Action::Kernel { .. } | Action::Keep(_) => None,
+        })
     }
 
     /// Whether a window with so many groups, whose keys have so many bytes of texts, may begin another one.
@@ -435,7 +462,7 @@ impl FoldProgram {
     pub(crate) fn takes_whole_batches(&self) -> bool {
         self.before.iter().all(|action| match action {
             Action::Check { .. } => true,
-            Action::Call { .. } | Action::Kernel { .. } | Action::Keep(_) => false,
+            Action::Call { .. } | Action::Kernel { .. } | Action::Keep(_) | Action::Remember(_) => false,
         })
     }
 
@@ -444,6 +471,8 @@ impl FoldProgram {
         let steps = self.before.iter().all(|action| match action {
             Action::Check { .. } | Action::Keep(_) => true,
             Action::Call { .. } | Action::Kernel { .. } => false,
+            // It depends on rows that came before.
+            Action::Remember(_) => false,
         });
         let library = |aggregate: &AggregateUse| matches!(aggregate.function, Function::Library(_));
         steps && !self.aggregates.iter().any(library)

@@ -100,6 +100,7 @@ impl Rule {
     pub(crate) fn put(&mut self, program: Arc<Program>, folds: &mut Folds, shared: &mut Shared) -> Swap {
         // Event time has come as far as it has, whichever version takes it from there.
         let mut watermark = Watermark::default();
+        let mut forgets = false;
         // A version without open windows has nothing to finish, unless its layout is the new one's.
         while let Some(idle) = self
             .versions
@@ -108,9 +109,11 @@ impl Rule {
             if idle.program.layout.time == program.layout.time {
                 watermark.catch_up(&folds.get(idle.fold).watermark);
             }
+            forgets |= folds.get(idle.fold).remembers();
             folds.leave(idle.fold, &self.id);
         }
         let swap = match self.versions.back_mut() {
+            None if forgets => Swap::Forgotten,
             None => Swap::New,
             Some(newest) if newest.program.layout == program.layout => {
                 newest.until = Until::Open;

@@ -34,6 +34,9 @@ pub enum Swap {
     /// the rule computes the event time itself, the new version takes all rows at once, and the old windows close as
     /// the time of arrival passes their end.
     StateDraining,
+    /// No window was open, but steps of the version before remembered rows, and those of the new one remember something
+    /// else: they begin anew.
+    Forgotten,
 }
 
 /// How a rule is removed.

@@ -154,7 +154,7 @@ fn report(output: &Path, compiled: &Compiled) -> String {
                 call.library.as_deref().unwrap_or_default(),
                 call.function
             )),
-            Step::Kernel(_) => None,
+            Step::Kernel(_) | Step::Remember(_) => None,
         })
         .collect();
     let list = |items: Vec<String>| match items.is_empty() {
@@ -176,6 +176,17 @@ fn report(output: &Path, compiled: &Compiled) -> String {
         ),
     );
     line("calls", list(calls.into_iter().collect()));
+    let remembers: Vec<String> = plan
+        .before
+        .iter()
+        .filter_map(|step| match step {
+            Step::Remember(remember) => Some(remember.recall.name().to_owned()),
+            Step::Call(_) | Step::Kernel(_) => None,
+        })
+        .collect();
+    if !remembers.is_empty() {
+        line("remembers", remembers.join(", "));
+    }
     line("kernels", compiled.kernels.to_string());
     line("emits", list(plan.emits.iter().map(|emit| emit.name.clone()).collect()));
     report

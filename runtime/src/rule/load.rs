@@ -265,7 +265,7 @@ impl LoadedRule {
         let steps = self.plan.before.iter().chain(&self.plan.after);
         let scalars = steps.filter_map(|step| match step {
             Step::Call(call) => Some((call.library.as_deref(), call.function.as_str())),
-            Step::Kernel(_) => None,
+            Step::Kernel(_) | Step::Remember(_) => None,
         });
         let aggregates = self.plan.aggregates.iter();
         scalars.chain(aggregates.map(|aggregate| (aggregate.library.as_deref(), aggregate.function.as_str())))

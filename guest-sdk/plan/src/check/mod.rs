@@ -3,6 +3,7 @@
 mod library;
 mod names;
 mod plan;
+mod remember;
 mod steps;
 #[cfg(test)]
 mod tests;

@@ -68,6 +68,9 @@ impl Problems {
                         columns.push(Some(output.kind));
                     }
                 }
+                Step::Remember(remember) => {
+                    self.check_remember(&format!("{at}[{position}].remember"), remember, settings, columns);
+                }
             }
         }
     }

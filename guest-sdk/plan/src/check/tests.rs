@@ -62,14 +62,14 @@ fn expect(problems: &[Problem], at: &str, words: &str) {
 fn call(plan: &mut Plan) -> &mut Call {
     match &mut plan.before[0] {
         Step::Call(call) => call,
-        Step::Kernel(_) => panic!("the first step is the call"),
+        Step::Kernel(_) | Step::Remember(_) => panic!("the first step is the call"),
     }
 }
 
 fn kernel(plan: &mut Plan) -> &mut Kernel {
     match &mut plan.before[1] {
         Step::Kernel(kernel) => kernel,
-        Step::Call(_) => panic!("the second step is the kernel"),
+        Step::Call(_) | Step::Remember(_) => panic!("the second step is the kernel"),
     }
 }
 
@@ -376,4 +376,65 @@ fn states_of_aggregates_are_checked() {
         let change = |library: &mut Library| library.aggregates[0].fingerprint = fingerprint.into();
         check_library(change, "aggregates[0].fingerprint", "16 lower-case hexadecimal digits");
     }
+}
+
+/// A plan with a step that remembers, as JSON.
+#[track_caller]
+fn check_remember(step: &str, at: &str, words: &str) {
+    check_plan(
+        |plan| {
+            plan.before
+                .push(serde_json::from_str(&format!(r#"{{"remember":{step}}}"#)).unwrap());
+        },
+        at,
+        words,
+    );
+}
+
+#[test]
+fn steps_that_remember_are_checked() {
+    let mut plan = tutorial();
+    let step = r#"{"remember":{"name":"was","recall":{"kind":"lag","rows":1},"columns":[0],"defaults":[{"literal":0}],"partition":[3],"when":4}}"#;
+    plan.before.push(serde_json::from_str(step).unwrap());
+    assert_eq!(plan.check(), []);
+    check_remember(
+        r#"{"name":"was","recall":{"kind":"lag","rows":2000},"columns":[0]}"#,
+        "before[2].remember.recall.rows",
+        "1 to 1024, got 2000",
+    );
+    check_remember(
+        r#"{"name":"was","recall":{"kind":"latest"},"columns":[]}"#,
+        "before[2].remember.columns",
+        "at least one column",
+    );
+    check_remember(
+        r#"{"name":"was","recall":{"kind":"accumulate","function":"sum"},"columns":[1]}"#,
+        "before[2].remember.columns[0]",
+        "must be int or float, got text",
+    );
+    check_remember(
+        r#"{"name":"was","recall":{"kind":"latest"},"columns":[0],"when":1}"#,
+        "before[2].remember.when",
+        "must be bool",
+    );
+    check_remember(
+        r#"{"name":"was","recall":{"kind":"latest"},"columns":[0],"defaults":[{"literal":"x"}]}"#,
+        "before[2].remember.defaults[0]",
+        "must be float",
+    );
+    check_remember(
+        r#"{"name":"was","recall":{"kind":"changed"},"columns":[0],"defaults":[{"literal":0}]}"#,
+        "before[2].remember.defaults",
+        "changed has no defaults",
+    );
+    check_remember(
+        r#"{"name":"was","recall":{"kind":"latest"},"columns":[0],"partition":[9]}"#,
+        "before[2].remember.partition[0]",
+        "there is no column 9",
+    );
+    check_plan(
+        |plan| plan.after.push(serde_json::from_str(step).unwrap()),
+        "after[1].remember",
+        "only a step of `before`",
+    );
 }

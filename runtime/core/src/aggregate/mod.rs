@@ -18,6 +18,7 @@ use distinct::Distinct;
 use layout::Place;
 pub(crate) use layout::{Operand, StateLayout, Update};
 pub(crate) use library::{Accumulation, accumulate, finish as finish_library};
+pub(crate) use numbers::{CompensatedSum, IntSum};
 use pick::{First, Largest, Last, Smallest};
 use std::ops::Range;
 

@@ -21,16 +21,8 @@ impl Rows<'_> {
         let Cells::Floats(values) = &given.column.cells else {
             unreachable!("a float sum is of floats: compile sees to it");
         };
-        self.for_values(at, given, |[sum, lost], cell| {
-            let (before, value) = (f64::from_bits(*sum), values[cell]);
-            let next = before + value;
-            let rounded = if before.abs() >= value.abs() {
-                (before - next) + value
-            } else {
-                (value - next) + before
-            };
-            *sum = next.to_bits();
-            *lost = (f64::from_bits(*lost) + rounded).to_bits();
+        self.for_values(at, given, |sum, cell| {
+            *sum = CompensatedSum(*sum).with(values[cell]).0;
         });
     }
 
@@ -145,4 +137,45 @@ fn add_to_moments([count, mean, squares]: &mut [u64; 3], value: f64) {
     let next = before + delta / *count as f64;
     *mean = next.to_bits();
     *squares = (f64::from_bits(*squares) + delta * (value - next)).to_bits();
+}
+
+/// A sum of ints that is kept as two words.
+#[derive(Clone, Copy)]
+pub(crate) struct IntSum(pub(crate) [u64; 2]);
+
+impl IntSum {
+    pub(crate) fn with(self, value: i64) -> Self {
+        IntSum(split(whole(self.0) + i128::from(value)))
+    }
+
+    pub(crate) fn whole(self) -> i128 {
+        whole(self.0)
+    }
+
+    pub(crate) fn as_int(self) -> Option<i64> {
+        i64::try_from(self.whole()).ok()
+    }
+}
+
+/// A sum of floats that is kept as two words, with what additions rounded away.
+#[derive(Clone, Copy)]
+pub(crate) struct CompensatedSum(pub(crate) [u64; 2]);
+
+impl CompensatedSum {
+    #[inline]
+    pub(crate) fn with(self, value: f64) -> Self {
+        let [sum, lost] = self.0;
+        let before = f64::from_bits(sum);
+        let next = before + value;
+        let rounded = if before.abs() >= value.abs() {
+            (before - next) + value
+        } else {
+            (value - next) + before
+        };
+        CompensatedSum([next.to_bits(), (f64::from_bits(lost) + rounded).to_bits()])
+    }
+
+    pub(crate) fn total(self) -> f64 {
+        total(self.0)
+    }
 }

@@ -6,6 +6,7 @@ mod aggregates;
 mod file;
 mod kept;
 mod lineage;
+mod remember;
 mod results;
 mod settings;
 mod size;
@@ -103,6 +104,7 @@ pub(crate) fn compile(version: &RuleVersion, guests: &mut dyn Guests) -> Result<
         missing: Vec::new(),
         sources: Vec::new(),
         origins: Origins::default(),
+        memories: Vec::new(),
         settings: BTreeMap::new(),
     };
     size::check(&version.plan, &mut compiler.problems);
@@ -134,6 +136,8 @@ struct Compiler<'a> {
     missing: Vec<Problem>,
     sources: Vec<Source>,
     origins: Origins,
+    /// The origins of the steps that remember.
+    memories: Vec<usize>,
     settings: BTreeMap<String, Literal>,
 }
 
@@ -142,7 +146,7 @@ impl Compiler<'_> {
     fn program(&mut self, version: &RuleVersion) -> Program {
         let plan = self.plan;
         let (mut file, requirements) = self.needs();
-        let before = self.steps(&plan.before, &mut file, Filter::keep(plan), "before");
+        let before = self.steps((&plan.before, "before"), &mut file, Filter::keep(plan), version.bounds);
         let cut = self.cut(version.window_override_ms, version.bounds);
         self.check_conditions(&file);
         let keys = self.keys(&file);
@@ -153,7 +157,12 @@ impl Compiler<'_> {
             None => file.clone(),
         };
         let group_names = after_file.names();
-        let after = self.steps(&plan.after, &mut after_file, Filter::having(plan), "after");
+        let after = self.steps(
+            (&plan.after, "after"),
+            &mut after_file,
+            Filter::having(plan),
+            version.bounds,
+        );
         let (emit_names, emits) = self.emits(&after_file);
         let mut layout = self.layout(&file, cut, time, aggregates.layouts);
         let bounds = size::shared(version.bounds, cut);
@@ -197,10 +206,12 @@ impl Compiler<'_> {
         let plan = self.plan;
         let origin = |&index: &ColumnIndex| file.origin(index);
         let arguments = plan.aggregates.iter().flat_map(|aggregate| &aggregate.arguments);
+        // Without a window, only what steps remember is state, and what filters rows before these is part of them.
+        let of_windows = plan.window.is_some() || self.memories.is_empty();
         Layout {
             keys: plan.keys.iter().filter_map(|&key| file.kind(key)).collect(),
             each_row: plan.each_row,
-            keep: self.lineage(plan.keep.iter().filter_map(origin)),
+            keep: self.lineage(plan.keep.iter().filter(|_| of_windows).filter_map(origin)),
             groups: self.lineage(plan.keys.iter().filter_map(origin)),
             arguments: self.lineage(arguments.filter_map(|argument| match argument {
                 Argument::Column(index) => origin(index),
@@ -210,6 +221,7 @@ impl Compiler<'_> {
             marks: self.lineage(self.marks().iter().filter_map(origin)),
             content: self.lineage(plan.content.iter().filter_map(origin)),
             kept: Vec::new(),
+            memories: self.lineage(self.memories.iter().copied()),
             time,
             aggregates,
         }

@@ -100,6 +100,10 @@ fn inputs(steps: &[Step]) -> usize {
     let of_step = |step: &Step| match step {
         Step::Call(call) => call.arguments.len(),
         Step::Kernel(kernel) => kernel.inputs.len(),
+        Step::Remember(remember) => {
+            // A condition of each kind there is.
+            remember.columns.len() + remember.defaults.len() + remember.partition.len() + 3
+        }
     };
     steps.iter().map(of_step).sum()
 }
@@ -109,6 +113,7 @@ fn outputs(steps: &[Step]) -> usize {
     let of_step = |step: &Step| match step {
         Step::Call(_) => 1,
         Step::Kernel(kernel) => kernel.outputs.len(),
+        Step::Remember(remember) => remember.returns(|_| None).len(),
     };
     steps.iter().map(of_step).sum()
 }

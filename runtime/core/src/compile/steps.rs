@@ -1,13 +1,19 @@
 //! The steps of a plan: which of them the stream's rules can share, and what the others do to the rule's own frame.
 
 use super::{Compiler, File, Filter};
-use crate::BindError;
 use crate::program::{Action, Node, SharedCall, Slot, Source};
+use crate::{BindError, Bounds};
 use rulemill_plan::{Argument, Call, ColumnIndex, Kernel, Problem, Step, Type};
 
 impl Compiler<'_> {
     /// Compiles the steps of `before` or `after`, with the filter as soon as its column exists.
-    pub(super) fn steps(&mut self, steps: &[Step], file: &mut File, filter: Filter, part: &str) -> Vec<Action> {
+    pub(super) fn steps(
+        &mut self,
+        (steps, part): (&[Step], &str),
+        file: &mut File,
+        filter: Filter,
+        bounds: Bounds,
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
         let mut filtered = self.filter(file, filter, &mut actions);
         for (position, step) in steps.iter().enumerate() {
@@ -22,6 +28,14 @@ impl Compiler<'_> {
                 Step::Kernel(kernel) => {
                     let at = format!("{part}[{position}].kernel");
                     actions.extend(self.kernel(kernel, file, &at));
+                }
+                Step::Remember(remember) => {
+                    let at = format!("{part}[{position}].remember");
+                    if part != "before" {
+                        self.problem(&at, "only a step of `before` can remember rows".to_owned());
+                    }
+                    let kept = filter.column.filter(|_| filtered);
+                    actions.extend(self.remember(remember, file, (kept, bounds), &at));
                 }
             }
             filtered = filtered || self.filter(file, filter, &mut actions);

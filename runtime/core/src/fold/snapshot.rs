@@ -2,6 +2,7 @@
 
 use super::Fold;
 use crate::HashSeed;
+use crate::memory::Memory;
 use crate::program::{FoldProgram, Timing};
 use crate::sequence::Sequence;
 use crate::shared::Link;
@@ -25,6 +26,12 @@ impl Fold {
         }
         if let Some(sequence) = &self.sequence {
             sequence.write(to);
+        }
+        if self.program.memories().next().is_some() {
+            to.count(self.memories.len());
+            for memory in &self.memories {
+                memory.write(to);
+            }
         }
     }
 
@@ -55,6 +62,22 @@ impl Fold {
             }
             fold.sequence = Some(Sequence::read(kept, from)?);
         }
+        fold.read_memories(seed, from)?;
         Ok(fold)
+    }
+
+    fn read_memories(&mut self, seed: &HashSeed, from: &mut Source<'_>) -> Result<(), SnapshotError> {
+        let program = Arc::clone(&self.program);
+        let steps = program.memories().count();
+        let written = if steps > 0 { from.u32()? as usize } else { 0 };
+        if written != 0 && written != steps {
+            return Err(SnapshotError::Damaged(
+                "not as many memories as there are steps that remember",
+            ));
+        }
+        for step in program.memories().take(written) {
+            self.memories.push(Memory::read(step, seed, from)?);
+        }
+        Ok(())
     }
 }

@@ -13,11 +13,16 @@
 //! sequence time of the last row that was taken i64 | rows since the last window of a number u64
 //!          | times of rows whose window waits for its delay: words | rows u32 | how many of them were taken u32
 //!          | times: i64 each | what is kept of them: a column each
+//! and for steps that remember: their number u32, 0 before the first row | a memory each
+//! memory   partitions u32 | columns of these: a column each | how many values each has taken: words
+//!          | whether each has begun: words | sums, two for each or none: words | values: a column each
 //! window   start i64 | end i64 | room: bytes u64, values u64 | groups u32 | keys: a column each | words
 //!          | beside: texts, values or words
 //! shape    key types: list of u8 | words of a group u32 | what stands beside them: list of u8
 //!          and unless windows are tumbling: their kind u8 | its numbers: i64 each, and for windows that depend on the
 //!          order of rows: types of what is kept: list of u8
+//!          and for each step that remembers: 254 u8 | what u8 | values of a partition u32 | types of the value: list of u8
+//!          | types of the partition's columns: list of u8
 //! ```
 //!
 //! Hashes are not part of it, and neither is what is remembered of topics: both are made anew. What is read may be of another

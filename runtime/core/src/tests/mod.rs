@@ -14,6 +14,8 @@ mod faults;
 mod hopping;
 mod hostile;
 mod layout;
+mod memory;
+mod memory_model;
 mod model;
 mod reload;
 mod removal;

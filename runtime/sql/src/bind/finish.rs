@@ -164,6 +164,7 @@ fn lower(steps: &mut Steps, kernels: &mut Vec<Kernel>, places: &HashMap<Column, 
                 arguments: call.arguments.iter().map(|given| given.lower(place)).collect(),
                 returns: Some(call.returns),
             }),
+            Step::Remember(remember) => PlanStep::Remember(remember.lower(place)),
             Step::Kernel { kernel, columns } => {
                 let number = count(kernels.len());
                 let inputs = kernel.inputs.iter().map(|(column, _)| place(*column)).collect();

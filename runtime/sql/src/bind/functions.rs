@@ -12,12 +12,11 @@ use rulemill_plan::{Fallback, Literal, Need, Origin, Parameter, ScalarFunction, 
 impl<'q> Scope<'q> {
     pub(super) fn call(&mut self, expr: &'q Expr, call: &'q Call, stage: Stage) -> Result<Value, Told> {
         let name = call.function.text.to_ascii_lowercase();
+        if ANALYTIC.contains(&name.as_str()) {
+            return self.analytic(expr, call, &name, stage);
+        }
         if let Some(over) = &call.over {
-            let message = format!("{name} is no analytic function, so it can have no `OVER`");
-            let message = match ANALYTIC.contains(&name.as_str()) {
-                true => format!("the analytic function {name} is not supported"),
-                false => message,
-            };
+            let message = format!("{name} is no analytic function, and only these can have `OVER`");
             return Err(self.tell(over.span, message));
         }
         if is_aggregate(&name) || self.catalog.aggregate(&name).is_some() {
@@ -156,7 +155,9 @@ impl<'q> Scope<'q> {
             let message = match self.select.window {
                 None => format!("{name} is an aggregate and needs a window: GROUP BY TUMBLINGWINDOW(ss, 10)"),
                 Some(_) => {
-                    format!("{name} is an aggregate: it cannot stand in `WHERE`, in `GROUP BY` or in another aggregate")
+                    format!(
+                        "{name} is an aggregate: it cannot stand in `WHERE`, in `GROUP BY`, in another aggregate or in an analytic function"
+                    )
                 }
             };
             return Err(self.tell(expr.span, message));
@@ -262,13 +263,11 @@ impl<'q> Scope<'q> {
         // Where a function is there for ints and for floats, that for ints has a name of its own.
         let for_ints = catalog.scalar(&format!("{name}_int")).filter(|_| ints);
         let Some((library, function)) = for_ints.or_else(|| catalog.scalar(name)) else {
-            if ANALYTIC.contains(&name) {
-                return Err(self.tell(expr.span, format!("the analytic function {name} is not supported")));
-            }
             let known = catalog
                 .function_names()
                 .chain(BUILT_IN.iter().copied())
-                .chain(AGGREGATES.iter().copied());
+                .chain(AGGREGATES.iter().copied())
+                .chain(ANALYTIC.iter().copied());
             let near = nearest(name, known);
             return Err(self.tell(expr.span, format!("there is no function {name}{near}")));
         };
@@ -349,7 +348,7 @@ impl<'q> Scope<'q> {
 }
 
 /// A constant for a parameter of a type; a constant for JSON is its text.
-fn literal_as(literal: &Literal, kind: Type) -> Option<Literal> {
+pub(super) fn literal_as(literal: &Literal, kind: Type) -> Option<Literal> {
     match (literal, kind) {
         (Literal::Null, _) => Some(Literal::Null),
         (Literal::Text(text), Type::Json) => Some(Literal::Text(serde_json::Value::from(text.as_str()).to_string())),
@@ -391,7 +390,7 @@ const BUILT_IN: &[&str] = &[
     "window_start",
 ];
 /// Functions of the messages before.
-const ANALYTIC: &[&str] = &[
+pub(super) const ANALYTIC: &[&str] = &[
     "acc_avg",
     "acc_count",
     "acc_max",

@@ -1,5 +1,6 @@
 //! What comes out.
 
+use super::analytic::changed_cols_of;
 use super::names::type_of;
 use super::scope::{Scope, Stage, Told};
 use crate::ast::{Argument, Expr, ExprKind, Item, Star};
@@ -32,6 +33,11 @@ impl<'q> Scope<'q> {
             let more = match item {
                 Item::Star(star) => self.star(star, stage),
                 Item::Expr { expr, alias, invisible } => {
+                    if let Some(call) = changed_cols_of(expr) {
+                        let columns = self.changed_cols(expr, call, stage).unwrap_or_default();
+                        merge(&mut emitted, columns);
+                        continue;
+                    }
                     let name = match alias {
                         Some(alias) => alias.text.clone(),
                         None => name_of(expr, &mut unnamed),
@@ -45,10 +51,7 @@ impl<'q> Scope<'q> {
                     }
                 }
             };
-            for one in more.unwrap_or_default() {
-                emitted.retain(|other| other.name != one.name);
-                emitted.push(one);
-            }
+            merge(&mut emitted, more.unwrap_or_default());
         }
         if emitted.is_empty() && self.problems.is_empty() {
             self.tell(self.select.span, "nothing comes out: every item is invisible");
@@ -70,7 +73,7 @@ impl<'q> Scope<'q> {
     }
 
     /// The columns that a value comes out of.
-    fn emit(&mut self, value: Value, stage: Stage) -> Vec<Column> {
+    pub(super) fn emit(&mut self, value: Value, stage: Stage) -> Vec<Column> {
         match self.shared(value, stage) {
             Value {
                 node: Node::Column(column, _),
@@ -161,8 +164,16 @@ impl<'q> Scope<'q> {
     }
 }
 
+/// Adds columns; of two of one name the later one stays.
+fn merge(emitted: &mut Vec<Emitted>, more: Vec<Emitted>) {
+    for one in more {
+        emitted.retain(|other| other.name != one.name);
+        emitted.push(one);
+    }
+}
+
 /// What an expression without an alias is called.
-fn name_of(expr: &Expr, unnamed: &mut usize) -> String {
+pub(super) fn name_of(expr: &Expr, unnamed: &mut usize) -> String {
     match &expr.kind {
         ExprKind::Name(name) => name.clone(),
         ExprKind::Member(_, name) => name.text.clone(),

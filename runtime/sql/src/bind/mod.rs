@@ -1,5 +1,6 @@
 //! From a query to a plan and its kernels: what its names mean, which steps it takes, and what cannot be.
 
+mod analytic;
 mod expression;
 mod finish;
 mod functions;
@@ -10,6 +11,8 @@ mod scope;
 mod steps;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_analytic;
 
 use crate::ast::{self, Expr, Item, Select, WindowKind};
 use crate::catalog::{Catalog, Stream};
@@ -45,11 +48,12 @@ pub(crate) fn bind(text: &str, select: &Select, rule: &str, catalog: &Catalog) -
         );
         return Err(scope.problems);
     }
+    scope.look_back();
     let keep = scope.filter();
     scope.keys();
     let window = scope.window();
     let emitted = scope.items(stage);
-    let having = scope.having(stage);
+    let having = scope.having(stage).or_else(|| scope.any_changed(&emitted));
     let order = scope.order(stage);
     if !scope.problems.is_empty() {
         scope.problems.sort_by_key(|problem| problem.span.start);

@@ -204,7 +204,7 @@ impl<'q> Scope<'q> {
     }
 
     /// What the first message of a group has.
-    fn first(&mut self, value: Value) -> Value {
+    pub(super) fn first(&mut self, value: Value) -> Value {
         let mut first = |column: Column| {
             self.aggregate(Aggregate {
                 function: "first".to_owned(),

@@ -41,6 +41,7 @@ fn inputs(steps: &Steps, used: &mut HashSet<Column>) {
     for step in &steps.list {
         match step {
             Step::Call(call) => used.extend(columns(&call.arguments)),
+            Step::Remember(remember) => used.extend(remember.inputs()),
             Step::Kernel { kernel, .. } => used.extend(kernel.inputs.iter().map(|(column, _)| *column)),
         }
     }

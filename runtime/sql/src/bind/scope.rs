@@ -25,6 +25,8 @@ pub(super) struct Scope<'q> {
     pub(super) aggregates: Vec<Aggregate>,
     /// What aliases stand for, by name, as they have been bound.
     pub(super) bound_aliases: HashMap<(Stage, &'q str), Value>,
+    /// What calls of analytic functions stand for, by their place.
+    pub(super) recalled: HashMap<*const Expr, Value>,
     /// The aliases that are being bound, the innermost last.
     pub(super) open_aliases: Vec<&'q str>,
     pub(super) problems: Vec<Problem>,
@@ -88,6 +90,7 @@ impl<'q> Scope<'q> {
             keys: Vec::new(),
             aggregates: Vec::new(),
             bound_aliases: HashMap::new(),
+            recalled: HashMap::new(),
             open_aliases: Vec::new(),
             problems: Vec::new(),
             filtering: false,

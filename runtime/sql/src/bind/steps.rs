@@ -3,7 +3,7 @@
 
 use crate::column::Column;
 use crate::kernel::{Kernel, Node, Output, Value};
-use rulemill_plan::{Argument, Literal, Type};
+use rulemill_plan::{Accumulation, Argument, ColumnIndex, Literal, Recall, Type};
 
 /// Steps, and the columns that they append.
 pub(super) struct Steps {
@@ -24,6 +24,65 @@ pub(super) enum Step {
         /// One for each output and each of its types.
         columns: Vec<(Column, Type)>,
     },
+    Remember(Remember),
+}
+
+/// A look back to earlier messages.
+#[derive(Clone, PartialEq)]
+pub(super) struct Remember {
+    /// What it appends.
+    pub(super) columns: Vec<Column>,
+    pub(super) task: Task,
+    /// The columns of the value.
+    pub(super) values: Vec<Column>,
+    pub(super) defaults: Vec<Given>,
+    pub(super) partition: Vec<Column>,
+    pub(super) when: Option<Column>,
+    pub(super) begin: Option<Column>,
+    pub(super) reset: Option<Column>,
+}
+
+/// What is remembered.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Task {
+    Lag { rows: u32, ignore_null: bool },
+    Latest,
+    Changed { ignore_null: bool },
+    Accumulate(Accumulation),
+}
+
+impl Remember {
+    /// The columns that it reads.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = Column> {
+        let defaults = self.defaults.iter().filter_map(|given| match given {
+            Given::Column(column) => Some(column),
+            Given::Literal(_) => None,
+        });
+        let columns = self.values.iter().chain(&self.partition).chain(defaults);
+        columns.chain(&self.when).chain(&self.begin).chain(&self.reset).copied()
+    }
+
+    /// As a plan has it, with the position of each column.
+    pub(super) fn lower(&self, place: impl Fn(Column) -> ColumnIndex) -> rulemill_plan::Remember {
+        let recall = match self.task {
+            Task::Lag { rows, ignore_null } => Recall::Lag { rows, ignore_null },
+            Task::Latest => Recall::Latest,
+            Task::Changed { ignore_null } => Recall::Changed { ignore_null },
+            Task::Accumulate(function) => Recall::Accumulate {
+                function,
+                begin: self.begin.map(&place),
+                reset: self.reset.map(&place),
+            },
+        };
+        rulemill_plan::Remember {
+            name: recall.name().to_owned(),
+            recall,
+            columns: self.values.iter().map(|column| place(*column)).collect(),
+            defaults: self.defaults.iter().map(|given| given.lower(&place)).collect(),
+            partition: self.partition.iter().map(|column| place(*column)).collect(),
+            when: self.when.map(&place),
+        }
+    }
 }
 
 /// A call of a library's function.
@@ -45,7 +104,7 @@ pub(super) enum Given {
 
 impl Given {
     /// As a plan has it, with the position of each column.
-    pub(super) fn lower(&self, position: impl Fn(Column) -> rulemill_plan::ColumnIndex) -> Argument {
+    pub(super) fn lower(&self, position: impl Fn(Column) -> ColumnIndex) -> Argument {
         match self {
             Given::Column(column) => Argument::Column(position(*column)),
             Given::Literal(literal) => Argument::Literal(literal.clone()),
@@ -96,6 +155,38 @@ impl Steps {
         column
     }
 
+    /// The columns of a look back; the same one is there once.
+    pub(super) fn remember(&mut self, mut remember: Remember) -> Vec<Column> {
+        for step in &self.list {
+            if let Step::Remember(other) = step {
+                remember.columns.clone_from(&other.columns);
+                if *other == remember {
+                    return remember.columns;
+                }
+            }
+        }
+        if remember.inputs().any(|column| self.is_pending(column)) {
+            self.flush();
+        }
+        let outputs = match remember.task {
+            Task::Lag { .. } | Task::Latest => remember.values.len(),
+            Task::Changed { .. } | Task::Accumulate(_) => 1,
+        };
+        let columns: Vec<Column> = (0..outputs).map(|_| self.next_column()).collect();
+        remember.columns.clone_from(&columns);
+        self.list.push(Step::Remember(remember));
+        columns
+    }
+
+    /// The types of the columns of kernels.
+    pub(super) fn types(&self) -> Vec<(Column, Type)> {
+        let done = self.list.iter().filter_map(|step| match step {
+            Step::Kernel { columns, .. } => Some(columns),
+            Step::Call(_) | Step::Remember(_) => None,
+        });
+        done.chain([&self.pending.columns]).flatten().copied().collect()
+    }
+
     /// Has a kernel compute a value: the columns with it, one for each of the types.
     pub(super) fn compute(&mut self, value: Value, kinds: &[Type]) -> Vec<Column> {
         if let Some(columns) = self.computed(&value, kinds) {
@@ -121,7 +212,7 @@ impl Steps {
     fn computed(&self, value: &Value, kinds: &[Type]) -> Option<Vec<Column>> {
         let done = self.list.iter().filter_map(|step| match step {
             Step::Kernel { kernel, columns } => Some((&kernel.outputs, columns)),
-            Step::Call(_) => None,
+            Step::Call(_) | Step::Remember(_) => None,
         });
         for (outputs, columns) in done.chain([(&self.pending.outputs, &self.pending.columns)]) {
             let mut at = 0;
@@ -160,6 +251,7 @@ impl Steps {
         for step in &self.list {
             match step {
                 Step::Call(call) => all.push(call.column),
+                Step::Remember(remember) => all.extend(&remember.columns),
                 Step::Kernel { columns, .. } => all.extend(columns.iter().map(|(column, _)| *column)),
             }
         }

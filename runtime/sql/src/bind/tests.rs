@@ -28,7 +28,7 @@ const LIBRARY: &str = r#"{"name": "text", "scalars": [
     {"name": "abs_int", "returns": "int", "parameters": [{"name": "number", "type": "int"}]}
 ]}"#;
 
-fn plan(query: &str) -> Plan {
+pub(super) fn plan(query: &str) -> Plan {
     let catalog = catalog();
     let select = script(query).unwrap().query.unwrap();
     let compiled =
@@ -42,7 +42,7 @@ fn plan(query: &str) -> Plan {
 }
 
 /// The messages that a query is refused with.
-fn refused(query: &str) -> Vec<String> {
+pub(super) fn refused(query: &str) -> Vec<String> {
     let select = script(query).unwrap().query.unwrap();
     let problems = compile(query, &select, "rule1", &catalog()).expect_err(query);
     problems.into_iter().map(|problem| problem.message).collect()

@@ -102,7 +102,7 @@ fn about_rule(sheet: &mut Sheet, examined: &Examined, rule: &LoadedRule) {
     let steps = plan.before.iter().chain(&plan.after);
     let kernels = steps.filter_map(|step| match step {
         Step::Kernel(kernel) => Some(kernel),
-        Step::Call(_) => None,
+        Step::Call(_) | Step::Remember(_) => None,
     });
     sheet.lines("kernels", kernels.map(outputs));
     let deployed = examined.deployed.as_ref();

@@ -476,5 +476,6 @@ fn swap_words(swap: &Swap) -> &'static str {
         Swap::New => "new",
         Swap::StateKept => "open windows go on",
         Swap::StateDraining => "open windows finish with the old version",
+        Swap::Forgotten => "what steps remembered begins anew",
     }
 }

@@ -46,6 +46,10 @@ fn append(steps: &[Step], columns: &mut Vec<Option<Type>>) {
         match step {
             Step::Call(call) => columns.push(call.returns),
             Step::Kernel(kernel) => columns.extend(kernel.outputs.iter().map(|output| Some(output.kind))),
+            Step::Remember(remember) => {
+                let kinds = remember.returns(|column| kind(columns, column.position()));
+                columns.extend(kinds);
+            }
         }
     }
 }
