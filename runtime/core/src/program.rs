@@ -285,7 +285,7 @@ impl Node {
         match &mut node {
             Node::Topic | Node::Field(_) => {}
             Node::Call { inputs, .. } | Node::Kernel { inputs, .. } | Node::Memory { inputs, .. } => {
-                *inputs = renumbered
+                *inputs = renumbered;
             }
             Node::Output { kernel, .. } => kernel.copy_from_slice(&renumbered),
         }

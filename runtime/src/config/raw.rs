@@ -180,7 +180,7 @@ section! {
         headers: BTreeMap<String, String>,
         /// How long one request may take.
         timeout: Duration,
-        /// How often a request is tried again that the server answers with 5xx, 401, 403, 404, 408 or 429, before its rows go to dead letter. While no answer comes, it is tried for ever.
+        /// How often a request is tried again that the server answers with 5xx, 3xx, 401, 403, 404, 407, 408, 423, 425 or 429, before its rows go to dead letter. While no answer comes, it is tried for ever.
         retries_max: CountOrNone,
         /// The PEM file with the authorities to trust. Left out: the system's store.
         ca: String,

@@ -110,8 +110,18 @@ async fn without_a_rules_directory_nothing_is_taken_in() {
     let sandbox = Sandbox::new();
     let text = config(&[LISTENER]).replace("[rules]", "[rules]\ndir = \"nowhere.d\"");
     let finished = run_to_end(&sandbox, "validate", &text).await;
-    assert!(finished.stdout.contains("nowhere.d (which does not exist here; without it nothing starts)"), "{}", finished.stdout);
+    assert!(
+        finished
+            .stdout
+            .contains("nowhere.d (which does not exist here; without it nothing starts)"),
+        "{}",
+        finished.stdout
+    );
     let finished = run_to_end(&sandbox, "run", &text).await;
     assert_eq!(finished.code, Some(1));
-    assert!(finished.stderr.contains("nowhere.d cannot be read"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains("nowhere.d cannot be read"),
+        "{}",
+        finished.stderr
+    );
 }

@@ -117,7 +117,7 @@ impl<'q> Scope<'q> {
             true => {
                 let default = self.argument_of(call, at)?;
                 kinds = kinds.union(default.kinds.intersection(of_parts(&parts)));
-                self.defaults(&parts, default, &value, call)?
+                self.defaults(&parts, &default, &value, call)?
             }
             false => Vec::new(),
         };
@@ -144,7 +144,7 @@ impl<'q> Scope<'q> {
     fn defaults(
         &mut self,
         parts: &[(Type, Column)],
-        default: Value,
+        default: &Value,
         value: &Value,
         call: &'q Call,
     ) -> Result<Vec<Given>, Told> {
