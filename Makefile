@@ -27,8 +27,8 @@ help: ## this list
 run: build rules ## build everything and run the demo; ARGS="--for 25s --json" are handed on
 	target/release/rulemill demo $(ARGS)
 
-build: need-rust ## the release binary, target/release/rulemill
-	cargo build --release --workspace --bins
+build: rules ## the release binary, target/release/rulemill, with the standard libraries in it
+	RULEMILL_LIBRARIES=required cargo build --release --workspace --bins
 
 rules: need-guest-target ## the shipped rules and libraries, dist/rules/*.wasm
 	cargo build --quiet --profile guest --target $(GUEST) $(addprefix --package ,$(RULES))
