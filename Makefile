@@ -33,7 +33,8 @@ build: rules ## the release binary, target/release/rulemill, with the standard l
 rules: need-guest-target ## the shipped rules and libraries, dist/rules/*.wasm
 	cargo build --quiet --profile guest --target $(GUEST) $(addprefix --package ,$(RULES))
 	mkdir -p dist/rules
-	for rule in $(RULES); do cp target/$(GUEST)/guest/$$rule.wasm dist/rules/.$$rule.new && mv dist/rules/.$$rule.new dist/rules/$$rule.wasm; done
+	for rule in $(RULES); do built=target/$(GUEST)/guest/$$rule.wasm; there=dist/rules/$$rule.wasm; \
+	  cmp -s $$built $$there || { cp $$built dist/rules/.$$rule.new && mv dist/rules/.$$rule.new $$there; }; done
 
 test: check-format check-lints unit e2e check-docs check-dependencies ## every test and check
 
