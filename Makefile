@@ -27,13 +27,14 @@ help: ## this list
 run: build rules ## build everything and run the demo; ARGS="--for 25s --json" are handed on
 	target/release/rulemill demo $(ARGS)
 
-build: need-rust ## the release binary, target/release/rulemill
-	cargo build --release --workspace --bins
+build: rules ## the release binary, target/release/rulemill, with the standard libraries in it
+	RULEMILL_LIBRARIES=required cargo build --release --workspace --bins
 
 rules: need-guest-target ## the shipped rules and libraries, dist/rules/*.wasm
 	cargo build --quiet --profile guest --target $(GUEST) $(addprefix --package ,$(RULES))
 	mkdir -p dist/rules
-	for rule in $(RULES); do cp target/$(GUEST)/guest/$$rule.wasm dist/rules/.$$rule.new && mv dist/rules/.$$rule.new dist/rules/$$rule.wasm; done
+	for rule in $(RULES); do built=target/$(GUEST)/guest/$$rule.wasm; there=dist/rules/$$rule.wasm; \
+	  cmp -s $$built $$there || { cp $$built dist/rules/.$$rule.new && mv dist/rules/.$$rule.new $$there; }; done
 
 test: check-format check-lints unit e2e check-docs check-dependencies ## every test and check
 

@@ -5,6 +5,7 @@
 mod allowance;
 mod arguments;
 mod bindings;
+mod built_in;
 mod cache;
 mod conduct;
 mod contract;
@@ -33,6 +34,7 @@ pub(crate) mod fuzzed {
     pub(crate) use super::convert::{lift, lift_errors};
 }
 
+pub use built_in::{BuiltIn, with_built_in};
 pub use cache::CodeCache;
 pub use conduct::{Operation, Suspension};
 pub use contract::CONTRACT_VERSION;

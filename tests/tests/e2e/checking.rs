@@ -58,17 +58,27 @@ async fn a_library_is_told_with_its_functions_and_its_examples() {
 }
 
 #[tokio::test]
-async fn a_rule_whose_library_is_elsewhere_runs_only_with_it() {
+async fn a_rule_finds_its_library_beside_it_elsewhere_or_in_the_program() {
     let sandbox = Sandbox::with_guests(&["text.wasm", "device_temperature.wasm"]);
     std::fs::create_dir(sandbox.path("away")).unwrap();
     std::fs::rename(sandbox.path("rules.d/text.wasm"), sandbox.path("away/text.wasm")).unwrap();
     let finished = check(&sandbox, &["rules.d/device_temperature.wasm"]).await;
+    assert_eq!(finished.code, Some(0), "{}", finished.stdout);
+    assert!(
+        finished.stdout.contains("of text, in built-in:text"),
+        "{}",
+        finished.stdout
+    );
+    let mut plan = plan();
+    plan["before"] = json!([{"call": {"name": "x", "function": "no_such_function", "arguments": []}}]);
+    sandbox.write("rules.d/lonely.wasm", plan_guest(&plan));
+    let finished = check(&sandbox, &["rules.d/lonely.wasm"]).await;
     assert_eq!(finished.code, Some(1));
     assert!(finished.stdout.contains("would wait: "), "{}", finished.stdout);
     assert!(
         finished
             .stdout
-            .contains("split_value of an unknown library, which is not here"),
+            .contains("no_such_function of an unknown library, which is not here"),
         "{}",
         finished.stdout
     );

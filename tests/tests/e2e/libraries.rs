@@ -19,15 +19,38 @@ async fn a_renamed_library_goes_on_under_its_new_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_library_goes_with_its_last_user() {
-    let (sandbox, rulemill) = start().await;
-    sandbox.remove("rules.d/text.wasm");
+    let sandbox = Sandbox::with_guests(&["device_temperature.wasm"]);
+    let parameters = json!([{"name": "text", "type": "text"}, {"name": "separator", "type": "text"}, {"name": "index", "type": "int"}]);
+    let mine = LibraryGuest::new(&json!({
+        "name": "mine",
+        "scalars": [{"name": "split_value", "parameters": parameters, "returns": "text", "volatility": "volatile"}],
+    }));
+    sandbox.write("rules.d/mine.wasm", mine.build());
+    let rulemill = Rulemill::start(&sandbox, &config(&[LISTENER])).await;
+    // A function of the directory comes before that of a library in the program.
+    wait_for_guests(&rulemill, &["device_temperature running", "mine running"]).await;
+    sandbox.remove("rules.d/mine.wasm");
     wait_for_log(&rulemill, "the loaded library runs on").await;
-    wait_for_guests(&rulemill, &["device_temperature running", "text running"]).await;
-    assert!(metrics(&rulemill).await.contains("library=\"text\""));
+    wait_for_guests(&rulemill, &["device_temperature running", "mine running"]).await;
+    assert!(metrics(&rulemill).await.contains("library=\"mine\""));
     sandbox.remove("rules.d/device_temperature.wasm");
     wait_for_guests(&rulemill, &[]).await;
     let metrics = metrics(&rulemill).await;
-    assert!(!metrics.contains("library=\"text\""), "{metrics}");
+    assert!(!metrics.contains("library=\"mine\""), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_library_of_the_program_is_replaced_by_a_file_and_comes_back_when_that_goes() {
+    let (sandbox, rulemill) = start().await;
+    sandbox.remove("rules.d/text.wasm");
+    wait_for_guests(&rulemill, &["built-in:text running", "device_temperature running"]).await;
+    sandbox.add_guest("text.wasm");
+    wait_for_guests(&rulemill, &["device_temperature running", "text running"]).await;
+    sandbox.remove("rules.d/text.wasm");
+    wait_for_guests(&rulemill, &["built-in:text running", "device_temperature running"]).await;
+    assert!(functions(&rulemill).await.contains(&"split_value".to_owned()));
+    // What nobody calls is not there.
+    assert!(!functions(&rulemill).await.contains(&"sqrt".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use super::resolve::{self, Names};
 use super::scan::{Form, Found, guest_name};
 use crate::config::{Config, GuestDefaults, RulesConfig, Sidecar};
 use crate::emit::DeadLetters;
-use crate::rule::{GuestEngine, Loaded, LoadedLibrary};
+use crate::rule::{BuiltIn, GuestEngine, Loaded, LoadedLibrary, with_built_in};
 use rulemill_plan::{BUILT_IN_AGGREGATES, Literal, Parameter, Type};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -172,6 +172,10 @@ impl Examiner {
                 .filter(|taken| taken.waits())
                 .for_each(|taken| self.put_rule(taken));
         }
+        for taken in all.iter_mut().filter(|taken| taken.waits()) {
+            self.provide(taken.candidate.as_ref());
+            self.put_rule(taken);
+        }
         let finish = |taken: Taken| Examined {
             calls: self.calls(taken.candidate.as_ref()),
             ..taken.examined
@@ -242,7 +246,7 @@ impl Examiner {
             .libraries
             .values()
             .map(|provider| provider.loaded.description.clone());
-        let outcomes = queries.compile(libraries.collect());
+        let outcomes = queries.compile(with_built_in(libraries.collect()));
         match outcomes.into_iter().find(|(other, _)| *other == name) {
             Some((_, Outcome::Rule(found))) => Ok(Some(found)),
             Some((_, Outcome::Refused(reason))) => Err(reason),
@@ -269,6 +273,30 @@ impl Examiner {
         self.libraries.insert(name.clone(), provider);
         self.bench.put_limited_library(library);
         Ok(())
+    }
+
+    /// Puts the libraries of the program on the mill that a rule calls, where no file has them.
+    fn provide(&mut self, candidate: Option<&Candidate>) {
+        let Some(rule) = candidate.and_then(|candidate| candidate.loaded.rule.as_ref()) else {
+            return;
+        };
+        for (library, function) in rule.calls() {
+            let has = |provider: &Provider| provider.loaded.has_function(function);
+            let is_there = match library {
+                Some(library) => self.libraries.contains_key(library),
+                None => self.libraries.values().any(has),
+            };
+            let Some(built_in) = BuiltIn::called(library, function).filter(|_| !is_there) else {
+                continue;
+            };
+            let place = built_in.place();
+            let found = Found::new(place.clone(), built_in.wasm.to_vec(), None);
+            let sidecar = Sidecar::absent(&self.defaults);
+            if let Ok(candidate) = Candidate::load(&self.engine, found, sidecar) {
+                // A name that is taken belongs to a file, which comes first.
+                let _taken = self.put_library(Path::new(&place), &candidate);
+            }
+        }
     }
 
     /// Puts the rule of a file on the mill, if it has one.

@@ -129,7 +129,7 @@ impl Catalogue {
     }
 
     /// The library that runs under this name.
-    fn loaded_library(&self, library: &str) -> Option<&LoadedLibrary> {
+    pub(super) fn loaded_library(&self, library: &str) -> Option<&LoadedLibrary> {
         let entry = self.entries.values().find(|entry| entry.library() == Some(library))?;
         entry.running.as_ref()?.candidate.loaded.library.as_deref()
     }

@@ -3,6 +3,7 @@
 //! It looks at the directory, loads what changed off the data path, and tells the mills between two batches. A version
 //! that is refused leaves the running one untouched.
 
+mod built_in;
 mod entry;
 mod examine;
 mod libraries;
@@ -198,6 +199,7 @@ impl Catalogue {
         self.apply_queries().await?;
         for name in &scan.gone {
             self.remove(name).await?;
+            self.put_back(name).await?;
         }
         self.retry(libraries_changed || !scan.gone.is_empty()).await?;
         // A library that was refused may run now.
@@ -260,6 +262,7 @@ impl Catalogue {
 
     /// Puts a loaded version in place of the running one, or says why not.
     async fn apply(&mut self, name: &str, mut candidate: Candidate, watching: Watching) -> Result<(), MillGone> {
+        self.provide(&candidate).await?;
         if watching == Watching::AsConfigured && self.is_shadow(name, &candidate).await {
             return Box::pin(self.apply_shadow(name, candidate)).await;
         }

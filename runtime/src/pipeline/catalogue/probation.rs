@@ -12,7 +12,7 @@ use super::scan::Found;
 use super::store::{Files, Store};
 use super::{Catalogue, Watching};
 use crate::clock;
-use crate::rule::LoadedLibrary;
+use crate::rule::{BuiltIn, LoadedLibrary};
 use std::io;
 use std::sync::Arc;
 
@@ -141,6 +141,10 @@ impl Catalogue {
 
     /// A version runs: keeps its files, and while it is on probation what to go back to.
     pub(super) async fn keep_version(&mut self, name: &str, candidate: &mut Candidate, watched: Option<Candidate>) {
+        if BuiltIn::is_place(name) {
+            // It is in the program.
+            return;
+        }
         let identity = candidate.identity;
         let is_good = watched.is_none();
         let files = candidate.files.take();

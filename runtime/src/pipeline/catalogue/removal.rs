@@ -7,6 +7,7 @@ use super::super::mills::MillGone;
 use super::Catalogue;
 use super::entry::Entry;
 use crate::config::OnRemove;
+use crate::rule::BuiltIn;
 use rulemill_core::Removal;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -85,7 +86,8 @@ impl Catalogue {
 
     /// A version of some rule has gone: what waited for that goes too, or comes.
     pub(super) async fn clean_up(&mut self) -> Result<(), MillGone> {
-        let waits = |entry: &Entry| entry.removed || entry.draining.is_some() || entry.refused.is_some();
+        let goes = |entry: &Entry| entry.removed && !BuiltIn::is_place(&entry.name);
+        let waits = |entry: &Entry| goes(entry) || entry.draining.is_some() || entry.refused.is_some();
         if self.entries.values().any(waits) {
             self.retry(true).await?;
             self.publish();
@@ -99,7 +101,9 @@ impl Catalogue {
         let left = self
             .entries
             .values()
-            .filter(|entry| entry.removed && entry.draining.is_none());
+            .filter(|entry| entry.removed && entry.draining.is_none())
+            // What the program has itself stays once it is there: it costs little, and rules come again.
+            .filter(|entry| entry.running.is_none() || !BuiltIn::is_place(&entry.name));
         let left: Vec<Arc<str>> = left.map(|entry| Arc::clone(&entry.name)).collect();
         let mut any = false;
         for name in &left {

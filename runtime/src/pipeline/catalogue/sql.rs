@@ -3,6 +3,7 @@
 use super::super::mills::MillGone;
 use super::queries::{Outcome, Queries};
 use super::{Catalogue, Watching};
+use crate::rule::{BuiltIn, with_built_in};
 use rulemill_plan::Library;
 
 impl Catalogue {
@@ -48,10 +49,11 @@ impl Catalogue {
         }
     }
 
-    /// What the libraries that run say about themselves.
+    /// What the libraries say about themselves: those that run from files, and those in the program.
     fn library_descriptions(&self) -> Vec<Library> {
-        let running = self.entries.values().filter_map(|entry| entry.running.as_ref());
+        let files = self.entries.values().filter(|entry| !BuiltIn::is_place(&entry.name));
+        let running = files.filter_map(|entry| entry.running.as_ref());
         let libraries = running.filter_map(|running| running.candidate.loaded.library.as_ref());
-        libraries.map(|library| library.description.clone()).collect()
+        with_built_in(libraries.map(|library| library.description.clone()).collect())
     }
 }
