@@ -36,7 +36,7 @@ rules: need-guest-target ## the shipped rules and libraries, dist/rules/*.wasm
 	for rule in $(RULES); do built=target/$(GUEST)/guest/$$rule.wasm; there=dist/rules/$$rule.wasm; \
 	  cmp -s $$built $$there || { cp $$built dist/rules/.$$rule.new && mv dist/rules/.$$rule.new $$there; }; done
 
-test: check-format check-lints unit e2e check-docs check-dependencies ## every test and check
+test: check-format rules check-lints unit e2e check-docs check-dependencies ## every test and check
 
 check-format: need-rust ## formatting
 	cargo fmt --all --check
@@ -44,7 +44,7 @@ check-format: need-rust ## formatting
 check-lints: need-guest-target ## clippy, warnings denied
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 
-unit: need-rust ## unit and property tests
+unit: need-rust rules ## unit and property tests
 ifneq ($(NEXTEST),)
 	cargo nextest run --workspace -E 'not binary(e2e)'
 else

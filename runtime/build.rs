@@ -1,7 +1,7 @@
 //! Puts the standard libraries into the program, as `make rules` built them.
 //!
-//! Without them the program is built all the same, with a warning, and says at start that it has none; with
-//! `RULEMILL_LIBRARIES=required`, as `make build` has it, that is an error.
+//! Without them the program is built all the same, with a warning; with `RULEMILL_LIBRARIES=required`, as `make build`
+//! has it, that is an error.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! What several stories share: configurations, and counting over emissions.
 
+use rulemill_tests::guests::LibraryGuest;
 use rulemill_tests::{LIMIT, Mosquitto, Publisher, Rulemill, wait_for};
 use rumqttc::QoS;
 use serde_json::{Value, json};
@@ -108,3 +109,22 @@ pub(crate) fn plan_by_event_time() -> Value {
 
 /// How long something may take that waits for a window of two seconds to close.
 pub(crate) const WINDOW_LIMIT: Duration = Duration::from_secs(30);
+
+/// A library whose function no other has: it gives back what it gets.
+pub(crate) fn lonely_library() -> LibraryGuest {
+    LibraryGuest::new(&json!({
+        "name": "mine",
+        "scalars": [{"name": "lonely", "parameters": [{"name": "value", "type": "int"}], "returns": "int", "volatility": "volatile"}],
+    }))
+}
+
+/// A rule without a window that calls it for each message of the topic `values`.
+pub(crate) fn calling_lonely() -> Value {
+    json!({
+        "name": "caller",
+        "topics": ["values"],
+        "needs": [{"name": "value", "type": "int", "origin": {"field": ["value"]}, "missing": "reject"}],
+        "before": [{"call": {"name": "result", "function": "lonely", "arguments": [{"column": 0}]}}],
+        "emits": [{"name": "result", "column": 1}],
+    })
+}

@@ -1,8 +1,8 @@
 //! Files of libraries are renamed, replaced and removed while rules use them.
 
-use crate::common::{LISTENER, config, reading, topic, wait_for_log};
+use crate::common::{LISTENER, calling_lonely, config, lonely_library, reading, topic, wait_for_log};
 use rulemill_tests::guests::LibraryGuest;
-use rulemill_tests::{LIMIT, Publisher, Rulemill, Sandbox, get, get_json, guest, wait_for_async};
+use rulemill_tests::{LIMIT, Publisher, Rulemill, Sandbox, get, get_json, guest, plan_guest, wait_for_async};
 use rumqttc::QoS;
 use serde_json::json;
 use std::process::Command;
@@ -19,21 +19,16 @@ async fn a_renamed_library_goes_on_under_its_new_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_library_goes_with_its_last_user() {
-    let sandbox = Sandbox::with_guests(&["device_temperature.wasm"]);
-    let parameters = json!([{"name": "text", "type": "text"}, {"name": "separator", "type": "text"}, {"name": "index", "type": "int"}]);
-    let mine = LibraryGuest::new(&json!({
-        "name": "mine",
-        "scalars": [{"name": "split_value", "parameters": parameters, "returns": "text", "volatility": "volatile"}],
-    }));
-    sandbox.write("rules.d/mine.wasm", mine.build());
+    let sandbox = Sandbox::new();
+    sandbox.write("rules.d/mine.wasm", lonely_library().build());
+    sandbox.write("rules.d/caller.wasm", plan_guest(&calling_lonely()));
     let rulemill = Rulemill::start(&sandbox, &config(&[LISTENER])).await;
-    // A function of the directory comes before that of a library in the program.
-    wait_for_guests(&rulemill, &["device_temperature running", "mine running"]).await;
+    wait_for_guests(&rulemill, &["caller running", "mine running"]).await;
     sandbox.remove("rules.d/mine.wasm");
     wait_for_log(&rulemill, "the loaded library runs on").await;
-    wait_for_guests(&rulemill, &["device_temperature running", "mine running"]).await;
+    wait_for_guests(&rulemill, &["caller running", "mine running"]).await;
     assert!(metrics(&rulemill).await.contains("library=\"mine\""));
-    sandbox.remove("rules.d/device_temperature.wasm");
+    sandbox.remove("rules.d/caller.wasm");
     wait_for_guests(&rulemill, &[]).await;
     let metrics = metrics(&rulemill).await;
     assert!(!metrics.contains("library=\"mine\""), "{metrics}");

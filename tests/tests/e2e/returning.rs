@@ -1,7 +1,7 @@
 //! What is spoiled while nothing runs is as harmless at the next start as it is while rules run.
 
-use crate::common::{LISTENER, config, counts, reading, topic, wait_for_log};
-use rulemill_tests::{LIMIT, Publisher, Rulemill, Sandbox, get_json, run_to_end, wait_for_async};
+use crate::common::{LISTENER, calling_lonely, config, counts, lonely_library, reading, topic, wait_for_log};
+use rulemill_tests::{LIMIT, Publisher, Rulemill, Sandbox, get_json, plan_guest, run_to_end, wait_for_async};
 use rumqttc::QoS;
 use serde_json::Value;
 
@@ -89,20 +89,54 @@ async fn a_library_that_was_spoiled_goes_on_for_its_rules() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_library_that_was_removed_is_shown_until_its_last_rule_goes() {
-    let (sandbox, rulemill) = spoil("rules.d/text.wasm", None).await;
+    let sandbox = Sandbox::new();
+    sandbox.write("rules.d/mine.wasm", lonely_library().build());
+    sandbox.write("rules.d/caller.wasm", plan_guest(&calling_lonely()));
+    let text = config(&[LISTENER, KEPT]);
+    let mut rulemill = Rulemill::start(&sandbox, &text).await;
+    wait_for_async("the rule", LIMIT, async || {
+        let status = get_json(rulemill.http, "/rules/caller/status").await?;
+        (status["status"] == "running").then_some(())
+    })
+    .await;
+    rulemill.kill().await;
+    sandbox.remove("rules.d/mine.wasm");
+
+    let rulemill = Rulemill::start(&sandbox, &text).await;
     wait_for_log(
         &rulemill,
         "the file is gone; the library runs on for the rules that use it",
     )
     .await;
-    assert_eq!(count_one(&rulemill, "after").await, 1);
-    assert_eq!(status(&rulemill, "text").await["status"], "running");
-    sandbox.remove("rules.d/device_temperature.wasm");
+    let mut publisher = Publisher::connect(rulemill.listener);
+    publisher.publish("values", r#"{"value": 7}"#, QoS::AtLeastOnce).await;
+    publisher.flush().await;
+    let emissions = rulemill
+        .wait_for_emissions("what the library gives", LIMIT, |all| !all.is_empty())
+        .await;
+    assert_eq!(emissions[0][0]["result"], 7);
+    assert_eq!(status(&rulemill, "mine").await["status"], "running");
+    sandbox.remove("rules.d/caller.wasm");
     wait_for_async("the library to go", LIMIT, async || {
         let rules = get_json(rulemill.http, "/rules").await?;
         rules.as_array()?.is_empty().then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_library_that_the_program_has_too_is_that_one_after_the_start() {
+    let (_sandbox, rulemill) = spoil("rules.d/text.wasm", None).await;
+    assert_eq!(count_one(&rulemill, "after").await, 1);
+    assert_eq!(status(&rulemill, "built-in:text").await["status"], "running");
+    let rules = get_json(rulemill.http, "/rules").await.expect("rulemill answers");
+    let ids: Vec<&str> = rules
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|rule| rule["id"].as_str())
+        .collect();
+    assert_eq!(ids, ["built-in:text", "device_temperature"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

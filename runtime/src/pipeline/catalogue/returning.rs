@@ -47,7 +47,10 @@ impl Catalogue {
             let good = self.load_good(name).await;
             let Some(good) = good.filter(|good| {
                 let library = good.loaded.library.as_ref();
-                library.is_some_and(|library| before.libraries.contains(&library.description.name))
+                let library = library.map(|library| &library.description.name);
+                // The program may have it too, and has put it in place already.
+                library
+                    .is_some_and(|library| before.libraries.contains(library) && self.loaded_library(library).is_none())
             }) else {
                 continue;
             };
