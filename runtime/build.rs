@@ -11,11 +11,10 @@ const NAMES: [&str; 9] = [
     "datetime", "dynamic", "hash", "json", "math", "misc", "regexp", "stats", "text",
 ];
 
-#[expect(clippy::print_stdout, reason = "that is how a build script talks to Cargo")]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=RULEMILL_LIBRARIES");
-    let dist = variable("CARGO_MANIFEST_DIR").join("../dist/rules");
+    let dist = folder("CARGO_MANIFEST_DIR").join("../dist/rules");
     let (there, missing): (Vec<&str>, Vec<&str>) = NAMES.into_iter().partition(|name| file(&dist, name).is_file());
     // A file that is not there is one that changed, each time; so folders are watched where nothing was built.
     println!("cargo::rerun-if-changed={}", watched(&dist).display());
@@ -27,8 +26,8 @@ fn main() {
         let said = format!(
             "the standard libraries {missing} are not in dist/rules, so the program has none of them: run `make rules` first"
         );
-        match std::env::var("RULEMILL_LIBRARIES").as_deref() {
-            Ok("required") => println!("cargo::error={said}"),
+        match variable("RULEMILL_LIBRARIES").as_deref() {
+            Some("required") => println!("cargo::error={said}"),
             _ => println!("cargo::warning={said}"),
         }
     }
@@ -38,7 +37,7 @@ fn main() {
         writeln!(code, "({name:?}, include_bytes!({file:?})),").expect("text takes all");
     }
     code.push(']');
-    let out = variable("OUT_DIR").join("built_in.rs");
+    let out = folder("OUT_DIR").join("built_in.rs");
     std::fs::write(&out, code).unwrap_or_else(|error| panic!("{}: {error}", out.display()));
 }
 
@@ -52,6 +51,11 @@ fn watched(dist: &Path) -> &Path {
     there.next().unwrap_or(dist)
 }
 
-fn variable(name: &str) -> PathBuf {
-    std::env::var_os(name).map_or_else(|| panic!("Cargo sets {name}"), PathBuf::from)
+fn folder(name: &str) -> PathBuf {
+    variable(name).map_or_else(|| panic!("Cargo sets {name}"), PathBuf::from)
+}
+
+#[expect(clippy::disallowed_methods, reason = "that is how Cargo talks to a build script")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
