@@ -195,15 +195,15 @@ impl Sinks {
         for name in names {
             if let Some(running) = self.running.remove(name) {
                 let on_disk = running.keeper.is_some();
-                let (hurry, hurries) = (Arc::new(Notify::new()), name.clone());
-                let hurried = Arc::clone(&hurry);
+                let hurry = Arc::new(Notify::new());
+                let (hurried, of) = (Arc::clone(&hurry), name.clone());
                 let task = tokio::spawn(async move {
                     // What is left at the end of that time is given up, and said.
                     tokio::select! {
                         _ = timeout(drain_timeout, running.emptied()) => {}
                         () = hurried.notified() => {}
                     }
-                    running.close(hurries).await;
+                    running.close(of).await;
                 });
                 if on_disk {
                     self.leaving.insert(name.clone(), Leaving { hurry, task });

@@ -43,6 +43,10 @@ impl Catalogue {
     /// Puts the libraries back that an earlier process had and whose files are gone; as after a removal, each goes with its last
     /// user.
     async fn keep_used_libraries(&mut self, gone: &BTreeSet<String>, before: &Running) -> Result<(), MillGone> {
+        if before.libraries.is_empty() {
+            // Nothing has to be loaded to know that.
+            return Ok(());
+        }
         for name in gone {
             let good = self.load_good(name).await;
             let Some(good) = good.filter(|good| {
