@@ -27,6 +27,8 @@ pub struct Stream {
     pub fields: Vec<Field>,
     /// The field with the time of the event: its `TIMESTAMP`.
     pub timestamp: Option<String>,
+    /// All its options as they are written, the names in capitals.
+    pub options: Vec<(String, String)>,
 }
 
 impl Stream {
@@ -65,6 +67,11 @@ impl Stream {
             source: text("CONF_KEY"),
             fields: create.fields.clone(),
             timestamp: timestamp.map(|name| name.text.clone()),
+            options: create
+                .options
+                .iter()
+                .map(|option| (option.name.text.clone(), option.value.text.clone()))
+                .collect(),
         };
         match problems.is_empty() {
             true => Ok(stream),
@@ -80,6 +87,7 @@ impl Stream {
             source: None,
             fields: Vec::new(),
             timestamp: None,
+            options: Vec::new(),
         }
     }
 

@@ -11,11 +11,12 @@ mod compile;
 mod component;
 mod dialect;
 mod kernel;
+mod outline;
 mod parse;
 mod problem;
 mod tokens;
 
 pub use catalog::{Catalog, Stream};
-pub use compile::{Compiled, Script, compile, script};
+pub use compile::{Compiled, Script, Timing, compile, compile_timed, script};
 pub use parse::{parse, parse_expression};
 pub use problem::{Problem, Span, render, summary};

@@ -5,9 +5,8 @@ use crate::config::LimitsConfig;
 use crate::rule::{GuestEngine, load};
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use rulemill_plan::{Library, Step};
+use rulemill_plan::Library;
 use rulemill_sql::{Catalog, Compiled, Script, compile, render, script};
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -143,51 +142,9 @@ fn write(output: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 fn report(output: &Path, compiled: &Compiled) -> String {
-    let plan = &compiled.plan;
-    let calls: BTreeSet<String> = plan
-        .before
-        .iter()
-        .chain(&plan.after)
-        .filter_map(|step| match step {
-            Step::Call(call) => Some(format!(
-                "{}.{}",
-                call.library.as_deref().unwrap_or_default(),
-                call.function
-            )),
-            Step::Kernel(_) | Step::Remember(_) => None,
-        })
-        .collect();
-    let list = |items: Vec<String>| match items.is_empty() {
-        true => "nothing".to_owned(),
-        false => items.join(", "),
-    };
     let mut report = format!("{}: {} bytes\n", output.display(), compiled.wasm.len());
-    let mut line = |name: &str, value: String| {
-        let _ = writeln!(report, "  {name:<12}{value}");
-    };
-    line("listens to", plan.topics.join(", "));
-    line(
-        "decodes",
-        list(
-            plan.needs
-                .iter()
-                .map(|need| format!("{}: {}", need.origin, need.kind))
-                .collect(),
-        ),
-    );
-    line("calls", list(calls.into_iter().collect()));
-    let remembers: Vec<String> = plan
-        .before
-        .iter()
-        .filter_map(|step| match step {
-            Step::Remember(remember) => Some(remember.recall.name().to_owned()),
-            Step::Call(_) | Step::Kernel(_) => None,
-        })
-        .collect();
-    if !remembers.is_empty() {
-        line("remembers", remembers.join(", "));
+    for line in compiled.outline().lines().filter(|line| !line.starts_with("size ")) {
+        let _ = writeln!(report, "  {line}");
     }
-    line("kernels", compiled.kernels.to_string());
-    line("emits", list(plan.emits.iter().map(|emit| emit.name.clone()).collect()));
     report
 }

@@ -7,7 +7,9 @@ mod compile;
 mod dead_letters;
 mod demo;
 mod failure;
+mod manage;
 mod order;
+mod query;
 mod run;
 mod server;
 mod sheet;
@@ -21,7 +23,9 @@ pub use compile::CompileArgs;
 pub use dead_letters::DeadLettersArgs;
 pub use demo::DemoArgs;
 pub use failure::Failure;
+pub use manage::{CreateArgs, ExplainArgs, KindArgs, NamedArgs, NamedRuleArgs};
 pub use order::OrderArgs;
+pub use query::QueryArgs;
 pub use run::RunArgs;
 pub use server::ServerArgs;
 pub use simulate::SimulateArgs;
@@ -62,6 +66,28 @@ enum Command {
     Status(StatusArgs),
     /// List, show and publish again what could not be processed
     DeadLetters(DeadLettersArgs),
+    /// The same as `run`, with the line that Kuiper's server begins with
+    Serve(RunArgs),
+    /// Create a stream or a rule: a file in the rules directory of the running process
+    Create(CreateArgs),
+    /// List the streams or the rules
+    Show(KindArgs),
+    /// Show one stream or rule
+    Describe(NamedArgs),
+    /// Remove a stream or a rule
+    Drop(NamedArgs),
+    /// Let a stopped rule run
+    Start(NamedRuleArgs),
+    /// Stop a rule: it takes no messages, and its file stays
+    Stop(NamedRuleArgs),
+    /// Stop a rule and start it again
+    Restart(NamedRuleArgs),
+    /// Show what a rule did, as JSON
+    Getstatus(NamedRuleArgs),
+    /// Run a query and watch its results; without one, ask for them at a prompt
+    Query(QueryArgs),
+    /// Say what would become of a query: what it decodes, calls and computes
+    Explain(ExplainArgs),
     /// Lift the quarantine of a rule or library, and load its file again
     Retry(OrderArgs),
     /// Let the version of a rule that runs in the shadow take over
@@ -103,6 +129,17 @@ impl Cli {
             Command::Compile(args) => compile::run(&args),
             Command::Status(args) => status::run(&args),
             Command::DeadLetters(args) => dead_letters::run(&args),
+            Command::Serve(args) => run::serve(&args),
+            Command::Create(args) => manage::create(args),
+            Command::Show(args) => manage::show(&args),
+            Command::Describe(args) => manage::describe(&args),
+            Command::Drop(args) => manage::drop_one(&args),
+            Command::Start(args) => manage::act(&args, "start"),
+            Command::Stop(args) => manage::act(&args, "stop"),
+            Command::Restart(args) => manage::act(&args, "restart"),
+            Command::Getstatus(args) => manage::get_status(&args),
+            Command::Query(args) => query::run(&args),
+            Command::Explain(args) => manage::explain(&args),
             Command::Retry(args) => order::retry(&args),
             Command::Promote(args) => order::promote(&args),
         }

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::pipeline::{Pipeline, Stop};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use std::io::Write as _;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -21,15 +22,39 @@ pub struct RunArgs {
 /// # Errors
 /// What kept the pipeline from starting.
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+    with(args, |_| {})
+}
+
+/// The same, with the line that Kuiper's server begins with.
+///
+/// # Errors
+/// The same, or there is no `[http]` to serve at.
+pub(super) fn serve(args: &RunArgs) -> Result<(), Failure> {
+    if args.config.load()?.http.is_none() {
+        return Err(Failure::Other(anyhow!(
+            "{} has no section [http], so nobody could ask for anything; add it, or use `rulemill run`",
+            args.config.config.display()
+        )));
+    }
+    with(args, |pipeline| {
+        if let Some(address) = pipeline.http_address() {
+            let line = format!("Serving Kuiper server on port {}\n", address.port());
+            // Who reads it may have gone away.
+            let _ = std::io::stdout().lock().write_all(line.as_bytes());
+        }
+    })
+}
+
+fn with(args: &RunArgs, started: impl FnOnce(&Pipeline)) -> Result<(), Failure> {
     let config = args.config.load()?;
     let runtime = runtime()?;
-    let ended = runtime.block_on(until_stopped(args, config));
+    let ended = runtime.block_on(until_stopped(args, config, started));
     // A file system that hangs must not keep the process.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     ended
 }
 
-async fn until_stopped(args: &RunArgs, config: Config) -> Result<(), Failure> {
+async fn until_stopped(args: &RunArgs, config: Config, tell: impl FnOnce(&Pipeline)) -> Result<(), Failure> {
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut stop = StopSignals::listen()?;
     let mut pipeline = tokio::select! {
@@ -37,6 +62,7 @@ async fn until_stopped(args: &RunArgs, config: Config) -> Result<(), Failure> {
         () = stop.next() => return Ok(()),
     };
     tracing::info!("rulemill runs");
+    tell(&pipeline);
     let mut failed = false;
     loop {
         tokio::select! {

@@ -54,6 +54,12 @@ pub(super) fn printable(text: &str) -> String {
     shown
 }
 
+/// The same for a text of several lines and columns, which stay what they are.
+pub(super) fn printable_lines(text: &str) -> String {
+    let line = |line: &str| line.split('\t').map(printable).collect::<Vec<_>>().join("\t");
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// Characters that make a terminal show the text around them in another order.
 fn is_bidirectional(character: char) -> bool {
     matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -72,6 +78,11 @@ mod tests {
             "a\\u{1b}[2J\\u{9b}b c\\u{202e}d"
         );
         assert_eq!(printable("45 \u{b0}C"), "45 \u{b0}C");
+    }
+
+    #[test]
+    fn lines_and_columns_stay_what_they_are() {
+        assert_eq!(printable_lines("a\tb\n\u{1b}c\n"), "a\tb\n\\u{1b}c");
     }
 
     #[test]

@@ -74,6 +74,11 @@ impl Defaults {
                 }
             });
         }
+        self.complete_sinks(file);
+    }
+
+    /// The same for the sinks of a tree alone.
+    pub(super) fn complete_sinks(&self, file: &mut Table) {
         for sink in sections_mut(file, "sink") {
             self.complete_sink(sink);
         }

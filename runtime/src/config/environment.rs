@@ -7,6 +7,7 @@
 use super::node::{Node, Origin, Table, Value};
 use super::problems::{Problems, Spot, join};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// What the configuration takes from outside the file.
 #[derive(Clone, Debug, Default)]
@@ -126,6 +127,17 @@ fn matching_key(table: &Table, part: &str) -> String {
     let wanted = part.to_lowercase();
     let found = table.keys().find(|key| key.to_lowercase().replace('-', "_") == wanted);
     found.cloned().unwrap_or(wanted)
+}
+
+/// Where programs keep what they remember of whoever runs them: `$XDG_STATE_HOME`, or `.local/state` in the home folder.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+pub fn state_folder() -> Option<PathBuf> {
+    let folder = |variable: &str| {
+        std::env::var_os(variable)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")))
 }
 
 /// The machine's name; `gateway` where there is none to be read.

@@ -17,6 +17,7 @@ mod raw;
 mod read;
 mod reference;
 mod reload;
+mod rule_file;
 mod section;
 mod server;
 mod sidecar;
@@ -27,10 +28,11 @@ mod types;
 pub(crate) mod tests;
 
 pub use changes::{Changes, NameChanges};
-pub use environment::Environment;
+pub use environment::{Environment, state_folder};
 pub use problems::Problems;
 pub use reference::reference;
 pub use reload::{GuestDefaults, OnChange, OnRemove, ReloadConfig};
+pub use rule_file::{RuleFile, RuleTiming, with_id, with_triggered};
 pub use sidecar::Sidecar;
 pub use types::*;
 

@@ -270,13 +270,17 @@ section! {
 
 section! {
     /// The file `NAME.toml` beside `NAME.wasm` sets what the rule leaves to its deployment. Every key may be left out.
+    /// Sections `[sink.NAME]` with the keys of any sink make sinks that only this rule has; paths in them are relative to the folder of
+    /// the configuration.
     RawSidecar {
         /// The topic filters, in place of the rule's own.
         topics: Vec<String>,
         /// The source, in place of `default_source`.
         source: String,
-        /// The sinks, in place of the rule's own.
+        /// The sinks, in place of the rule's own. Left out when the file has sections `[sink.NAME]`: these.
         sinks: Vec<String>,
+        /// Whether the rule is stopped: it takes no messages until this is gone.
+        stopped: bool,
         /// The size of the windows, in place of the rule's own.
         window: Duration,
         /// The settings that the rule declares.

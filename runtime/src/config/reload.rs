@@ -2,6 +2,8 @@
 
 use super::types::{Config, LimitsConfig};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// `[reload]`, and the same keys in the file beside a guest.
@@ -42,12 +44,14 @@ pub enum OnRemove {
 }
 
 /// What holds for a guest whose sidecar does not say otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuestDefaults {
     /// `[limits]`
     pub limits: LimitsConfig,
     /// `[reload]`
     pub reload: ReloadConfig,
+    /// What paths are relative to: the folder of the configuration.
+    pub folder: Arc<Path>,
 }
 
 impl From<&Config> for GuestDefaults {
@@ -55,7 +59,15 @@ impl From<&Config> for GuestDefaults {
         GuestDefaults {
             limits: config.limits,
             reload: config.reload,
+            folder: Arc::from(config.folder.as_path()),
         }
+    }
+}
+
+/// Those of `default.toml`.
+impl Default for GuestDefaults {
+    fn default() -> Self {
+        GuestDefaults::from(&super::nothing_configured())
     }
 }
 

@@ -3,7 +3,7 @@
 use super::check;
 use super::problems::Problems;
 use super::reload::{GuestDefaults, ReloadConfig};
-use super::types::LimitsConfig;
+use super::types::{LimitsConfig, SinkConfig};
 use rulemill_plan::Literal;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,8 +15,12 @@ pub struct Sidecar {
     pub topics: Option<Vec<String>>,
     /// The source, in place of the configured default; not yet looked up.
     pub source: Option<String>,
-    /// The sinks, in place of the plan's; not yet looked up.
+    /// The sinks, in place of the plan's; not yet looked up. Those that only this rule has, when it has any and names none.
     pub sinks: Option<Vec<String>>,
+    /// The sinks that only this rule has, by the names under which they run: `GUEST.NAME`.
+    pub own_sinks: BTreeMap<String, SinkConfig>,
+    /// Whether the rule is stopped: it takes no messages.
+    pub stopped: bool,
     /// The size of the windows, in place of the plan's; 1 ms or more, in whole milliseconds.
     pub window: Option<Duration>,
     /// The rule's settings; not yet compared with those it declares.

@@ -350,6 +350,7 @@ fn an_empty_file_beside_a_rule_is_as_none() {
     let defaults = GuestDefaults {
         limits: config.limits,
         reload: config.reload,
+        ..GuestDefaults::default()
     };
     assert_eq!(
         Sidecar::parse("", "r.toml", &defaults).unwrap(),

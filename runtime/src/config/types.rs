@@ -11,6 +11,8 @@ use std::time::Duration;
 /// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// The folder of the file, which relative paths are relative to.
+    pub folder: PathBuf,
     /// The rules directory and defaults for rules.
     pub rules: RulesConfig,
     /// Where rulemill keeps its own files.

@@ -44,9 +44,18 @@ pub(super) fn readiness(readiness: &Readiness) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// The list of rules.
+/// The list of rules: of all guests but the libraries.
 pub(super) fn rules(snapshot: &Snapshot) -> Value {
-    let rules = snapshot.rules.iter().map(|rule| {
+    list(snapshot.rules.iter().filter(|rule| rule.kind != GuestKind::Library))
+}
+
+/// The list of guests.
+pub(super) fn guests(snapshot: &Snapshot) -> Value {
+    list(snapshot.rules.iter())
+}
+
+fn list<'s>(rules: impl Iterator<Item = &'s RuleStatus>) -> Value {
+    let rules = rules.map(|rule| {
         let running = rule.running.as_ref();
         json!({
             "id": rule.id,
@@ -61,8 +70,8 @@ pub(super) fn rules(snapshot: &Snapshot) -> Value {
     rules.collect()
 }
 
-/// What a rule is.
-pub(super) fn rule(rule: &RuleStatus) -> Value {
+/// What a guest is.
+pub(super) fn guest(rule: &RuleStatus) -> Value {
     let running = rule.running.as_ref();
     let sidecar = &rule.sidecar;
     json!({

@@ -7,14 +7,20 @@
 //! | `/healthz` | the process answers |
 //! | `/readyz` | 503 with the reasons until it works |
 //! | `/metrics` | OpenMetrics text |
-//! | `/rules`, `/rules/{id}`, `/rules/{id}/status` | the rules, what one is, what one did |
-//! | `POST /rules/{id}/retry` | lifts the quarantine of a guest and loads its file again |
+//! | `/guests`, `/guests/{id}`, `/guests/{id}/status` | the rules and libraries, what one is, what one did |
+//! | `/rules`, `/rules/{id}`, `/rules/{id}/status` | the rules, one as it is written, what it did |
+//! | `POST /rules`, `PUT`, `DELETE /rules/{id}` | makes, replaces, removes a rule file |
+//! | `POST /rules/{id}/ACTION` | `start`, `stop`, `restart`, `retry`, `promote` |
+//! | `POST /rules/validate`, `POST /explain` | what would become of a rule, of a query |
+//! | `/streams`, `/streams/{name}` | the streams, likewise |
+//! | `POST /queries`, `GET`, `DELETE /queries/{id}` | a query for somebody who looks on |
 //! | `/functions` | the functions of the loaded libraries |
 //!
 //! Errors are `{"error": STATUS, "message": "..."}`. There is no CORS: pages of other origins may not read anything, and a
 //! browser may not ask for anything to be done.
 
 mod answer;
+mod ask;
 mod authorize;
 mod connection;
 mod request;
@@ -24,10 +30,10 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use request::{GuestAction, GuestRequest, RequestRefused};
+pub use request::{Answered, Ask, Definition, GuestAction, LiveQuery, Reply, Request, RequestRefused};
 pub use snapshot::{
     Function, FunctionStatus, GuestKind, Readiness, Refused, RuleStatus, RunState, RunningVersion, ShadowStatus,
-    Snapshot,
+    Snapshot, StreamStatus,
 };
 
 use crate::telemetry::Telemetry;
@@ -47,7 +53,7 @@ pub struct State {
     /// The metrics.
     pub telemetry: Arc<Telemetry>,
     /// Where requests to the pipeline go.
-    pub requests: mpsc::Sender<GuestRequest>,
+    pub requests: mpsc::Sender<Request>,
     /// What clients must send as `Authorization: Bearer TOKEN`; `None`: nothing.
     pub token: Option<Arc<str>>,
 }

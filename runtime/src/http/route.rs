@@ -1,24 +1,20 @@
 //! Which path gives which answer.
 
 use super::answer::{self, Error};
+use super::ask;
 use super::authorize::authorize;
 use super::snapshot::RuleStatus;
-use super::{GuestAction, GuestRequest, RequestRefused, Snapshot, State};
+use super::{Snapshot, State};
 use axum::extract::{DefaultBodyLimit, Path, State as Shared};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::oneshot;
 
-/// The most bytes of a request's body. No answer needs one; more is refused.
-const BODY_BYTES_MAX: usize = 64 << 10;
-
-/// How long the pipeline may take for a request: it may be compiling.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The most bytes of a request's body: that of a query. More is refused.
+const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// All paths. Those that tell nothing need no token, so that a supervisor can ask them.
 pub(super) fn routes(state: State) -> Router {
@@ -28,11 +24,22 @@ pub(super) fn routes(state: State) -> Router {
     let guarded = Router::new()
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .route("/rules", get(rules))
-        .route("/rules/{id}", get(rule))
+        .route("/guests", get(guests))
+        .route("/guests/{id}", get(guest))
+        .route("/guests/{id}/status", get(rule_status))
+        .route("/rules", get(rules).post(ask::create_rule))
+        .route("/rules/validate", post(ask::validate_rule))
+        .route("/rules/{id}", get(rule).put(ask::replace_rule).delete(ask::drop_rule))
         .route("/rules/{id}/status", get(rule_status))
-        .route("/rules/{id}/retry", post(retry))
-        .route("/rules/{id}/promote", post(promote))
+        .route("/rules/{id}/{action}", post(ask::act))
+        .route("/streams", get(streams).post(ask::create_stream))
+        .route(
+            "/streams/{name}",
+            get(stream).put(ask::replace_stream).delete(ask::drop_stream),
+        )
+        .route("/explain", post(ask::explain))
+        .route("/queries", post(ask::start_query))
+        .route("/queries/{id}", get(ask::fetch_query).delete(ask::stop_query))
         .route("/functions", get(functions))
         .fallback(unknown_path)
         .layer(middleware::from_fn_with_state(state.clone(), authorize));
@@ -51,66 +58,47 @@ async fn metrics(Shared(state): Shared<State>) -> Response {
     ([(header::CONTENT_TYPE, kind)], state.telemetry.encode()).into_response()
 }
 
+async fn guests(Shared(state): Shared<State>) -> Json<Value> {
+    Json(answer::guests(&latest(&state)))
+}
+
+async fn guest(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<Json<Value>, Error> {
+    let snapshot = latest(&state);
+    Ok(Json(answer::guest(find(&snapshot, &id)?)))
+}
+
 async fn rules(Shared(state): Shared<State>) -> Json<Value> {
     Json(answer::rules(&latest(&state)))
 }
 
-async fn rule(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<Json<Value>, Error> {
+/// A rule file as it is written, or what a guest is.
+async fn rule(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<Response, Error> {
     let snapshot = latest(&state);
-    Ok(Json(answer::rule(find(&snapshot, &id)?)))
+    let rule = find(&snapshot, &id)?;
+    Ok(match &rule.document {
+        Some(document) => ([(header::CONTENT_TYPE, "application/json")], document.to_string()).into_response(),
+        None => Json(answer::guest(rule)).into_response(),
+    })
+}
+
+async fn streams(Shared(state): Shared<State>) -> Json<Value> {
+    let snapshot = latest(&state);
+    Json(snapshot.streams.iter().map(|stream| stream.name.clone()).collect())
+}
+
+async fn stream(Shared(state): Shared<State>, Path(name): Path<String>) -> Result<Json<Value>, Error> {
+    let snapshot = latest(&state);
+    let found = snapshot.streams.iter().find(|stream| stream.name == name);
+    let found = found.ok_or_else(|| Error {
+        status: StatusCode::NOT_FOUND,
+        message: format!("there is no stream {name}"),
+    })?;
+    Ok(Json(found.description.clone()))
 }
 
 async fn rule_status(Shared(state): Shared<State>, Path(id): Path<String>) -> Result<Json<Value>, Error> {
     let snapshot = latest(&state);
     Ok(Json(answer::status(find(&snapshot, &id)?)))
-}
-
-async fn retry(Shared(state): Shared<State>, Path(id): Path<String>, headers: HeaderMap) -> Result<Json<Value>, Error> {
-    ask(&state, id, GuestAction::Retry, &headers).await
-}
-
-async fn promote(
-    Shared(state): Shared<State>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Error> {
-    ask(&state, id, GuestAction::Promote, &headers).await
-}
-
-/// Hands a request to the pipeline and waits for its answer.
-async fn ask(state: &State, guest: String, action: GuestAction, headers: &HeaderMap) -> Result<Json<Value>, Error> {
-    // A browser says where a page comes from; any page could send a request without a body to a loopback address.
-    if headers.contains_key(header::ORIGIN) {
-        return Err(Error {
-            status: StatusCode::FORBIDDEN,
-            message: "requests of web pages are not carried out; use a client that sends no Origin".to_owned(),
-        });
-    }
-    let (reply, answer) = oneshot::channel();
-    let request = GuestRequest { guest, action, reply };
-    let answered = async {
-        state.requests.send(request).await.ok()?;
-        answer.await.ok()
-    };
-    match tokio::time::timeout(ANSWER_TIMEOUT, answered).await {
-        Ok(Some(Ok(message))) => Ok(Json(json!({"message": message}))),
-        Ok(Some(Err(RequestRefused::Unknown(message)))) => Err(Error {
-            status: StatusCode::NOT_FOUND,
-            message,
-        }),
-        Ok(Some(Err(RequestRefused::Conflict(message)))) => Err(Error {
-            status: StatusCode::CONFLICT,
-            message,
-        }),
-        Ok(None) => Err(Error {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            message: "rulemill is stopping".to_owned(),
-        }),
-        Err(_) => Err(Error {
-            status: StatusCode::GATEWAY_TIMEOUT,
-            message: "the rules did not answer in time; the request may still be carried out".to_owned(),
-        }),
-    }
 }
 
 async fn functions(Shared(state): Shared<State>) -> Json<Value> {

@@ -15,8 +15,19 @@ pub struct Snapshot {
     pub rules: Vec<RuleStatus>,
     /// The functions of the loaded libraries.
     pub functions: Vec<FunctionStatus>,
+    /// The streams that queries can name.
+    pub streams: Vec<StreamStatus>,
     /// Whether everything works.
     pub readiness: Readiness,
+}
+
+/// A stream that a file of SQL defines.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamStatus {
+    /// Its name.
+    pub name: String,
+    /// Its name, fields and options as eKuiper describes them.
+    pub description: serde_json::Value,
 }
 
 /// Whether rulemill is ready.
@@ -46,6 +57,8 @@ pub struct RuleStatus {
     pub refused: Option<Refused>,
     /// The version that runs in its shadow, if any does.
     pub shadow: Option<ShadowStatus>,
+    /// The rule file as it is written, if it is one.
+    pub document: Option<Arc<str>>,
     /// What the file beside it sets.
     pub sidecar: Arc<Sidecar>,
     /// Its counters.

@@ -12,12 +12,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+mod asking;
+
 /// A running endpoint with two rules, one library and one function.
 struct Endpoint {
     address: SocketAddr,
     snapshot: watch::Sender<Arc<Snapshot>>,
     rules: RuleFamilies,
-    requested: mpsc::Receiver<GuestRequest>,
+    requested: mpsc::Receiver<Request>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -71,6 +73,10 @@ impl Endpoint {
                 metrics: self.rules.function(&text, &Arc::from("split_value")),
                 function: Function::Scalar(Arc::new(function)),
             }],
+            streams: vec![StreamStatus {
+                name: "demo".to_owned(),
+                description: serde_json::json!({"Name": "demo", "StreamFields": []}),
+            }],
             readiness,
         };
         self.snapshot.send_replace(Arc::new(snapshot));
@@ -100,6 +106,7 @@ impl Endpoint {
                 settings: [("limit".to_owned(), Literal::Int(5))].into(),
                 ..Sidecar::absent(&GuestDefaults::default())
             }),
+            document: None,
             metrics: self.rules.rule(&Arc::from("mean")),
             guest: self.rules.guests.guest(&Arc::from("mean")),
         }
@@ -114,6 +121,7 @@ impl Endpoint {
             refused: None,
             shadow: None,
             sidecar: Arc::default(),
+            document: Some(Arc::from("{\"id\": \"broken rule\"}")),
             metrics: self.rules.rule(&Arc::from("broken rule")),
             guest: self.rules.guests.guest(&Arc::from("broken rule")),
         }
@@ -252,49 +260,6 @@ async fn ids_with_spaces_are_found_and_unknown_ones_are_not() {
         (404, &404.into(), &"there is no rule nothing".into())
     );
     assert_eq!(endpoint.get_json("/rules/..%2fmean").await.0, 404);
-}
-
-#[tokio::test]
-async fn a_request_to_try_a_guest_again_is_handed_on_and_answered() {
-    let mut endpoint = Endpoint::start(None, Bounds::STANDARD).await;
-    let (_unused, nobody) = mpsc::channel(1);
-    let mut requested = std::mem::replace(&mut endpoint.requested, nobody);
-    let pipeline = async {
-        let fine: Result<String, RequestRefused> = Ok("mean is loaded again".to_owned());
-        let refusals = [
-            RequestRefused::Unknown("there is no x".to_owned()),
-            RequestRefused::Conflict("it traps".to_owned()),
-        ];
-        for answer in [fine].into_iter().chain(refusals.map(Err)) {
-            let request = requested.recv().await.unwrap();
-            assert_eq!((request.guest.as_str(), request.action), ("mean", GuestAction::Retry));
-            request.reply.send(answer).unwrap();
-        }
-    };
-    let client = async {
-        let mut answers = Vec::new();
-        for _ in 0..3 {
-            answers.push(endpoint.post("/rules/mean/retry", "").await);
-        }
-        answers
-    };
-    let ((), answers) = tokio::join!(pipeline, client);
-    let expected = [
-        (200, r#"{"message":"mean is loaded again"}"#.to_owned()),
-        (404, r#"{"error":404,"message":"there is no x"}"#.to_owned()),
-        (409, r#"{"error":409,"message":"it traps"}"#.to_owned()),
-    ];
-    assert_eq!(answers, expected);
-}
-
-#[tokio::test]
-async fn a_page_in_a_browser_cannot_ask_for_anything_to_be_done() {
-    let mut endpoint = Endpoint::start(None, Bounds::STANDARD).await;
-    let (status, body) = endpoint
-        .post("/rules/mean/retry", "origin: http://127.0.0.1:9081\r\n")
-        .await;
-    assert_eq!(status, 403, "{body}");
-    assert!(endpoint.requested.try_recv().is_err());
 }
 
 #[tokio::test]

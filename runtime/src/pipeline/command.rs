@@ -20,6 +20,8 @@ pub(super) enum Command {
     PutRule(Box<PutRule>, oneshot::Sender<Result<Swap, Refusal>>),
     /// Run a version of a rule that emits nothing, in place of the shadow before.
     PutShadow(Box<PutShadow>, oneshot::Sender<Result<(), Refusal>>),
+    /// Run a query for somebody who looks on.
+    PutWatched(Box<RuleSpec>, oneshot::Sender<Result<(), Refusal>>),
     /// Take a rule away; its open windows are emitted when they end.
     RemoveRule(Arc<str>, Removal, oneshot::Sender<()>),
     /// Say which of these rules have a version here, be it only to finish its windows.
@@ -59,6 +61,8 @@ pub(super) enum Role {
     Runs,
     /// They are only compared with those of the version that runs.
     Shadow,
+    /// They go to somebody who looks on, and nothing of it is kept.
+    Watched,
 }
 
 /// The last good version of a rule.

@@ -42,10 +42,10 @@ use crate::emit::{DeadLetterKind, DeadLetters, EncodedEmission};
 use crate::http;
 use crate::ingest::listener::Listener;
 use crate::ingest::{Inlet, Rejects};
-use crate::sink::{Sinks, topic_columns};
+use crate::sink::Sinks;
 use crate::telemetry::Telemetry;
 use crate::topic::TopicFilter;
-use catalogue::{Catalogue, CatalogueParts, Deployment, SinkRows};
+use catalogue::{Catalogue, CatalogueParts, Deployment, SinkRows, own_sinks_at_start};
 pub use journal::recovery::RecoveryError;
 use metrics::Metrics;
 use mill::ToCatalogue;
@@ -112,8 +112,16 @@ impl Pipeline {
         let metrics = Metrics::register(&mut telemetry);
         let dead_letters = DeadLetters::start(&config.dead_letter, metrics.dead_letters.clone())
             .map_err(|error| StartError::Data(config.dead_letter.file.path.clone(), error))?;
+        let own_sinks = own_sinks_at_start(&config);
+        let mut all_sinks = config.sinks.clone();
+        all_sinks.extend(
+            own_sinks
+                .values()
+                .flatten()
+                .map(|(name, sink)| (name.clone(), sink.clone())),
+        );
         let sinks = Sinks::start(
-            &config.sinks,
+            &all_sinks,
             metrics.sinks.clone(),
             dead_letters.clone(),
             &config.data_dir,
@@ -150,6 +158,8 @@ impl Pipeline {
             sinks: Arc::clone(&sinks),
             families: metrics.rules.clone(),
             deployment: deployment.borrow().clone(),
+            own_sinks,
+            drain_timeout: config.stop_timeout,
             incidents: incidents_told,
             version_gone: to_catalogue.version_gone,
             requested,
@@ -370,7 +380,7 @@ impl Pipeline {
         listener: Option<TcpListener>,
         telemetry: Telemetry,
         published: watch::Receiver<Arc<http::Snapshot>>,
-        requests: mpsc::Sender<http::GuestRequest>,
+        requests: mpsc::Sender<http::Request>,
     ) {
         let (Some(listener), Some(config)) = (listener, &self.config.http) else {
             return;
@@ -420,15 +430,7 @@ fn deployment_of(
 /// The sinks, with what they need of rows.
 fn sink_rows(config: &Config) -> BTreeMap<String, SinkRows> {
     let sinks = config.sinks.iter();
-    sinks
-        .map(|(name, sink)| {
-            let rows = SinkRows {
-                columns: topic_columns(&sink.kind),
-                id_field: sink.id_field.clone(),
-            };
-            (name.clone(), rows)
-        })
-        .collect()
+    sinks.map(|(name, sink)| (name.clone(), SinkRows::of(sink))).collect()
 }
 
 /// One channel of topic filters for each source that a rule can name.

@@ -37,7 +37,7 @@ struct Compared {
 
 /// Where the emissions of one rule go.
 struct Route {
-    /// Whether anything goes out at all. Of a shadow, neither emissions nor dead rows do.
+    /// Whether anything goes out at all. Of a shadow, neither emissions nor dead rows do; of a query that somebody looks on, emissions.
     role: Role,
     sinks: Vec<SinkHandle>,
     encoder: Encoder,
@@ -134,8 +134,9 @@ impl Outlet {
         self.routes.retain(|rule, route| keep(rule, &route.metrics));
     }
 
-    fn is_shadow(&self, rule: &str) -> bool {
-        self.routes.get(rule).is_some_and(|route| route.role == Role::Shadow)
+    /// Whether what becomes of a rule's rows is kept: that of a shadow and of a query that somebody looks on is not.
+    fn is_kept(&self, rule: &str) -> bool {
+        self.routes.get(rule).is_none_or(|route| route.role == Role::Runs)
     }
 
     /// Messages that could not be decoded, for any rule of their stream.
@@ -164,7 +165,7 @@ impl Outlet {
                     fault,
                     reason,
                 } => {
-                    if !self.is_shadow(rule) {
+                    if self.is_kept(rule) {
                         let message = message_of(*row);
                         self.dead_letters
                             .message(Some(rule), source, message, kind_of(*fault), reason);
@@ -202,7 +203,7 @@ impl Outlet {
             fault,
             reason,
         } = dead
-            && !self.is_shadow(rule)
+            && self.is_kept(rule)
         {
             let json = encode_row(names, columns, 0);
             let row = EncodedRow { json: json.as_bytes() };
@@ -273,7 +274,9 @@ impl Outlet {
             if *role == Role::Shadow {
                 continue;
             }
-            if let Some(tap) = &self.tap {
+            if *role == Role::Runs
+                && let Some(tap) = &self.tap
+            {
                 // Whoever watches may be slow or gone; the sinks are what counts.
                 drop(tap.try_send(encoded.clone()));
             }

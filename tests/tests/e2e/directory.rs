@@ -100,7 +100,7 @@ async fn five_hundred_rules_that_come_at_once_all_run() {
 }
 
 async fn rule_ids(rulemill: &Rulemill) -> Vec<String> {
-    let rules = get_json(rulemill.http, "/rules")
+    let rules = get_json(rulemill.http, "/guests")
         .await
         .expect("rulemill lists its rules");
     let rules = rules.as_array().expect("the list is an array");

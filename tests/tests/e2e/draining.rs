@@ -116,7 +116,7 @@ impl Story {
 
     async fn wait_for_status(&self, status: &str) {
         wait_for_async(&format!("the status {status}"), LIMIT, async || {
-            let list = get_json(self.rulemill.http, "/rules").await?;
+            let list = get_json(self.rulemill.http, "/guests").await?;
             let mut rules = list.as_array()?.iter();
             let rule = rules.find(|rule| rule["id"] == "by_event")?;
             (rule["status"] == status).then_some(())
@@ -127,7 +127,7 @@ impl Story {
     /// Waits until no guest is left, and for its emission, which has left before it.
     async fn wait_for_the_end(&self) {
         wait_for_async("the end of the rule", LIMIT, async || {
-            let list = get_json(self.rulemill.http, "/rules").await?;
+            let list = get_json(self.rulemill.http, "/guests").await?;
             // A library of the program that has taken over stays.
             let mut ids = list.as_array()?.iter().filter_map(|guest| guest["id"].as_str());
             ids.all(|id| id.starts_with("built-in:")).then_some(())

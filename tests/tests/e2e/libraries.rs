@@ -115,7 +115,7 @@ async fn functions(rulemill: &Rulemill) -> Vec<String> {
 /// Waits until exactly these guests are listed, each with its state.
 async fn wait_for_guests(rulemill: &Rulemill, wanted: &[&str]) {
     wait_for_async(&format!("the guests {wanted:?}"), LIMIT, async || {
-        let list = get_json(rulemill.http, "/rules").await?;
+        let list = get_json(rulemill.http, "/guests").await?;
         let mut guests = Vec::new();
         for guest in list.as_array()? {
             let id = guest["id"].as_str()?;

@@ -20,6 +20,7 @@ mod libraries;
 mod library_rollback;
 mod limits;
 mod listener;
+mod managed;
 mod overlapping;
 mod process;
 mod queries;

@@ -118,7 +118,7 @@ async fn a_library_that_was_removed_is_shown_until_its_last_rule_goes() {
     assert_eq!(status(&rulemill, "mine").await["status"], "running");
     sandbox.remove("rules.d/caller.wasm");
     wait_for_async("the library to go", LIMIT, async || {
-        let rules = get_json(rulemill.http, "/rules").await?;
+        let rules = get_json(rulemill.http, "/guests").await?;
         rules.as_array()?.is_empty().then_some(())
     })
     .await;
@@ -129,7 +129,7 @@ async fn a_removed_library_that_the_program_has_too_is_that_one_after_the_start(
     let (_sandbox, rulemill) = spoil("rules.d/text.wasm", None).await;
     assert_eq!(count_one(&rulemill, "after").await, 1);
     assert_eq!(status(&rulemill, "built-in:text").await["status"], "running");
-    let rules = get_json(rulemill.http, "/rules").await.expect("rulemill answers");
+    let rules = get_json(rulemill.http, "/guests").await.expect("rulemill answers");
     let ids: Vec<&str> = rules
         .as_array()
         .unwrap()

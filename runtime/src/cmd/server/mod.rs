@@ -2,12 +2,14 @@
 
 mod address;
 
+use super::sheet::printable_lines;
 use super::{ConfigArgs, Failure};
 use crate::config::{self, Environment};
 use crate::tls;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use reqwest::{Client, Method, StatusCode, Url};
+pub(super) use reqwest::Method;
+use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -37,6 +39,15 @@ pub(super) struct Server {
 pub(super) enum Answer {
     /// What was asked for.
     Done(Value),
+    /// There is no such thing; the sentence says which.
+    NotFound(String),
+}
+
+/// What it said to something that was sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It was done; the answer as it is.
+    Done(String),
     /// There is no such thing; the sentence says which.
     NotFound(String),
 }
@@ -92,7 +103,26 @@ impl Server {
         self.ask(Method::POST, path).await
     }
 
-    async fn ask(&self, method: Method, path: &[&str]) -> anyhow::Result<Answer> {
+    /// Sends a body, and gives the answer as it is: a sentence, or JSON. What was refused is an error with its reason, which may
+    /// have several lines.
+    pub(super) async fn send(&self, method: Method, path: &[&str], body: Option<String>) -> anyhow::Result<Said> {
+        let response = self.request(method, path, body).await?;
+        let status = response.status();
+        let body = String::from_utf8_lossy(&self.body(response).await?).into_owned();
+        if status.is_success() {
+            return Ok(Said::Done(body));
+        }
+        let answer: Option<Value> = serde_json::from_str(&body).ok();
+        let message = answer.as_ref().and_then(|answer| answer["message"].as_str());
+        match (status, message) {
+            (StatusCode::UNAUTHORIZED, _) => bail!(self.wrong_token()),
+            (StatusCode::NOT_FOUND, Some(message)) => Ok(Said::NotFound(message.to_owned())),
+            (_, Some(message)) => bail!("{}", printable_lines(message)),
+            (_, None) => bail!(self.stranger(status)),
+        }
+    }
+
+    async fn request(&self, method: Method, path: &[&str], body: Option<String>) -> anyhow::Result<reqwest::Response> {
         let mut url = self.address.clone();
         url.path_segments_mut()
             .map_err(|()| anyhow!("{} is no address of a server", self.address))?
@@ -102,7 +132,14 @@ impl Server {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.map_err(|error| self.unanswered(&error))?;
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        request.send().await.map_err(|error| self.unanswered(&error))
+    }
+
+    async fn ask(&self, method: Method, path: &[&str]) -> anyhow::Result<Answer> {
+        let response = self.request(method, path, None).await?;
         let status = response.status();
         let body = self.body(response).await?;
         let answer: Option<Value> = serde_json::from_slice(&body).ok();
@@ -115,10 +152,7 @@ impl Server {
             }
             _ => match message {
                 Some(message) => bail!("{message}"),
-                None => bail!(
-                    "what answers at {} is not rulemill: it says {status}, without a reason",
-                    self.address
-                ),
+                None => bail!(self.stranger(status)),
             },
         }
     }
@@ -144,6 +178,11 @@ impl Server {
             return anyhow!("{address} did not answer within {} s", ANSWER_TIMEOUT.as_secs());
         }
         anyhow!("{address} did not answer as rulemill does: {}", innermost(error))
+    }
+
+    fn stranger(&self, status: StatusCode) -> String {
+        let address = &self.address;
+        format!("what answers at {address} is not rulemill: it says {status}, without a reason")
     }
 
     fn wrong_token(&self) -> String {

@@ -37,14 +37,14 @@ pub(super) fn run(args: &StatusArgs) -> Result<(), Failure> {
 
 async fn ask(args: &StatusArgs, server: &Server) -> anyhow::Result<String> {
     match &args.name {
-        None if args.json => Ok(format!("{:#}\n", found(server.get(&["rules"]).await?)?)),
+        None if args.json => Ok(format!("{:#}\n", found(server.get(&["guests"]).await?)?)),
         None => all(server).await,
         Some(name) => {
-            let status = found(server.get(&["rules", name, "status"]).await?)?;
+            let status = found(server.get(&["guests", name, "status"]).await?)?;
             if args.json {
                 return Ok(format!("{status:#}\n"));
             }
-            let rule = found(server.get(&["rules", name]).await?)?;
+            let rule = found(server.get(&["guests", name]).await?)?;
             let functions = found(server.get(&["functions"]).await?)?;
             Ok(one::sheet(&rule, &status, &functions))
         }
@@ -53,14 +53,14 @@ async fn ask(args: &StatusArgs, server: &Server) -> anyhow::Result<String> {
 
 /// Every guest. One that goes while the others are asked about is left out.
 async fn all(server: &Server) -> anyhow::Result<String> {
-    let list = found(server.get(&["rules"]).await?)?;
+    let list = found(server.get(&["guests"]).await?)?;
     let Some(list) = list.as_array() else {
         bail!("the list of rules is no list");
     };
     let mut rows = Vec::new();
     for listed in list {
         let id = listed["id"].as_str().unwrap_or_default();
-        if let Answer::Done(status) = server.get(&["rules", id, "status"]).await? {
+        if let Answer::Done(status) = server.get(&["guests", id, "status"]).await? {
             rows.push((listed, status));
         }
     }

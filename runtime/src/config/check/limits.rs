@@ -1,5 +1,6 @@
 //! `[limits]` of the configuration and of one guest, and the rest of the file beside a guest.
 
+use super::own_sinks::own_sink;
 use super::{Checker, Section};
 use crate::config::node::{Node, Origin};
 use crate::config::problems::Spot;
@@ -19,6 +20,7 @@ pub(in crate::config) fn check_sidecar(
     defaults: &GuestDefaults,
 ) -> Result<Sidecar, Box<BadSidecar>> {
     let mut checker = Checker::of(file);
+    defaults.folder.as_ref().clone_into(&mut checker.folder);
     let table = Node::parse(text, &mut checker.problems);
     if !checker.problems.is_empty() {
         return checker.problems.or(None).map_err(|problems| {
@@ -29,7 +31,7 @@ pub(in crate::config) fn check_sidecar(
         });
     }
     let raw = RawSidecar::read(&table, "", &mut checker.problems);
-    let known: Vec<&str> = names(RawSidecar::KEYS).chain(["limits"]).collect();
+    let known: Vec<&str> = names(RawSidecar::KEYS).chain(["limits", "sink"]).collect();
     refuse_unknown(&table, "", &known, &mut checker.problems);
     let section = checker.section_at(&table, &Spot::new("", &Origin::Default), "limits");
     let limits = section.map_or(defaults.limits, |section| {
@@ -40,10 +42,25 @@ pub(in crate::config) fn check_sidecar(
         (raw.probation, raw.probation_batches),
         &defaults.reload,
     );
+    let guest = file.strip_suffix(".toml").unwrap_or(file);
+    let own_sinks = checker.own_sinks(&table, guest);
+    let sinks = match raw.sinks {
+        Some(given) => {
+            let full = |name: String| {
+                let own = own_sink(guest, &name);
+                if own_sinks.contains_key(&own) { own } else { name }
+            };
+            Some(given.value.into_iter().map(full).collect())
+        }
+        None if own_sinks.is_empty() => None,
+        None => Some(own_sinks.keys().cloned().collect()),
+    };
     let sidecar = Sidecar {
         topics: raw.topics.map(|given| checker.topics(given)),
         source: raw.source.map(|given| given.value),
-        sinks: raw.sinks.map(|given| given.value),
+        sinks,
+        own_sinks,
+        stopped: raw.stopped.is_some_and(|given| given.value),
         window: raw.window.map(|given| checker.window(&given)),
         settings: raw.settings.map(|given| given.value).unwrap_or_default(),
         shadow: raw.shadow.is_some_and(|given| given.value),

@@ -4,6 +4,7 @@
 mod aws;
 mod connection;
 mod limits;
+mod own_sinks;
 mod reload;
 mod sections;
 mod sink;
@@ -127,6 +128,7 @@ impl Checker {
         self.check_together(table, &sources, &sinks, dead_letter.as_ref());
         let (data_dir, cache_bytes_max, journal) = data?;
         Some(Config {
+            folder: self.folder.clone(),
             rules: rules?,
             data_dir,
             cache_bytes_max,

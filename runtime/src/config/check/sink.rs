@@ -30,7 +30,7 @@ impl Checker {
             .collect()
     }
 
-    fn sink(&mut self, section: &Section<'_>) -> Option<SinkConfig> {
+    pub(super) fn sink(&mut self, section: &Section<'_>) -> Option<SinkConfig> {
         let raw = RawSink::read(section.table, &section.spot.path, &mut self.problems);
         let queue_bytes_max = self.size(raw.queue_bytes_max, 65_536..=1 << 32);
         let Some(kind) = self.required(section, "type", raw.kind, "\"mqtt\"") else {

@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) promoted: Option<Identity>,
     /// A rule that was taken away and still finishes its windows.
     pub(super) draining: Option<Draining>,
+    /// The version that would run, if it were not stopped.
+    pub(super) stopped: Option<Candidate>,
     /// Whether the file is gone. What is left of it goes when no rule uses the library and no window is open.
     pub(super) removed: bool,
 }
@@ -168,6 +170,7 @@ impl Entry {
             shadow: None,
             promoted: None,
             draining: None,
+            stopped: None,
             removed: false,
         }
     }
@@ -183,7 +186,13 @@ impl Entry {
         let waiting = self.waiting.as_ref().map(|(candidate, _)| candidate);
         let refused = self.refused.as_ref().and_then(|refused| refused.candidate.as_ref());
         let shadow = self.shadow.as_ref().map(|shadow| &shadow.version.candidate);
-        running.into_iter().chain(shadow).chain(waiting).chain(refused)
+        let stopped = self.stopped.as_ref();
+        running
+            .into_iter()
+            .chain(shadow)
+            .chain(stopped)
+            .chain(waiting)
+            .chain(refused)
     }
 
     /// Where its rule listens, in all versions that take messages.

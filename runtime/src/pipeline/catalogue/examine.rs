@@ -150,7 +150,10 @@ impl Examiner {
     /// those offered, and then against what else lies in the folders of the files.
     pub fn examine(mut self, files: &[PathBuf]) -> Vec<Examined> {
         // What a query compiles to depends on the libraries that are there.
-        let is_sql = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "sql");
+        let is_sql = |file: &PathBuf| {
+            file.extension()
+                .is_some_and(|extension| extension == "sql" || extension == "json")
+        };
         let (queries, guests): (Vec<PathBuf>, Vec<PathBuf>) = files.iter().cloned().partition(is_sql);
         let mut all: Vec<Taken> = guests.iter().map(|file| self.take(file)).collect();
         for taken in &mut all {
@@ -188,7 +191,7 @@ impl Examiner {
         let mut taken = Taken::new(file);
         let Some((name, form)) = file.file_name().and_then(|name| name.to_str()).and_then(guest_name) else {
             taken.refuse(
-                "rulemill passes it over: a guest is a file NAME.wasm or NAME.sql whose name has no leading dot"
+                "rulemill passes it over: a guest is a file NAME.wasm, NAME.sql or NAME.json whose name has no leading dot"
                     .to_owned(),
             );
             return taken;
@@ -204,7 +207,7 @@ impl Examiner {
         taken.examined.sidecar_file = found.sidecar.as_ref().map(|_| file.with_extension("toml"));
         let found = match form {
             Form::Wasm => found,
-            Form::Sql => match self.compile(file, found) {
+            Form::Sql | Form::Json => match self.compile(file, found) {
                 Ok(Some(found)) => found,
                 Ok(None) => return taken,
                 Err(reason) => {

@@ -3,10 +3,15 @@
 //! It looks at the directory, loads what changed off the data path, and tells the mills between two batches. A version
 //! that is refused leaves the running one untouched.
 
+mod apply;
 mod built_in;
+mod define;
+mod described;
 mod entry;
 mod examine;
+mod files;
 mod libraries;
+mod own_sinks;
 mod probation;
 mod publish;
 mod queries;
@@ -17,35 +22,40 @@ mod returning;
 mod scan;
 mod shadow;
 mod sql;
+mod stopped;
 mod store;
 mod watch;
+mod watched;
 
-use super::command::{Command, PutRule, Refusal, RuleSpec, StreamKey};
+use super::command::StreamKey;
 use super::identity::Identity;
 use super::journal::code::CodeStore;
 use super::mill::Incident;
 use super::mills::{MillGone, Mills};
 use crate::clock;
 use crate::config::{GuestDefaults, RulesConfig};
-use crate::http::{GuestRequest, Snapshot};
+use crate::http::{Request, Snapshot};
 use crate::rule::GuestEngine;
 use crate::sink::Sinks;
 use crate::telemetry::rule::{RuleFamilies, RuleMetrics};
 use crate::topic::TopicFilter;
 use entry::{Candidate, Entry, Refused, Running, shortened};
 pub use examine::{CalledFunction, Deployed, Examined, Examiner, Verdict};
+pub(super) use own_sinks::{OwnSinks, own_sinks_at_start};
 use probation::Quarantine;
 use queries::Queries;
 use resolve::Names;
 pub(super) use resolve::SinkRows;
-use rulemill_core::{Micros, Removal, Swap};
-use scan::{Form, Found, Scan, Scanner};
+use rulemill_core::Micros;
+use scan::{Found, Scan, Scanner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use tokio::sync::{Notify, RwLock, mpsc, watch as channel};
 use watch::{Touched, Watch};
+use watched::Watched;
 
 /// What the catalogue works with.
 pub(super) struct CatalogueParts {
@@ -54,10 +64,14 @@ pub(super) struct CatalogueParts {
     pub(super) sinks: Arc<RwLock<Sinks>>,
     pub(super) families: RuleFamilies,
     pub(super) deployment: Deployment,
+    /// The sinks of single rules that run already.
+    pub(super) own_sinks: OwnSinks,
+    /// How long a sink that goes may take to deliver what it has.
+    pub(super) drain_timeout: Duration,
     /// What mills say about versions on probation.
     pub(super) incidents: mpsc::Receiver<Incident>,
     /// What is asked over HTTP.
-    pub(super) requested: mpsc::Receiver<GuestRequest>,
+    pub(super) requested: mpsc::Receiver<Request>,
     pub(super) snapshot: channel::Sender<Arc<Snapshot>>,
     /// The generation of the deployment that rules run by.
     pub(super) applied: channel::Sender<u64>,
@@ -100,16 +114,21 @@ pub(super) struct Catalogue {
     /// The files of SQL among the guests.
     queries: Queries,
     metrics: BTreeMap<String, RuleMetrics>,
+    /// The sinks that only one rule has, by rule.
+    own_sinks: OwnSinks,
+    /// Queries that somebody looks on.
+    watched: Watched,
     directory_missing: bool,
 }
 
 impl Catalogue {
     /// A catalogue that has not looked yet.
-    pub(super) fn new(parts: CatalogueParts, data_dir: &Path, code: Option<CodeStore>) -> Self {
+    pub(super) fn new(mut parts: CatalogueParts, data_dir: &Path, code: Option<CodeStore>) -> Self {
         let scanner = Scanner::new(
             parts.deployment.rules.dir.clone(),
             parts.deployment.defaults.limits.file_bytes_max,
         );
+        let own_sinks = std::mem::take(&mut parts.own_sinks);
         Catalogue {
             parts,
             store: Store::new(data_dir),
@@ -118,6 +137,8 @@ impl Catalogue {
             entries: BTreeMap::new(),
             queries: Queries::default(),
             metrics: BTreeMap::new(),
+            own_sinks,
+            watched: Watched::default(),
             directory_missing: false,
         }
     }
@@ -146,6 +167,7 @@ impl Catalogue {
                 }
                 Some(incident) = self.parts.incidents.recv() => self.handle(incident).await?,
                 Some(request) = self.parts.requested.recv() => self.answer(request).await?,
+                () = self.watched.unattended() => self.end_unattended().await?,
                 () = super::stop_requested(&mut stop) => return Ok(()),
             }
         }
@@ -179,7 +201,7 @@ impl Catalogue {
             self.refuse(&name, None, format!("the file cannot be read: {reason}"), None);
         }
         let (queries, guests): (Vec<Found>, Vec<Found>) =
-            scan.changed.into_iter().partition(|found| found.form == Form::Sql);
+            scan.changed.into_iter().partition(|found| found.form.is_text());
         queries.into_iter().for_each(|found| self.queries.put(found));
         let mut candidates = self.load_all(guests).await?;
         candidates.sort_by_key(|(_, candidate)| candidate.loaded.library.is_none());
@@ -260,109 +282,6 @@ impl Catalogue {
         })
     }
 
-    /// Puts a loaded version in place of the running one, or says why not.
-    async fn apply(&mut self, name: &str, mut candidate: Candidate, watching: Watching) -> Result<(), MillGone> {
-        self.provide(&candidate).await?;
-        if watching == Watching::AsConfigured && self.is_shadow(name, &candidate).await {
-            return Box::pin(self.apply_shadow(name, candidate)).await;
-        }
-        let last_good = match watching {
-            Watching::AsConfigured if !candidate.sidecar.reload.probation.is_zero() => {
-                self.last_good(name, candidate.identity).await
-            }
-            Watching::AsConfigured | Watching::Not => None,
-        };
-        if let Err(reason) = self.keep_code(&candidate).await {
-            self.refuse(name, Some(candidate.identity), reason, Some(candidate));
-            return Ok(());
-        }
-        if let Err(reason) = self.apply_library(name, &candidate, last_good.as_ref()).await? {
-            self.refuse(name, Some(candidate.identity), reason, Some(candidate));
-            return Ok(());
-        }
-        match self.apply_rule(name, &candidate, last_good.as_ref()).await? {
-            Ok(stream) => {
-                self.keep_version(name, &mut candidate, last_good).await;
-                let before = self.running_since(name, candidate.identity);
-                self.accept(name, candidate, stream);
-                // A shadow is compared with the version that runs, which is another one now.
-                if before.is_none()
-                    && let Some(shadow) = self.end_shadow(name).await?
-                {
-                    Box::pin(self.apply_shadow(name, shadow)).await?;
-                }
-            }
-            Err(Refusal::Waiting(reason)) => self.wait_for_library(name, candidate, reason),
-            Err(Refusal::Refused(reason)) => self.refuse(name, Some(candidate.identity), reason, Some(candidate)),
-        }
-        Ok(())
-    }
-
-    fn wait_for_library(&mut self, name: &str, candidate: Candidate, reason: String) {
-        let entry = self.entry(name);
-        if entry.waiting.as_ref().is_none_or(|(_, known)| *known != reason) {
-            tracing::warn!(guest = name, %reason, "waits for a library");
-        }
-        entry.refused = None;
-        entry.waiting = Some((candidate, reason));
-    }
-
-    async fn apply_rule(
-        &mut self,
-        name: &str,
-        candidate: &Candidate,
-        last_good: Option<&Candidate>,
-    ) -> Result<Result<Option<(StreamKey, usize)>, Refusal>, MillGone> {
-        let Some(loaded) = &candidate.loaded.rule else {
-            self.remove_rule(name).await?;
-            return Ok(Ok(None));
-        };
-        let spec = match self.specify(name, candidate, Arc::clone(loaded)).await {
-            Ok(specified) => specified,
-            Err(reason) => return Ok(Err(Refusal::Refused(reason))),
-        };
-        let stream = spec.stream.clone();
-        let mill = self.parts.mills.of_stream(&stream);
-        let last_good = match last_good {
-            Some(good) => self.specify_good(name, good, mill).await,
-            None => None,
-        };
-        let mills = &self.parts.mills;
-        mills.wake(mill);
-        let put = PutRule { spec, last_good };
-        let put = mills.ask(mill, |reply| Command::PutRule(Box::new(put), reply)).await?;
-        let swap = match put {
-            Ok(swap) => swap,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let before = self.entries.get(name).and_then(Entry::mill);
-        if let Some(old_mill) = before.filter(|old_mill| *old_mill != mill) {
-            let id: Arc<str> = name.into();
-            mills
-                .ask(old_mill, |reply| Command::RemoveRule(id, Removal::Retire, reply))
-                .await?;
-        }
-        if self.running_since(name, candidate.identity).is_none() {
-            self.metrics_of(name).reloads_ok.inc();
-            tracing::info!(rule = name, state = swap_words(&swap), "rule loaded");
-        }
-        Ok(Ok(Some((stream, mill))))
-    }
-
-    async fn specify(
-        &mut self,
-        name: &str,
-        candidate: &Candidate,
-        loaded: Arc<crate::rule::LoadedRule>,
-    ) -> Result<RuleSpec, String> {
-        let metrics = self.metrics_of(name);
-        let sinks = self.parts.sinks.read().await;
-        let sources = self.sources();
-        let resolved = resolve::resolve(&loaded.plan, &candidate.sidecar, &self.names(&sources))?;
-        let handles = resolved.sinks.iter().filter_map(|name| sinks.handle(name)).collect();
-        Ok(candidate.spec(name, loaded, resolved, handles, metrics))
-    }
-
     /// The names of all sources that a rule may name, the listener's included.
     fn sources(&self) -> BTreeSet<String> {
         self.parts.deployment.filters.keys().cloned().collect()
@@ -392,6 +311,7 @@ impl Catalogue {
         let entry = self.entry(name);
         entry.waiting = None;
         entry.refused = None;
+        entry.stopped = None;
         if stream.is_some() {
             entry.draining = None;
         }
@@ -425,6 +345,7 @@ impl Catalogue {
             tracing::error!(guest = name, %reason, "refused");
         }
         entry.waiting = None;
+        entry.stopped = None;
         entry.refused = Some(Refused {
             identity,
             candidate,
@@ -458,6 +379,7 @@ impl Catalogue {
         for (name, candidate) in candidates {
             self.apply(&name, candidate, Watching::AsConfigured).await?;
         }
+        self.renew_own_sinks().await;
         self.publish();
         self.parts.applied.send_replace(self.parts.deployment.generation);
         self.look(&Touched::default()).await
@@ -471,14 +393,5 @@ impl Catalogue {
 
     fn entry(&mut self, name: &str) -> &mut Entry {
         self.entries.entry(name.to_owned()).or_insert_with(|| Entry::new(name))
-    }
-}
-
-fn swap_words(swap: &Swap) -> &'static str {
-    match swap {
-        Swap::New => "new",
-        Swap::StateKept => "open windows go on",
-        Swap::StateDraining => "open windows finish with the old version",
-        Swap::Forgotten => "what steps remembered begins anew",
     }
 }

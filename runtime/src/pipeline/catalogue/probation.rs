@@ -8,10 +8,12 @@ use super::super::identity::Identity;
 use super::super::mill::{Incident, OffendingBatch};
 use super::super::mills::MillGone;
 use super::entry::{Candidate, Refused};
+use super::own_sinks::with_sinks_of;
 use super::scan::Found;
 use super::store::{Files, Store};
 use super::{Catalogue, Watching};
 use crate::clock;
+use crate::config::Sidecar;
 use crate::rule::{BuiltIn, LoadedLibrary};
 use std::io;
 use std::sync::Arc;
@@ -77,10 +79,17 @@ impl Catalogue {
         self.load_good(name).await
     }
 
-    /// Where a rule's last good version would run.
-    pub(super) async fn specify_good(&mut self, name: &str, good: &Candidate, mill: usize) -> Option<LastGood> {
+    /// Where a rule's last good version would run. Where its results would go is for `newest` to say, as far as its own sinks go.
+    pub(super) async fn specify_good(
+        &mut self,
+        name: &str,
+        good: &Candidate,
+        newest: &Sidecar,
+        mill: usize,
+    ) -> Option<LastGood> {
         let loaded = good.loaded.rule.clone()?;
-        match self.specify(name, good, loaded).await {
+        let good = with_sinks_of(good, newest);
+        match self.specify(name, &good, loaded).await {
             Ok(spec) => Some(LastGood {
                 here: self.parts.mills.of_stream(&spec.stream) == mill,
                 spec,

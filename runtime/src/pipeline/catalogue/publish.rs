@@ -1,6 +1,7 @@
 //! What the catalogue tells the rest of the process: what to subscribe to, and the state of every guest.
 
 use super::Catalogue;
+use super::described;
 use super::entry::{Entry, Running};
 use super::shadow::shadow_id;
 use crate::http::{
@@ -18,6 +19,7 @@ impl Catalogue {
         let names: Vec<String> = self.entries.keys().cloned().collect();
         let rules = names.iter().filter_map(|name| self.status(name)).collect();
         let functions = self.functions();
+        let streams = described::streams(&self.queries);
         self.parts.snapshot.send_modify(|snapshot| {
             // Whoever watches the connections says whether everything works.
             let readiness = match &snapshot.readiness {
@@ -27,6 +29,7 @@ impl Catalogue {
             *snapshot = Arc::new(Snapshot {
                 rules,
                 functions,
+                streams,
                 readiness,
             });
         });
@@ -38,6 +41,7 @@ impl Catalogue {
                 .entries
                 .values()
                 .flat_map(Entry::streams)
+                .chain(self.watched.streams())
                 .filter(|stream| stream.takes_from(source))
                 .flat_map(|stream| &stream.filters)
                 .collect();
@@ -57,6 +61,7 @@ impl Catalogue {
         let candidate = entry.shown().map(|running| &running.candidate);
         let candidate = candidate
             .or(entry.waiting.as_ref().map(|(candidate, _)| candidate))
+            .or(entry.stopped.as_ref())
             .or(shadow);
         // Mills know a library by its own name.
         let library = entry.library().filter(|_| entry.running_rule().is_none());
@@ -69,6 +74,7 @@ impl Catalogue {
         Some(RuleStatus {
             id: Arc::clone(&entry.name),
             kind,
+            document: self.queries.document(name).cloned(),
             state: state_of(entry),
             running: running_version(entry),
             refused: entry.refusal().map(|refused| Refused {
@@ -133,6 +139,9 @@ fn state_of(entry: &Entry) -> RunState {
     if entry.running.is_some() {
         return RunState::Running;
     }
+    if entry.stopped.is_some() {
+        return RunState::Stopped(STOPPED.to_owned());
+    }
     if let Some((_, reason)) = &entry.waiting {
         return RunState::Waiting(reason.clone());
     }
@@ -142,6 +151,9 @@ fn state_of(entry: &Entry) -> RunState {
     let reason = entry.refusal().map(|refused| refused.reason.clone());
     RunState::Stopped(reason.unwrap_or_default())
 }
+
+/// What is said of a rule that somebody stopped.
+const STOPPED: &str = "it is stopped, by stopped = true in its .toml file or by triggered = false in its .json file";
 
 fn running_version(entry: &Entry) -> Option<RunningVersion> {
     entry.shown().and_then(version_of)

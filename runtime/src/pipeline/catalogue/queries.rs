@@ -1,13 +1,15 @@
-//! Queries: files of SQL in the rules directory. A file defines streams, has a query, or both; a query becomes a rule, as if
-//! what it compiles to lay there. What it compiles to depends on the streams of all files and on the functions of all
+//! Queries: files of SQL in the rules directory, and rule files. A file of SQL defines streams, has a query, or both; a rule file has a
+//! query, and where its results go. A query becomes a rule, as if what it compiles to lay there. What it compiles to depends on the streams of all files and on the functions of all
 //! libraries, so it is compiled again when these change.
 
-use super::scan::Found;
+use super::scan::{Form, Found};
+use crate::config::{RuleFile, RuleTiming};
 use rulemill_plan::Library;
-use rulemill_sql::{Catalog, Script, compile, script, summary};
+use rulemill_sql::{Catalog, Compiled, Problem, Script, Stream, Timing, compile_timed, script, summary};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// All files of SQL, and what they have become.
+/// All files with queries, and what they have become.
 #[derive(Default)]
 pub(super) struct Queries {
     files: BTreeMap<String, File>,
@@ -18,6 +20,9 @@ pub(super) struct Queries {
 struct File {
     text: String,
     sidecar: Option<String>,
+    /// A rule file as it is written.
+    document: Option<Arc<str>>,
+    timing: Timing,
     /// What the text says, or what is wrong with it.
     script: Result<Script, String>,
     /// Whether it has to be compiled, because it is new.
@@ -42,24 +47,65 @@ pub(super) enum Outcome {
 impl Queries {
     /// Takes a file that is new or has changed.
     pub(super) fn put(&mut self, found: Found) {
-        let (text, script) = match String::from_utf8(found.wasm) {
+        let (name, sidecar, form) = (found.name, found.sidecar, found.form);
+        let file = match String::from_utf8(found.wasm) {
+            Err(_) => File::of(String::new(), sidecar, Err("the file is not UTF-8 text".to_owned())),
+            Ok(text) if form == Form::Json => File::of_rule(text, sidecar),
             Ok(text) => {
                 let script = script(&text).map_err(|problems| summary(&problems, &text));
-                (text, script)
+                File::of(text, sidecar, script)
             }
-            Err(_) => (String::new(), Err("the file is not UTF-8 text".to_owned())),
         };
-        self.files.insert(
-            found.name,
-            File {
-                text,
-                sidecar: found.sidecar,
-                script,
-                stale: true,
-                refused: false,
-                wasm: None,
-            },
-        );
+        self.files.insert(name, file);
+    }
+
+    /// A rule file as it is written.
+    pub(super) fn document(&self, name: &str) -> Option<&Arc<str>> {
+        self.files.get(name)?.document.as_ref()
+    }
+
+    /// The streams that are defined, and in which file each is.
+    pub(super) fn streams(&self) -> impl Iterator<Item = (&Stream, &str)> {
+        self.catalog.streams.values().map(|stream| {
+            let defines = |file: &File| {
+                let script = file.script.as_ref().ok();
+                script.is_some_and(|script| script.streams.iter().any(|other| other.name == stream.name))
+            };
+            let file = self.files.iter().find(|(_, file)| defines(file));
+            (stream, file.map_or("", |(name, _)| name.as_str()))
+        })
+    }
+
+    /// The text of a file that defines one stream and nothing else.
+    pub(super) fn statement_of(&self, name: &str) -> Option<&str> {
+        let alone = self.contents(name) == Some((1, false));
+        self.files.get(name).filter(|_| alone).map(|file| file.text.as_str())
+    }
+
+    /// How many streams a file defines, and whether it has a query; nothing when there is no such file, or it is wrong.
+    pub(super) fn contents(&self, name: &str) -> Option<(usize, bool)> {
+        let script = self.files.get(name)?.script.as_ref().ok()?;
+        Some((script.streams.len(), script.query.is_some()))
+    }
+
+    /// The files with a query that reads the stream.
+    pub(super) fn readers(&self, stream: &str) -> Vec<&str> {
+        let reads = |file: &File| {
+            let query = file.script.as_ref().ok().and_then(|script| script.query.as_ref());
+            query.is_some_and(|query| {
+                let joined = query.joins.iter().map(|join| &join.source);
+                std::iter::once(&query.from)
+                    .chain(joined)
+                    .any(|source| source.stream.text == stream)
+            })
+        };
+        let files = self.files.iter().filter(|(_, file)| reads(file));
+        files.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// What queries are compiled against.
+    pub(super) fn known(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// Forgets a file; whether there was one.
@@ -109,6 +155,37 @@ impl Queries {
 }
 
 impl File {
+    fn of(text: String, sidecar: Option<String>, script: Result<Script, String>) -> Self {
+        File {
+            text,
+            sidecar,
+            document: None,
+            timing: Timing::AsDefined,
+            script,
+            stale: true,
+            refused: false,
+            wasm: None,
+        }
+    }
+
+    /// Reads a rule file; `beside` is what stands in the file beside it.
+    fn of_rule(text: String, beside: Option<String>) -> Self {
+        let document = Some(Arc::from(text.as_str()));
+        let file = match RuleFile::parse(&text) {
+            Err(reason) => File::of(text, beside, Err(reason)),
+            Ok(rule) => {
+                let sidecar = rule.sidecar(beside.as_deref());
+                let timing = timing_of(rule.timing);
+                let script = script_of_rule(&rule.sql);
+                File {
+                    timing,
+                    ..File::of(rule.sql, Some(sidecar), script)
+                }
+            }
+        };
+        File { document, ..file }
+    }
+
     /// Compiles it; nothing when that comes to the same as before.
     fn compile(&mut self, name: &str, catalog: &Catalog) -> Option<Outcome> {
         let fresh = std::mem::take(&mut self.stale);
@@ -119,7 +196,7 @@ impl File {
         let Some(query) = query else {
             return fresh.then_some(Outcome::Definitions);
         };
-        match compile(&self.text, query, name, catalog) {
+        match compile_timed(&self.text, query, name, catalog, self.timing) {
             Err(problems) => {
                 self.refused = true;
                 Some(Outcome::Refused(summary(&problems, &self.text)))
@@ -134,9 +211,43 @@ impl File {
     }
 }
 
+/// The query of a rule file.
+pub(super) fn script_of_rule(sql: &str) -> Result<Script, String> {
+    let script = script(sql).map_err(|problems| summary(&problems, sql))?;
+    if !script.streams.is_empty() || script.query.is_none() {
+        return Err("its sql must be one SELECT; streams are defined in files of their own".to_owned());
+    }
+    Ok(script)
+}
+
+/// Compiles a query for itself.
+pub(super) fn compile_alone(
+    sql: &str,
+    name: &str,
+    timing: Timing,
+    catalog: &Catalog,
+) -> Result<Compiled, Vec<Problem>> {
+    let script = script(sql)?;
+    let Some(query) = &script.query else {
+        return Err(vec![Problem::new(
+            rulemill_sql::Span::default(),
+            "a SELECT is needed here",
+        )]);
+    };
+    compile_timed(sql, query, name, catalog, timing)
+}
+
+pub(super) fn timing_of(timing: RuleTiming) -> Timing {
+    match timing {
+        RuleTiming::Arrival => Timing::Arrival,
+        RuleTiming::Event(late) => Timing::Event {
+            lateness_ms: u64::try_from(late.as_millis()).unwrap_or(u64::MAX),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::scan::Form;
     use super::*;
 
     fn put(queries: &mut Queries, name: &str, text: &str) {

@@ -23,6 +23,7 @@ impl Catalogue {
         entry.waiting = None;
         entry.refused = None;
         entry.quarantined = None;
+        entry.stopped = None;
         self.end_shadow(name).await?;
         self.remove_rule(name).await?;
         let users = self.library_of(name).map(|library| self.users_of(&library, name));
@@ -88,6 +89,7 @@ impl Catalogue {
     pub(super) async fn clean_up(&mut self) -> Result<(), MillGone> {
         let goes = |entry: &Entry| entry.removed && !BuiltIn::is_place(&entry.name);
         let waits = |entry: &Entry| goes(entry) || entry.draining.is_some() || entry.refused.is_some();
+        self.drop_leftover_sinks().await?;
         if self.entries.values().any(waits) {
             self.retry(true).await?;
             self.publish();
@@ -113,6 +115,7 @@ impl Catalogue {
                 continue;
             }
             self.forget(name);
+            self.drop_own_sinks(name).await;
             self.forget_versions(name).await;
             tracing::info!(guest = &**name, "removed");
             any = true;

@@ -1,7 +1,8 @@
 //! What the deployment decides about a rule: where it listens, where it sends, and its settings.
 
 use super::super::command::{Role, StreamKey};
-use crate::config::{GuestDefaults, RulesConfig, Sidecar};
+use crate::config::{GuestDefaults, RulesConfig, Sidecar, SinkConfig};
+use crate::sink::topic_columns;
 use crate::topic::TopicFilter;
 use rulemill_plan::{Literal, Plan, Type};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,16 @@ pub(in super::super) struct SinkRows {
     pub(in super::super) id_field: Option<String>,
 }
 
+impl SinkRows {
+    /// Those of a sink with this configuration.
+    pub(in super::super) fn of(sink: &SinkConfig) -> Self {
+        SinkRows {
+            columns: topic_columns(&sink.kind),
+            id_field: sink.id_field.clone(),
+        }
+    }
+}
+
 /// What the deployment has decided.
 pub(super) struct Resolved {
     /// The stream that the rule listens to.
@@ -44,8 +55,8 @@ pub(super) fn resolve(plan: &Plan, sidecar: &Sidecar, names: &Names<'_>) -> Resu
         None if !plan.sinks.is_empty() => &plan.sinks,
         None => &names.rules.default_sinks,
     };
-    check_sinks(sinks, names, &mut problems);
-    check_topic_columns(plan, sinks, names, &mut problems);
+    check_sinks(sinks, sidecar, names, &mut problems);
+    check_topic_columns(plan, sinks, sidecar, names, &mut problems);
     let source = sidecar.source.as_ref().or(plan.source.as_ref());
     let source = source.or(names.rules.default_source.as_ref());
     check_source(source, names, &mut problems);
@@ -94,7 +105,8 @@ pub(super) fn read_sidecar(
 /// What is wrong with the names in a file beside a rule, whatever the rule is.
 fn wrong_names(sidecar: &Sidecar, names: &Names<'_>) -> Vec<String> {
     let mut problems = Vec::new();
-    check_sinks(sidecar.sinks.as_deref().unwrap_or_default(), names, &mut problems);
+    let sinks = sidecar.sinks.as_deref().unwrap_or_default();
+    check_sinks(sinks, sidecar, names, &mut problems);
     check_source(sidecar.source.as_ref(), names, &mut problems);
     filters(sidecar.topics.as_deref().unwrap_or_default(), &mut problems);
     problems
@@ -109,9 +121,10 @@ fn check_source(source: Option<&String>, names: &Names<'_>, problems: &mut Vec<S
     }
 }
 
-fn check_sinks(wanted: &[String], names: &Names<'_>, problems: &mut Vec<String>) {
+fn check_sinks(wanted: &[String], sidecar: &Sidecar, names: &Names<'_>, problems: &mut Vec<String>) {
     let Some(known) = names.sinks else { return };
-    let unknown = wanted.iter().filter(|name| !known.contains_key(*name));
+    let is_known = |name: &String| known.contains_key(name) || sidecar.own_sinks.contains_key(name);
+    let unknown = wanted.iter().filter(|name| !is_known(name));
     for name in unknown.take(UNKNOWN_SINKS_MAX) {
         problems.push(format!(
             "its sink {name} is not configured (there are: {}); set sinks in the .toml file beside it",
@@ -121,11 +134,18 @@ fn check_sinks(wanted: &[String], names: &Names<'_>, problems: &mut Vec<String>)
 }
 
 /// A topic that needs a column needs it in every row.
-fn check_topic_columns(plan: &Plan, sinks: &[String], names: &Names<'_>, problems: &mut Vec<String>) {
-    let Some(known) = names.sinks else { return };
+fn check_topic_columns(
+    plan: &Plan,
+    sinks: &[String],
+    sidecar: &Sidecar,
+    names: &Names<'_>,
+    problems: &mut Vec<String>,
+) {
     let sinks: BTreeSet<&String> = sinks.iter().collect();
     for sink in sinks {
-        let Some(rows) = known.get(sink) else { continue };
+        let own = sidecar.own_sinks.get(sink).map(SinkRows::of);
+        let known = names.sinks.and_then(|known| known.get(sink).cloned());
+        let Some(rows) = own.or(known) else { continue };
         let emits = |name: &str| plan.emits.iter().any(|emit| emit.name == *name);
         if let Some(id) = rows.id_field.as_deref().filter(|id| emits(id)) {
             problems.push(format!(

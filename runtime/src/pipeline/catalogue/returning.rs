@@ -23,6 +23,7 @@ impl Catalogue {
         self.go_on_with_good(|_| true).await?;
         self.retry(false).await?;
         self.take_leftovers_away(before).await?;
+        self.drop_leftover_sinks().await?;
         for name in gone.difference(&self.entries.keys().cloned().collect()) {
             self.forget_versions(name).await;
         }

@@ -13,10 +13,10 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// The files of one guest: `NAME.wasm` or `NAME.sql`, and perhaps `NAME.toml`.
+/// The files of one guest: `NAME.wasm`, `NAME.sql` or `NAME.json`, and perhaps `NAME.toml`.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
-    /// The name without `.wasm` or `.sql`.
+    /// The name without `.wasm`, `.sql` or `.json`.
     pub(super) name: String,
     /// What the file is written in.
     pub(super) form: Form,
@@ -35,14 +35,25 @@ pub(super) enum Form {
     Wasm,
     /// `NAME.sql`: definitions of streams, and perhaps a query.
     Sql,
+    /// `NAME.json`: a rule with its query, its actions and its options.
+    Json,
 }
 
 impl Form {
+    /// All of them.
+    pub(super) const ALL: [Form; 3] = [Form::Wasm, Form::Sql, Form::Json];
+
+    /// Whether it is compiled from text.
+    pub(super) fn is_text(self) -> bool {
+        self != Form::Wasm
+    }
+
     /// What such a file's name ends with.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Form::Wasm => ".wasm",
             Form::Sql => ".sql",
+            Form::Json => ".json",
         }
     }
 }
@@ -146,7 +157,7 @@ impl Scanner {
         Ok(scan)
     }
 
-    /// The names of all `.wasm` and `.sql` files but hidden ones, which editors and copying tools use for unfinished files.
+    /// The names of all `.wasm`, `.sql` and `.json` files but hidden ones, which editors and copying tools use for unfinished files.
     fn names(&self) -> std::io::Result<BTreeSet<String>> {
         let mut names = BTreeSet::new();
         for entry in std::fs::read_dir(&self.dir)? {
@@ -237,7 +248,7 @@ impl Seen {
     }
 }
 
-/// The guest that a file belongs to, if any: `NAME.wasm`, `NAME.sql` or `NAME.toml`.
+/// The guest that a file belongs to, if any: `NAME.wasm`, `NAME.sql`, `NAME.json` or `NAME.toml`.
 pub(super) fn guest_of(path: &Path) -> Option<String> {
     let file = path.file_name()?.to_str()?;
     let guest = guest_name(file).map(|(name, _)| name);
@@ -246,24 +257,28 @@ pub(super) fn guest_of(path: &Path) -> Option<String> {
 
 /// The guest that a file is, if it is one, and what it is written in.
 pub(super) fn guest_name(file: &str) -> Option<(&str, Form)> {
-    let forms = [Form::Wasm, Form::Sql];
-    forms
+    Form::ALL
         .into_iter()
         .find_map(|form| Some((named(file, form.suffix())?, form)))
 }
 
-fn path_of(dir: &Path, name: &str, form: Form) -> PathBuf {
+/// The file of the guest of that name.
+pub(super) fn path_of(dir: &Path, name: &str, form: Form) -> PathBuf {
     dir.join(format!("{name}{}", form.suffix()))
 }
 
 /// What the guest of that name is written in. It can be one thing only.
-fn form_of(dir: &Path, name: &str) -> std::io::Result<Form> {
-    let is_there = |form| path_of(dir, name, form).symlink_metadata().is_ok();
-    match (is_there(Form::Wasm), is_there(Form::Sql)) {
-        (true, true) => Err(std::io::Error::other(format!(
-            "there are {name}.wasm and {name}.sql; a guest has one file, so give one of them another name"
-        ))),
-        (_, sql) => Ok(if sql { Form::Sql } else { Form::Wasm }),
+pub(super) fn form_of(dir: &Path, name: &str) -> std::io::Result<Form> {
+    let is_there = |form: &Form| path_of(dir, name, *form).symlink_metadata().is_ok();
+    let mut forms = Form::ALL.into_iter().filter(is_there);
+    match (forms.next(), forms.next()) {
+        (Some(one), Some(other)) => {
+            let (one, other) = (one.suffix(), other.suffix());
+            Err(std::io::Error::other(format!(
+                "there are {name}{one} and {name}{other}; a guest has one file, so give one of them another name"
+            )))
+        }
+        (form, _) => Ok(form.unwrap_or(Form::Wasm)),
     }
 }
 

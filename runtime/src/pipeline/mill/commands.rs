@@ -48,6 +48,10 @@ impl Mill {
         match command {
             Command::PutRule(put, reply) => drop(reply.send(self.put_rule(*put))),
             Command::PutShadow(put, reply) => drop(reply.send(self.put_shadow(*put))),
+            Command::PutWatched(spec, reply) => {
+                let put = self.install(*spec, config::OnChange::Boundary);
+                drop(reply.send(put.map(|_| ())));
+            }
             Command::RemoveRule(id, how, reply) => {
                 let change = Change::RemoveRule {
                     id: id.to_string(),
