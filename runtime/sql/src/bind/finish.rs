@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// What binding gives, besides what the scope has.
 pub(super) struct Parts {
     pub(super) keep: Option<Column>,
+    pub(super) content: Option<Column>,
     pub(super) each_row: bool,
     pub(super) window: Option<Cut>,
     pub(super) emitted: Vec<Emitted>,
@@ -66,7 +67,7 @@ impl Scope<'_> {
                 .collect(),
             before,
             keep: parts.keep.map(place),
-            content: None,
+            content: parts.content.map(place),
             keys: self
                 .keys
                 .iter()

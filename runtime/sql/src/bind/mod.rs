@@ -49,9 +49,12 @@ pub(crate) fn bind(text: &str, select: &Select, rule: &str, catalog: &Catalog) -
         return Err(scope.problems);
     }
     scope.look_back();
-    let keep = scope.filter();
-    scope.keys();
+    let keep = scope.keep();
+    let content = scope.content();
     let window = scope.window();
+    // Nothing else is asked of rows that are in no group, and so it cannot fail for them.
+    scope.before.guard(content);
+    scope.keys();
     let emitted = scope.items(stage);
     let having = scope.having(stage).or_else(|| scope.any_changed(&emitted));
     let order = scope.order(stage);
@@ -62,6 +65,7 @@ pub(crate) fn bind(text: &str, select: &Select, rule: &str, catalog: &Catalog) -
     let each_row = scope.gives_rows();
     let bound = scope.finish(&finish::Parts {
         keep,
+        content,
         each_row,
         window,
         emitted,
@@ -181,10 +185,29 @@ impl<'q> Scope<'q> {
         functions::is_aggregate(name) || self.catalog.aggregate(name).is_some()
     }
 
-    /// What `WHERE` and the window's `FILTER` leave. For a window of time it makes no difference which of them says so.
-    fn filter(&mut self) -> Option<Column> {
-        let of_window = self.select.window.as_ref().and_then(|window| window.filter.as_ref());
-        let mut filters = self.select.filter.iter().chain(of_window);
+    /// The rows that windows are cut from: what the window's `FILTER` leaves, and mostly what `WHERE` leaves too.
+    fn keep(&mut self) -> Option<Column> {
+        let select = self.select;
+        let of_window = select.window.as_ref().and_then(|window| window.filter.as_ref());
+        let of_rows = select.filter.as_ref().filter(|_| !self.cuts_before_where());
+        self.filter(of_rows.into_iter().chain(of_window))
+    }
+
+    /// The rows of a window that are in its groups.
+    fn content(&mut self) -> Option<Column> {
+        let select = self.select;
+        let of_rows = select.filter.as_ref().filter(|_| self.cuts_before_where());
+        self.filter(of_rows.into_iter())
+    }
+
+    /// Whether windows are cut from all rows, and `WHERE` says which rows of a window count.
+    fn cuts_before_where(&self) -> bool {
+        let kind = self.select.window.as_ref().map(|window| &window.kind);
+        matches!(kind, Some(WindowKind::Count { .. } | WindowKind::Sliding { .. }))
+    }
+
+    /// The column that says whether all of these conditions hold.
+    fn filter(&mut self, mut filters: impl Iterator<Item = &'q Expr>) -> Option<Column> {
         let first = filters.next()?;
         self.filtering = true;
         let mut value = self.condition(first, Stage::Message);

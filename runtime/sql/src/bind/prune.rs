@@ -15,7 +15,8 @@ impl Scope<'_> {
             .iter()
             .flat_map(|emitted| emitted.columns.clone())
             .collect();
-        used.extend(parts.keep.iter().chain(&parts.having).chain(&event_time));
+        used.extend(parts.keep.iter().chain(&parts.content));
+        used.extend(parts.having.iter().chain(&event_time));
         used.extend(parts.order.iter().map(|(column, _)| column));
         used.extend(parts.window.into_iter().flat_map(Cut::columns));
         used.extend(self.keys.iter().flat_map(|key| &key.of));

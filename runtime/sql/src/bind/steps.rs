@@ -2,7 +2,7 @@
 //! compute.
 
 use crate::column::Column;
-use crate::kernel::{Kernel, Node, Output, Value};
+use crate::kernel::{Case, Kernel, Node, Output, Value};
 use rulemill_plan::{Accumulation, Argument, ColumnIndex, Literal, Recall, Type};
 
 /// Steps, and the columns that they append.
@@ -12,6 +12,8 @@ pub(super) struct Steps {
     pending: PendingKernel,
     /// How many columns there are so far.
     columns: u32,
+    /// The condition that kernels from now on compute for.
+    guard: Option<Column>,
     /// Which side of the window it is.
     name: fn(u32) -> Column,
 }
@@ -124,6 +126,7 @@ impl Steps {
             list: Vec::new(),
             pending: PendingKernel::default(),
             columns: 0,
+            guard: None,
             name,
         }
     }
@@ -192,6 +195,10 @@ impl Steps {
         if let Some(columns) = self.computed(&value, kinds) {
             return columns;
         }
+        let value = self.guarded(value);
+        if let Some(columns) = self.computed(&value, kinds) {
+            return columns;
+        }
         let mut inputs = Vec::new();
         value.columns(&mut inputs);
         if inputs.iter().any(|(column, _)| self.is_pending(*column)) {
@@ -206,6 +213,31 @@ impl Steps {
             kinds: kinds.to_vec(),
         });
         columns
+    }
+
+    /// From now on kernels compute only where a condition holds; elsewhere their values are null.
+    pub(super) fn guard(&mut self, condition: Option<Column>) {
+        self.guard = condition;
+    }
+
+    fn guarded(&self, value: Value) -> Value {
+        let mut inputs = Vec::new();
+        value.columns(&mut inputs);
+        let Some(condition) = self.guard.filter(|_| !inputs.is_empty()) else {
+            return value;
+        };
+        let (kinds, source) = (value.kinds, value.source.clone());
+        let condition = Value::column(condition, Type::Bool, source.clone());
+        let case = Case {
+            operand: None,
+            branches: vec![(condition, value)],
+            otherwise: None,
+        };
+        Value {
+            node: Node::Case(Box::new(case)),
+            kinds,
+            source,
+        }
     }
 
     /// The columns of the same value, when it is computed already.

@@ -5,3 +5,4 @@ mod conformance;
 mod differential;
 mod reference;
 mod running;
+mod windows;
