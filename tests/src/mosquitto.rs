@@ -95,11 +95,20 @@ impl Mosquitto {
 
     /// Waits until somebody subscribes to exactly this filter.
     pub async fn wait_for_subscription(&self, filter: &str) {
-        // As it is logged with the packets, and as it is without.
-        let (packet, short) = (format!("{filter} (QoS "), format!(" 1 {filter}"));
-        let tells = |line: &String| line.contains(&packet) || line.ends_with(&short);
         let what = format!("a subscription to {filter}");
+        let tells = |line: &String| is_subscription(line, filter);
         wait_for(&what, LIMIT, || self.log.lines().iter().any(tells).then_some(())).await;
+    }
+
+    /// Waits until the last that was said of exactly this filter is that somebody subscribes to it.
+    pub async fn wait_until_subscribed(&self, filter: &str) {
+        let what = format!("a subscription to {filter} that was not given up");
+        wait_for(&what, LIMIT, || {
+            let lines = self.log.lines();
+            let last = lines.iter().rfind(|line| line.contains(filter));
+            last.filter(|line| is_subscription(line, filter)).map(|_| ())
+        })
+        .await;
     }
 
     /// The address as rulemill's configuration wants it, without TLS.
@@ -190,3 +199,8 @@ fn config(sandbox: &Sandbox, port: u16, (access, traffic): (Access<'_>, Traffic)
 
 /// How much of the log a failure shows.
 const LOG_LINES_SHOWN: usize = 60;
+
+/// As it is logged with the packets, and as it is without.
+fn is_subscription(line: &str, filter: &str) -> bool {
+    line.contains(&format!("{filter} (QoS ")) || line.ends_with(&format!(" 1 {filter}"))
+}

@@ -36,10 +36,19 @@ impl Rulemill {
     /// Starts `rulemill run` with this configuration and waits until it is ready. `$HTTP` and `$LISTENER` in the text
     /// become free ports; `[http]` must be there.
     pub async fn start(sandbox: &Sandbox, config: &str) -> Self {
+        Self::start_as(sandbox, "run", config).await
+    }
+
+    /// The same for `rulemill serve`.
+    pub async fn serve(sandbox: &Sandbox, config: &str) -> Self {
+        Self::start_as(sandbox, "serve", config).await
+    }
+
+    async fn start_as(sandbox: &Sandbox, verb: &str, config: &str) -> Self {
         for _ in 0..ATTEMPTS_MAX {
             let (http, listener) = (free_port(), free_port());
             let path = sandbox.write("rulemill.toml", with_ports(config, http, listener));
-            let mut run = command(&path, "run");
+            let mut run = command(&path, verb);
             if !config.contains("on_stop") {
                 // Most stories end with a look at what was open.
                 run.env("RULEMILL__DATA__ON_STOP", "emit");

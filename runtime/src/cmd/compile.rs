@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::config::LimitsConfig;
-use crate::rule::{GuestEngine, load};
+use crate::rule::{GuestEngine, load, with_built_in};
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use rulemill_plan::Library;
@@ -90,7 +90,7 @@ fn streams(file: &Path, own: &Script) -> anyhow::Result<Vec<rulemill_sql::Stream
     Ok(streams)
 }
 
-/// The libraries that were named, then those in the query's folder.
+/// The libraries that were named, then those in the query's folder, then those of the program.
 fn libraries(args: &CompileArgs) -> anyhow::Result<Vec<Library>> {
     let limits = LimitsConfig::default();
     let engine = GuestEngine::with(limits.stack_bytes_max, None).map_err(|error| anyhow!("{error:#}"))?;
@@ -110,7 +110,7 @@ fn libraries(args: &CompileArgs) -> anyhow::Result<Vec<Library>> {
             libraries.push(library);
         }
     }
-    Ok(libraries)
+    Ok(with_built_in(libraries))
 }
 
 /// The other files in a file's folder whose names end like this, sorted.

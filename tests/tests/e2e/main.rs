@@ -5,6 +5,7 @@ mod common;
 mod harness;
 
 mod tutorial;
+mod tutorial_page;
 
 mod asking;
 mod bad_input;

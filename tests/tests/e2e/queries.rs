@@ -79,6 +79,17 @@ async fn a_compiled_query_is_a_rule_like_any_other() {
         .await;
     assert_eq!(emissions, [[json!({"twice": 42})]]);
 
+    // The functions of the program are there without a file.
+    std::fs::create_dir(sandbox.path("alone")).expect("the sandbox can be written to");
+    sandbox.write("alone/part.sql", format!("{STREAM}\n{QUERY}"));
+    let out = run_command(&sandbox, &["compile", "alone/part.sql"]).await;
+    assert!(
+        out.stdout.contains("calls       text.split_value"),
+        "{}{}",
+        out.stdout,
+        out.stderr
+    );
+
     sandbox.write("wrong.sql", "SELECT a,\n FROM x/+");
     let out = run_command(&sandbox, &["compile", "wrong.sql"]).await;
     assert!(out.code != Some(0));
