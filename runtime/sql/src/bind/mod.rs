@@ -13,6 +13,8 @@ mod steps;
 mod tests;
 #[cfg(test)]
 mod tests_analytic;
+#[cfg(test)]
+mod tests_hostile;
 
 use crate::ast::{self, Expr, Item, Select, WindowKind};
 use crate::catalog::{Catalog, Stream};
