@@ -27,7 +27,13 @@ pub(crate) fn measure() -> anyhow::Result<Vec<Row>> {
     let mut sinks = runtime.block_on(async {
         let dead_letters = DeadLetters::start(&config.dead_letter, DeadLetterMetrics::default())?;
         let metrics = SinkMetrics::default();
-        anyhow::Ok(Sinks::start(&config.sinks, metrics, dead_letters, &config.data_dir)?)
+        anyhow::Ok(Sinks::start(
+            &config.sinks,
+            &std::collections::BTreeMap::new(),
+            metrics,
+            dead_letters,
+            &config.data_dir,
+        )?)
     })?;
     let sink = sinks.handle("cloud").context("the sink was configured above")?;
     for number in 0..MESSAGES {

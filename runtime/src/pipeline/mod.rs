@@ -112,20 +112,21 @@ impl Pipeline {
         let metrics = Metrics::register(&mut telemetry);
         let dead_letters = DeadLetters::start(&config.dead_letter, metrics.dead_letters.clone())
             .map_err(|error| StartError::Data(config.dead_letter.file.path.clone(), error))?;
-        let own_sinks = own_sinks_at_start(&config);
-        let mut all_sinks = config.sinks.clone();
-        all_sinks.extend(
-            own_sinks
+        let mut own_sinks = own_sinks_at_start(&config);
+        let sinks = Sinks::start(
+            &config.sinks,
+            &own_sinks
                 .values()
                 .flatten()
-                .map(|(name, sink)| (name.clone(), sink.clone())),
-        );
-        let sinks = Sinks::start(
-            &all_sinks,
+                .map(|(name, sink)| (name.clone(), sink.clone()))
+                .collect(),
             metrics.sinks.clone(),
             dead_letters.clone(),
             &config.data_dir,
         )?;
+        own_sinks
+            .values_mut()
+            .for_each(|own| own.retain(|name, _| sinks.handle(name).is_some()));
         let sinks = Arc::new(RwLock::new(sinks));
         let engine = engine::start(&config, &metrics.code_cache)?;
 

@@ -106,10 +106,12 @@ struct Running {
 }
 
 impl Sinks {
-    /// Starts the sinks of `configs`; their queues on disk are in the data directory, which belongs to this process. Must be
-    /// called within a tokio runtime.
+    /// Starts the sinks of `configs`, and those of single rules, `own`: one of these that cannot be started is named in the log and
+    /// left out. Their queues on disk are in the data directory, which belongs to this process. Must be called within a tokio
+    /// runtime.
     pub fn start(
         configs: &BTreeMap<String, SinkConfig>,
+        own: &BTreeMap<String, SinkConfig>,
         metrics: SinkMetrics,
         dead_letters: DeadLetters,
         data_dir: &Path,
@@ -125,6 +127,12 @@ impl Sinks {
         for (name, config) in configs {
             let running = sinks.start_one(name, config)?;
             sinks.running.insert(name.clone(), running);
+        }
+        for (name, config) in own {
+            match sinks.start_one(name, config) {
+                Ok(running) => drop(sinks.running.insert(name.clone(), running)),
+                Err(error) => error!(%error, "the sink of a rule cannot be started"),
+            }
         }
         sinks.tell_strangers();
         Ok(sinks)

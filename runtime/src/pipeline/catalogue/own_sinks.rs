@@ -76,6 +76,7 @@ impl Catalogue {
     /// have any more run on: the version before may still send to them.
     pub(super) async fn put_own_sinks(&mut self, name: &str, sidecar: &Sidecar) -> Result<(), String> {
         let wanted = &sidecar.own_sinks;
+        self.check_client_ids(name, wanted)?;
         let running = self.own_sinks.get(name);
         if wanted.is_empty() || running == Some(wanted) {
             return Ok(());
@@ -101,6 +102,29 @@ impl Catalogue {
                 Err(reasons.join("; "))
             }
         }
+    }
+
+    /// Two connections with one client id would end each other for ever.
+    fn check_client_ids(&self, name: &str, wanted: &BTreeMap<String, SinkConfig>) -> Result<(), String> {
+        let others = self.own_sinks.iter().filter(|(rule, _)| *rule != name);
+        let others = || others.clone().flat_map(|(_, sinks)| sinks).chain(wanted);
+        for (sink, config) in wanted {
+            let SinkKind::Mqtt(own) = &config.kind else { continue };
+            let same = others().find(|(other, config)| {
+                let SinkKind::Mqtt(mqtt) = &config.kind else {
+                    return false;
+                };
+                *other != sink && mqtt.server == own.server && mqtt.client_id == own.client_id
+            });
+            if let Some((other, _)) = same {
+                return Err(format!(
+                    "its sink {sink} has the client id {:?}, which {other} has at the same broker; the broker would disconnect each for \
+                     the other, so give one of them another client id",
+                    own.client_id
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The version runs: what it does not send to can go.

@@ -52,7 +52,15 @@ async fn silent_broker() -> (tokio::net::TcpListener, SinkConfig) {
 }
 
 fn start(folder: &Path, configs: &[(&str, SinkConfig)]) -> Sinks {
-    Sinks::start(&named(configs), SinkMetrics::default(), dead_letters(folder), folder).unwrap()
+    let own = BTreeMap::new();
+    Sinks::start(
+        &named(configs),
+        &own,
+        SinkMetrics::default(),
+        dead_letters(folder),
+        folder,
+    )
+    .unwrap()
 }
 
 fn named(configs: &[(&str, SinkConfig)]) -> BTreeMap<String, SinkConfig> {
@@ -206,4 +214,21 @@ async fn a_sink_that_comes_back_goes_on_with_the_queue_of_the_one_before() {
     sinks.handle("x").unwrap().push(emission("2"));
     assert_eq!(sinks.drain(clock::pass(PATIENCE)).await, []);
     assert_eq!(read(path, "x.jsonl"), "[{\"name\":\"1\"}]\n[{\"name\":\"2\"}]\n");
+}
+
+#[tokio::test]
+async fn the_sink_of_a_rule_that_cannot_start_keeps_nobody_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    // Where its queue would be there is a file.
+    std::fs::create_dir_all(folder.path().join("outbox")).unwrap();
+    std::fs::write(folder.path().join("outbox/r.away"), "").unwrap();
+    let on_disk = SinkConfig {
+        queue: SinkQueue::Disk,
+        ..config(SinkKind::Log)
+    };
+    let own = named(&[("r.away", on_disk)]);
+    let configs = named(&[("log", config(SinkKind::Log))]);
+    let (metrics, letters) = (SinkMetrics::default(), dead_letters(folder.path()));
+    let sinks = Sinks::start(&configs, &own, metrics, letters, folder.path()).unwrap();
+    assert!(sinks.handle("log").is_some() && sinks.handle("r.away").is_none());
 }
