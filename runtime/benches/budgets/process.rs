@@ -165,7 +165,7 @@ impl Rulemill {
 
     /// Guests that run, libraries included.
     pub(crate) fn running_guests(&self) -> anyhow::Result<usize> {
-        Ok(self.get("/rules")?.matches(r#""status":"running""#).count())
+        Ok(self.get("/guests")?.matches(r#""status":"running""#).count())
     }
 
     /// The processor time of all threads that are alive.
