@@ -7,12 +7,12 @@ use super::manage::{self, wanted};
 use super::run::runtime;
 use super::server::{Method, Said, Server, ServerArgs};
 use super::sheet::{printable, printable_lines};
-use anyhow::Context as _;
+use super::signals::StopSignals;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use prompt::{Line, Prompt};
 use rulemill_sql::ast::{Kind, Statement};
 use serde_json::{Value, json};
-use std::future::Future;
 use std::io::{self, Write as _};
 use std::pin::pin;
 use std::time::Duration;
@@ -38,18 +38,22 @@ pub struct QueryArgs {
 /// The query is wrong, or nobody answers. At the prompt, these are only printed.
 pub(super) fn run(args: &QueryArgs) -> Result<(), Failure> {
     let server = args.server.client()?;
-    let ended = runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
+        let mut stop = StopSignals::listen()?;
         match &args.sql {
             Some(sql) => {
                 let limit = Limit {
                     rows: args.rows,
                     duration: args.duration,
                 };
-                watch(&server, sql, &limit).await
+                watch(&server, sql, &limit, &mut stop).await
             }
-            None => session(&server).await,
+            None => session(&server, &mut stop).await,
         }
     });
+    // Somebody may still be waiting for a line that never comes.
+    runtime.shutdown_background();
     Ok(ended?)
 }
 
@@ -60,12 +64,15 @@ struct Limit {
     duration: Option<Duration>,
 }
 
-/// Takes statements until there are no more.
-async fn session(server: &Server) -> anyhow::Result<()> {
+/// Takes statements until there are no more, or a signal comes between two of them.
+async fn session(server: &Server, stop: &mut StopSignals) -> anyhow::Result<()> {
     let mut prompt = Prompt::open()?;
     loop {
         let line;
-        (prompt, line) = prompt.next().await?;
+        (prompt, line) = tokio::select! {
+            next = prompt.next() => next?,
+            () = stop.next() => return Ok(()),
+        };
         let text = match &line {
             Line::Text(text) => text.trim(),
             Line::End => return Ok(()),
@@ -76,14 +83,14 @@ async fn session(server: &Server) -> anyhow::Result<()> {
         if ["exit", "quit"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
             return Ok(());
         }
-        if let Err(error) = carry_out(server, text).await {
+        if let Err(error) = carry_out(server, text, stop).await {
             say(&format!("{error:#}"))?;
         }
     }
 }
 
 /// One statement of the prompt.
-async fn carry_out(server: &Server, text: &str) -> anyhow::Result<()> {
+async fn carry_out(server: &Server, text: &str, stop: &mut StopSignals) -> anyhow::Result<()> {
     let text = text.trim_end_matches(';').trim_end();
     let query = strip_word(text, "explain").filter(|rest| strip_word(rest, "select").is_some());
     if let Some(query) = query {
@@ -105,7 +112,7 @@ async fn carry_out(server: &Server, text: &str) -> anyhow::Result<()> {
         }
         Ok([Statement::Drop(Kind::Stream, name)]) => say(&stream(&name.text, Method::DELETE).await?),
         // What is wrong with any other text, the running process says too.
-        _ => watch(server, text, &Limit::default()).await,
+        _ => watch(server, text, &Limit::default(), stop).await,
     }
 }
 
@@ -118,8 +125,7 @@ fn strip_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
 }
 
 /// Runs a query and prints its emissions, one a line, until it is interrupted or at its limit.
-async fn watch(server: &Server, sql: &str, limit: &Limit) -> anyhow::Result<()> {
-    let mut interrupted = pin!(interrupt()?);
+async fn watch(server: &Server, sql: &str, limit: &Limit, stop: &mut StopSignals) -> anyhow::Result<()> {
     let body = json!({ "sql": sql }).to_string();
     let started = wanted(server.send(Method::POST, &["queries"], Some(body)).await?)?;
     let started: Value = serde_json::from_str(&started).context("the answer is no JSON")?;
@@ -132,11 +138,11 @@ async fn watch(server: &Server, sql: &str, limit: &Limit) -> anyhow::Result<()> 
         let fetched = tokio::select! {
             fetched = server.send(Method::GET, &path, None) => fetched?,
             () = &mut over => break,
-            () = &mut interrupted => break,
+            () = stop.next() => break,
         };
         let answer = match fetched {
             Said::Done(answer) => answer,
-            Said::NotFound(message) => return say(&printable(&message)),
+            Said::NotFound(message) => bail!("{}", printable(&message)),
         };
         let answer: Value = serde_json::from_str(&answer).context("the answer is no JSON")?;
         for emission in answer["results"].as_array().into_iter().flatten() {
@@ -156,12 +162,6 @@ async fn after(duration: Option<Duration>) {
         Some(duration) => crate::clock::pass(duration).await,
         None => std::future::pending().await,
     }
-}
-
-/// Ready when somebody presses Ctrl-C. From then on that does not end the process by itself.
-fn interrupt() -> io::Result<impl Future<Output = ()>> {
-    let mut stop = super::signals::StopSignals::listen()?;
-    Ok(async move { stop.next().await })
 }
 
 fn say(text: &str) -> anyhow::Result<()> {
